@@ -1,0 +1,21 @@
+//! Stages hand out their tensors here, for whoever wants to compare them.
+
+use candle_core::Tensor;
+
+use crate::Result;
+
+/// Receives the intermediate tensors of a synthesis, by the stage names of the parity harness.
+pub trait Tap {
+    /// Called once per stage and segment, in the order of computation. The tensor may live on
+    /// any device. An error ends the synthesis.
+    fn tensor(&mut self, stage: &str, value: &Tensor) -> Result<()>;
+}
+
+/// A tap that drops everything.
+pub struct NoTap;
+
+impl Tap for NoTap {
+    fn tensor(&mut self, _stage: &str, _value: &Tensor) -> Result<()> {
+        Ok(())
+    }
+}
