@@ -10,14 +10,17 @@ use super::{chinese, number_words};
 use crate::{Error, Result};
 
 /// Which text normaliser puts numbers, dates, units and the like into words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum NormalizerKind {
     /// wetext 0.1.8, which runs on every English text and on Chinese texts with digits.
     #[default]
+    #[serde(rename = "wetext-0.1.8")]
     Wetext018,
     /// wetext 0.0.4, which runs on texts with digits only.
+    #[serde(rename = "wetext-0.0.4")]
     Wetext004,
     /// None, as the reference does where wetext is not installed.
+    #[serde(rename = "none")]
     None,
 }
 
@@ -33,7 +36,7 @@ pub struct FrontendOptions {
 }
 
 /// A text as the tokenizer gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Normalized {
     /// The whole text after normalisation (`text_normalize(split=False)`).
     pub text: String,
@@ -96,7 +99,9 @@ impl TextFrontend {
 
     /// Normalises `text` and, with `split`, cuts it into segments.
     ///
-    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are.
+    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are. Where the
+    /// reference raises an exception, only the step that raises it is left out and a warning
+    /// says so; with [`FrontendOptions::strict`] it is an [`Error::Input`].
     pub fn normalize(&self, text: &str, split: bool) -> Result<Normalized> {
         if text.is_empty() || (text.contains("<|") && text.contains("|>")) {
             return Ok(Normalized::verbatim(text));

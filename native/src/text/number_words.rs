@@ -74,7 +74,7 @@ pub(super) fn number_to_words(digits: &str) -> Result<String, OutOfRange> {
     }
     // Only the ASCII zero is stripped: a leading zero of another script still makes up groups.
     let start = decimals.iter().position(|&c| c != '0').unwrap_or(first);
-    join_groups(&groups(&values[start..])?)
+    Ok(join_groups(&groups(&values[start..])?))
 }
 
 /// The words of each group of three digits that is spoken, most significant first, and whether
@@ -128,19 +128,19 @@ fn below_hundred(tens: usize, units: usize) -> String {
     }
 }
 
-fn join_groups(groups: &Groups) -> Result<String, OutOfRange> {
+fn join_groups(groups: &Groups) -> String {
     let Some((last, rest)) = groups.words.split_last() else {
-        return Err(OutOfRange);
+        return String::new();
     };
     if rest.is_empty() {
-        return Ok(last.clone());
+        return last.clone();
     }
-    let and = groups.ends_in_units && !last.contains(' ');
-    Ok(format!(
-        "{}{}{last}",
-        rest.join(", "),
-        if and { " and " } else { ", " }
-    ))
+    let between = if groups.ends_in_units && !last.contains(' ') {
+        " and "
+    } else {
+        ", "
+    };
+    format!("{}{between}{last}", rest.join(", "))
 }
 
 /// Replaces every run of digits by its words; a run that cannot be spoken stays, and is

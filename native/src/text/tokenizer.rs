@@ -54,7 +54,7 @@ impl Tokenizer {
         }
         let encoding = self
             .0
-            .encode_fast(text, false)
+            .encode_fast(text, true)
             .map_err(|e| Error::input(format!("the text cannot be tokenised: {e}")))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -72,8 +72,14 @@ impl Tokenizer {
 
 fn read_whole(path: &Path) -> Result<HfTokenizer> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    HfTokenizer::from_bytes(bytes)
-        .map_err(|e| Error::format(path, format!("not a readable tokenizer: {e}")))
+    let damaged = |e| Error::format(path, format!("not a readable tokenizer: {e}"));
+    let mut tokenizer = HfTokenizer::from_bytes(bytes).map_err(damaged)?;
+    // transformers neither truncates nor pads unless it is asked to.
+    tokenizer
+        .with_truncation(None)
+        .map_err(damaged)?
+        .with_padding(None);
+    Ok(tokenizer)
 }
 
 fn read_vocabulary(dir: &Path) -> Result<HfTokenizer> {

@@ -35,7 +35,7 @@ pub(super) struct RuleArc {
 /// A transducer over bytes whose arcs are sorted by input within each state, and in which no
 /// path leads back to a state without reading.
 #[derive(Debug)]
-pub(in crate::text) struct Rule {
+pub(super) struct Rule {
     start: u32,
     arcs: Vec<RuleArc>,
     /// Where the arcs of each state begin; one entry more than there are states.
@@ -48,7 +48,7 @@ pub(in crate::text) struct Rule {
 
 impl Rule {
     /// Reads and checks a rule file.
-    pub(in crate::text) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         Self::parse(&bytes)
             .map_err(|reason| Error::format(path, format!("not a usable rule file: {reason}")))
@@ -233,7 +233,7 @@ struct Reader<'a> {
     rest: &'a [u8],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let (taken, rest) = self
             .rest
@@ -259,9 +259,7 @@ impl Reader<'_> {
         let label = self.i32()?;
         u8::try_from(label).map_err(|_| format!("an arc's label is {label}, which is no byte"))
     }
-}
 
-impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<&'a [u8], String> {
         let length = self.i32()?;
         let (taken, rest) = usize::try_from(length)

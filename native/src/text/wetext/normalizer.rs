@@ -28,7 +28,7 @@ pub(in crate::text) enum Failure {
     MalformedTags,
     /// A rule wrote bytes that are no UTF-8; wetext raises UnicodeDecodeError.
     NotUtf8,
-    /// Our own limit on memory.
+    /// A part of the text too long for our own limit on memory must be read as a whole.
     TooLarge,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Failure {
                 "wetext cannot read its own tags (AssertionError or no end in Python)"
             }
             Self::NotUtf8 => "wetext's rules write broken UTF-8 (UnicodeDecodeError in Python)",
-            Self::TooLarge => "it is too long for the rules",
+            Self::TooLarge => "too long a part of it allows no cut before the rules have read it all (our own limit)",
         })
     }
 }
