@@ -1,6 +1,7 @@
 //! The CosyVoice3 engine.
 
 mod error;
+pub mod model_dir;
 pub mod noise;
 pub mod tap;
 pub mod torch_rng;
