@@ -1,1 +1,5 @@
 //! flow
+
+mod config;
+
+pub use config::{DitConfig, FlowConfig};

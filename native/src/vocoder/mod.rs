@@ -1,1 +1,5 @@
 //! vocoder
+
+mod config;
+
+pub use config::{F0Config, IstftConfig, VocoderConfig};
