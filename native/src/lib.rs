@@ -1,5 +1,6 @@
 //! The CosyVoice3 engine.
 
+mod conv;
 mod error;
 pub mod noise;
 pub mod tap;
