@@ -19,7 +19,13 @@ pub(crate) struct Conv1d {
 impl Conv1d {
     /// From `weight` [out, in / groups, kernel] and `bias` [out].
     pub(crate) fn new(weight: Tensor, bias: Tensor) -> Self {
-        Self { weight, bias, stride: 1, dilation: 1, groups: 1 }
+        Self {
+            weight,
+            bias,
+            stride: 1,
+            dilation: 1,
+            groups: 1,
+        }
     }
 
     /// Reads `weight` and `bias`; the input channels are those of one group.

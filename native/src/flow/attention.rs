@@ -26,7 +26,15 @@ impl ChunkMask {
     pub(super) fn new(frames: usize, chunk: usize, dtype: DType, device: &Device) -> Result<Self> {
         let horizon = |query: usize| (query / chunk + 1) * chunk;
         let additive = (0..frames)
-            .flat_map(|q| (0..frames).map(move |k| if k < horizon(q) { 0.0 } else { f32::NEG_INFINITY }))
+            .flat_map(|q| {
+                (0..frames).map(move |k| {
+                    if k < horizon(q) {
+                        0.0
+                    } else {
+                        f32::NEG_INFINITY
+                    }
+                })
+            })
             .collect();
         let additive = Tensor::from_vec(additive, (frames, frames), &Device::Cpu)?
             .to_dtype(dtype)?
@@ -77,18 +85,26 @@ impl Attention {
                 Some(mask) => {
                     let seen = ((first + count).div_ceil(mask.chunk) * mask.chunk).min(frames);
                     let additive = mask.additive.narrow(0, first, count)?.narrow(1, 0, seen)?;
-                    attend(&q, &k.narrow(3, 0, seen)?, &v.narrow(2, 0, seen)?, Some(&additive))?
+                    attend(
+                        &q,
+                        &k.narrow(3, 0, seen)?,
+                        &v.narrow(2, 0, seen)?,
+                        Some(&additive),
+                    )?
                 }
             });
         }
         let attended = Tensor::cat(&parts, 2)?;
-        self.out.forward(&attended.transpose(1, 2)?.flatten_from(2)?)
+        self.out
+            .forward(&attended.transpose(1, 2)?.flatten_from(2)?)
     }
 
     /// [batch, frames, heads × head width] to [batch, heads, frames, head width].
     fn split(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, frames, _) = x.dims3()?;
-        x.reshape((batch, frames, self.heads, self.head_dim))?.transpose(1, 2)?.contiguous()
+        x.reshape((batch, frames, self.heads, self.head_dim))?
+            .transpose(1, 2)?
+            .contiguous()
     }
 
     /// Turns the first head only: the reference applies a rotary embedding of one head's width
@@ -113,7 +129,7 @@ impl Attention {
 }
 
 fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let scores = q.contiguous()?.matmul(&k)?;
+    let scores = q.contiguous()?.matmul(k)?;
     let scores = match mask {
         None => scores,
         Some(mask) => scores.broadcast_add(mask)?,

@@ -120,14 +120,24 @@ mod yaml {
             let cfm = flow.decoder.cfm_params.content;
             let dit = flow.decoder.estimator;
             require(cfm.solver == "euler", "solver", &cfm.solver, "euler")?;
-            require(cfm.t_scheduler == "cosine", "t_scheduler", &cfm.t_scheduler, "cosine")?;
+            require(
+                cfm.t_scheduler == "cosine",
+                "t_scheduler",
+                &cfm.t_scheduler,
+                "cosine",
+            )?;
             require(
                 dit.num_decoding_left_chunks < 0,
                 "num_decoding_left_chunks",
                 dit.num_decoding_left_chunks,
                 "-1 (all of them)",
             )?;
-            require(!dit.long_skip_connection, "long_skip_connection", true, "false")?;
+            require(
+                !dit.long_skip_connection,
+                "long_skip_connection",
+                true,
+                "false",
+            )?;
             require(
                 layer.pre_lookahead_len == flow.pre_lookahead_len,
                 "pre_lookahead_layer.pre_lookahead_len",
@@ -171,6 +181,10 @@ mod yaml {
         found: impl std::fmt::Display,
         wanted: impl std::fmt::Display,
     ) -> Result<(), String> {
-        if holds { Ok(()) } else { Err(format!("`{key}` is {found}; only {wanted} is supported")) }
+        if holds {
+            Ok(())
+        } else {
+            Err(format!("`{key}` is {found}; only {wanted} is supported"))
+        }
     }
 }

@@ -34,8 +34,13 @@ impl Dit {
         let time = TimeEmbedding::new(dim, vb.pp("time_embed"))?;
         let position = vb.pp("input_embed.conv_pos_embed");
         let position_conv = |name: &str| {
-            Conv1d::load(dim / POSITION_GROUPS, dim, POSITION_KERNEL, position.pp(name).pp("0"))
-                .map(|conv| conv.with_groups(POSITION_GROUPS))
+            Conv1d::load(
+                dim / POSITION_GROUPS,
+                dim,
+                POSITION_KERNEL,
+                position.pp(name).pp("0"),
+            )
+            .map(|conv| conv.with_groups(POSITION_GROUPS))
         };
         let inputs = 2 * config.mel_dim + config.mu_dim + config.spk_dim;
         let blocks = vb.pp("transformer_blocks");

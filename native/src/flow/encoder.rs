@@ -28,7 +28,12 @@ impl Encoder {
         let inner = config.pre_lookahead_channels;
         Ok(Self {
             embedding: vb.get((config.vocab_size, width), "input_embedding.weight")?,
-            forward: Conv1d::load(width, inner, config.pre_lookahead_len + 1, layer.pp("conv1"))?,
+            forward: Conv1d::load(
+                width,
+                inner,
+                config.pre_lookahead_len + 1,
+                layer.pp("conv1"),
+            )?,
             backward: Conv1d::load(inner, width, BACKWARD_KERNEL, layer.pp("conv2"))?,
             speaker: linear(
                 config.spk_embed_dim,
@@ -57,7 +62,13 @@ impl Encoder {
 
     /// The speaker embedding, [speaker width], at unit length and projected to mel width.
     pub(super) fn speaker(&self, embedding: &Tensor) -> Result<Tensor> {
-        let norm = embedding.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(NORM_FLOOR)?;
-        self.speaker.forward(&embedding.broadcast_div(&norm)?.unsqueeze(0)?)?.squeeze(0)
+        let norm = embedding
+            .sqr()?
+            .sum_keepdim(D::Minus1)?
+            .sqrt()?
+            .maximum(NORM_FLOOR)?;
+        self.speaker
+            .forward(&embedding.broadcast_div(&norm)?.unsqueeze(0)?)?
+            .squeeze(0)
     }
 }

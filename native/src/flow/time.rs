@@ -78,13 +78,19 @@ impl TimeEmbedding {
         let mlp = vb.pp("time_mlp");
         let first: Linear = linear(SINUSOIDS, dim, mlp.pp("0"))?;
         let second: Linear = linear(dim, dim, mlp.pp("2"))?;
-        let table: Vec<f32> = time_grid().iter().flat_map(|step| sinusoids(step.t)).collect();
+        let table: Vec<f32> = time_grid()
+            .iter()
+            .flat_map(|step| sinusoids(step.t))
+            .collect();
         let table = Tensor::from_vec(table, (STEPS, SINUSOIDS), &Device::Cpu)?
             .to_dtype(vb.dtype())?
             .to_device(vb.device())?;
         let embedding = second.forward(&first.forward(&table)?.silu()?)?;
         let activated = embedding.silu()?;
-        Ok(Self { embedding, activated })
+        Ok(Self {
+            embedding,
+            activated,
+        })
     }
 }
 
@@ -97,7 +103,9 @@ pub(super) fn modulation(
     vb: VarBuilder<'_>,
 ) -> Result<Tensor> {
     let projection = linear(dim, parts * dim, vb.pp("linear"))?;
-    projection.forward(&time.activated)?.reshape((STEPS, parts, dim))
+    projection
+        .forward(&time.activated)?
+        .reshape((STEPS, parts, dim))
 }
 
 /// Cosines and sines of the rotary embedding, each [frames, half], from the checkpoint's inverse
@@ -109,7 +117,11 @@ pub(super) fn rotary_tables(
     device: &Device,
 ) -> Result<(Tensor, Tensor)> {
     let angles = || {
-        (0..frames).flat_map(|i| inverse_frequencies.iter().map(move |f| f64::from(i as f32 * f)))
+        (0..frames).flat_map(|i| {
+            inverse_frequencies
+                .iter()
+                .map(move |f| f64::from(i as f32 * f))
+        })
     };
     let table = |values: Vec<f32>| {
         Tensor::from_vec(values, (frames, inverse_frequencies.len()), &Device::Cpu)?

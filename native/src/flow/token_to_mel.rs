@@ -60,7 +60,12 @@ impl Conditioning {
 
 impl Flow {
     /// Reads `flow.pt` (or the same tensors as `.safetensors`).
-    pub fn load(config: &FlowConfig, weights: &Path, device: &Device, dtype: DType) -> Result<Self> {
+    pub fn load(
+        config: &FlowConfig,
+        weights: &Path,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self> {
         let weights = Weights::open(weights)?;
         let network = Self::new(config, weights.builder(dtype, device));
         weights.finish(network, |_| false)
@@ -88,7 +93,10 @@ impl Flow {
                 embedding.dims()
             )));
         }
-        Ok(self.encoder.speaker(&self.bring(embedding)?)?.to_dtype(DType::F32)?)
+        Ok(self
+            .encoder
+            .speaker(&self.bring(embedding)?)?
+            .to_dtype(DType::F32)?)
     }
 
     /// Encodes speech tokens, those of the prompt first: `mu`, [80, frames].
@@ -96,13 +104,20 @@ impl Flow {
     /// Every token gives two frames. Unless `finalize`, the last three tokens are context only
     /// and give none.
     pub fn mu(&self, tokens: &[u32], finalize: bool) -> Result<Tensor> {
-        if let Some(bad) = tokens.iter().find(|&&t| t as usize >= self.config.vocab_size) {
+        if let Some(bad) = tokens
+            .iter()
+            .find(|&&t| t as usize >= self.config.vocab_size)
+        {
             return Err(Error::input(format!(
                 "speech token {bad} is outside the flow's vocabulary of {}",
                 self.config.vocab_size
             )));
         }
-        let context = if finalize { 0 } else { self.config.pre_lookahead_len };
+        let context = if finalize {
+            0
+        } else {
+            self.config.pre_lookahead_len
+        };
         if tokens.len() <= context {
             return Err(Error::input(format!(
                 "{} speech token(s) give no sound: more than {context} are needed",
@@ -124,7 +139,13 @@ impl Flow {
         prompt_mel: &Tensor,
         streaming: bool,
     ) -> Result<Conditioning> {
-        let &DitConfig { mel_dim, mu_dim, spk_dim, static_chunk_size, .. } = &self.config.estimator;
+        let &DitConfig {
+            mel_dim,
+            mu_dim,
+            spk_dim,
+            static_chunk_size,
+            ..
+        } = &self.config.estimator;
         let (mu_channels, frames) = mu.dims2()?;
         let (prompt_frames, prompt_channels) = prompt_mel.dims2()?;
         if mu_channels != mu_dim || speaker.dims() != [spk_dim] || prompt_channels != mel_dim {
@@ -143,9 +164,14 @@ impl Flow {
                  speech tokens together give"
             )));
         }
-        let prompt = self.bring(prompt_mel)?.pad_with_zeros(0, 0, frames - prompt_frames)?;
+        let prompt = self
+            .bring(prompt_mel)?
+            .pad_with_zeros(0, 0, frames - prompt_frames)?;
         let mu = self.bring(mu)?.t()?;
-        let speaker = self.bring(speaker)?.unsqueeze(0)?.broadcast_as((frames, spk_dim))?;
+        let speaker = self
+            .bring(speaker)?
+            .unsqueeze(0)?
+            .broadcast_as((frames, spk_dim))?;
         let guided = Tensor::cat(&[prompt, mu, speaker.contiguous()?], 1)?;
         let chunks = streaming
             .then(|| ChunkMask::new(frames, static_chunk_size, self.dtype, &self.device))
@@ -173,7 +199,10 @@ impl Flow {
                 self.noise.get_or_init(|| noise)
             }
         };
-        Ok(noise.narrow(1, 0, frames)?.to_device(&self.device)?.contiguous()?)
+        Ok(noise
+            .narrow(1, 0, frames)?
+            .to_device(&self.device)?
+            .contiguous()?)
     }
 
     /// One Euler step, `index` 1 to [`STEPS`]: from `x` [80, frames] to the next.
@@ -188,8 +217,13 @@ impl Flow {
         conditioning: &Conditioning,
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
-        let Some(step) = index.checked_sub(1).and_then(|i| time_grid().get(i).copied()) else {
-            return Err(Error::input(format!("Euler step {index} is not one of 1 to {STEPS}")));
+        let Some(step) = index
+            .checked_sub(1)
+            .and_then(|i| time_grid().get(i).copied())
+        else {
+            return Err(Error::input(format!(
+                "Euler step {index} is not one of 1 to {STEPS}"
+            )));
         };
         let (_, frames) = x.dims2()?;
         if frames != conditioning.frames {
@@ -207,7 +241,9 @@ impl Flow {
             false => Ok(()),
         };
         let positions = &conditioning.positions;
-        let velocity = self.estimator.forward(index - 1, &input, positions, &mut inside)?;
+        let velocity = self
+            .estimator
+            .forward(index - 1, &input, positions, &mut inside)?;
         let velocity = velocity.to_dtype(DType::F32)?.transpose(1, 2)?;
         let (guided, unguided) = (velocity.get(0)?, velocity.get(1)?);
         let rate = self.config.inference_cfg_rate;
@@ -239,7 +275,9 @@ impl Flow {
         let conditioning = self.condition(&mu, &speaker, input.prompt_mel, input.streaming)?;
         let mel = self.solve(&conditioning, tap)?;
         let prompt = input.prompt_mel.dim(0)?;
-        let mel = mel.narrow(1, prompt, conditioning.frames - prompt)?.contiguous()?;
+        let mel = mel
+            .narrow(1, prompt, conditioning.frames - prompt)?
+            .contiguous()?;
         tap.tensor("flow.mel", &mel)?;
         Ok(mel)
     }
@@ -264,7 +302,9 @@ fn check(config: &FlowConfig) -> candle_core::Result<()> {
     let dit = &config.estimator;
     let mel = config.output_size;
     let fits = mel == FLOW_CHANNELS
-        && [dit.mel_dim, dit.spk_dim, dit.out_channels].iter().all(|&c| c == mel)
+        && [dit.mel_dim, dit.spk_dim, dit.out_channels]
+            .iter()
+            .all(|&c| c == mel)
         && dit.mu_dim == config.input_size;
     if fits {
         return Ok(());

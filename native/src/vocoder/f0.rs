@@ -25,7 +25,11 @@ pub(super) struct F0Predictor {
 impl F0Predictor {
     /// `vb` hands out float64 on the CPU. The predictor stays there where `device` has no float64.
     pub(super) fn new(config: &F0Config, vb: VarBuilder<'_>, device: &Device) -> Result<Self> {
-        let device = if device.is_metal() { Device::Cpu } else { device.clone() };
+        let device = if device.is_metal() {
+            Device::Cpu
+        } else {
+            device.clone()
+        };
         let place = (DType::F64, &device);
         let channels = config.cond_channels;
         let layers = vb.pp("condnet");
@@ -55,13 +59,19 @@ impl F0Predictor {
     /// Mel [channels, frames] to F0 in Hz, [frames], float32; without the last
     /// [`Self::lookahead`] frames unless `finalize`.
     pub(super) fn forward(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
-        let x = mel.to_device(&self.device)?.to_dtype(DType::F64)?.unsqueeze(0)?;
+        let x = mel
+            .to_device(&self.device)?
+            .to_dtype(DType::F64)?
+            .unsqueeze(0)?;
         let right = if finalize { self.lookahead() } else { 0 };
         let mut x = self.ahead.forward(&x, 0, right)?.elu(1.0)?;
         for conv in &self.back {
             x = conv.causal(&x)?.elu(1.0)?;
         }
-        let f0 = self.classifier.forward(&x.transpose(1, 2)?.contiguous()?)?.abs()?;
+        let f0 = self
+            .classifier
+            .forward(&x.transpose(1, 2)?.contiguous()?)?
+            .abs()?;
         f0.flatten_all()?.to_dtype(DType::F32)
     }
 }

@@ -59,11 +59,18 @@ impl Generator {
             let source_kernel = if source_rate == 1 { 1 } else { 2 * source_rate };
             let down = vb.pp("source_downs").pp(i);
             let source_down = Conv1d::new(
-                down.get((after, bins, source_kernel), "weight")?.to_dtype(place.0)?.to_device(place.1)?,
-                down.get(after, "bias")?.to_dtype(place.0)?.to_device(place.1)?,
+                down.get((after, bins, source_kernel), "weight")?
+                    .to_dtype(place.0)?
+                    .to_device(place.1)?,
+                down.get(after, "bias")?
+                    .to_dtype(place.0)?
+                    .to_device(place.1)?,
             );
             let per_stage = config.resblock_kernel_sizes.len();
-            let blocks = config.resblock_kernel_sizes.iter().zip(&config.resblock_dilation_sizes);
+            let blocks = config
+                .resblock_kernel_sizes
+                .iter()
+                .zip(&config.resblock_dilation_sizes);
             let block = |(j, (&kernel, dilations)): (usize, (&usize, &Vec<usize>))| {
                 let vb = vb.pp("resblocks").pp(i * per_stage + j);
                 ResBlock::new(after, kernel, dilations, vb, place)
@@ -139,7 +146,9 @@ impl Generator {
                 // One reflected frame, because the STFT has one frame more than the hops.
                 x = Tensor::cat(&[&x.narrow(2, 1, 1)?, &x], 2)?;
             }
-            let source = stage.source_down.forward(&spectrum, stage.source_rate - 1, 0)?;
+            let source = stage
+                .source_down
+                .forward(&spectrum, stage.source_rate - 1, 0)?;
             let source = stage.source_block.forward(&source)?;
             inside(&format!("source_branch.{i}"), &source)?;
             x = (x + source)?;
@@ -169,7 +178,10 @@ impl Generator {
         let bins = self.stft.bins();
         let magnitude = x.narrow(1, 0, bins)?.exp()?.minimum(MAX_MAGNITUDE)?;
         let phase = x.narrow(1, bins, bins)?.sin()?;
-        Tensor::cat(&[(&magnitude * phase.cos()?)?, (&magnitude * phase.sin()?)?], 1)
+        Tensor::cat(
+            &[(&magnitude * phase.cos()?)?, (&magnitude * phase.sin()?)?],
+            1,
+        )
     }
 }
 

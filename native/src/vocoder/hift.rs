@@ -67,7 +67,10 @@ impl Vocoder {
 
     /// The harmonic source, [samples], of an F0 in Hz, [frames].
     pub fn source(&self, f0: &Tensor) -> Result<Tensor> {
-        let f0: Vec<f32> = f0.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec1()?;
+        let f0: Vec<f32> = f0
+            .to_device(&Device::Cpu)?
+            .to_dtype(DType::F32)?
+            .to_vec1()?;
         Ok(Tensor::new(self.source.forward(&f0)?, &self.device)?)
     }
 
@@ -86,7 +89,11 @@ impl Vocoder {
         finalize: bool,
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
-        let held_back = if finalize { 0 } else { self.generator.lookahead()? + 1 };
+        let held_back = if finalize {
+            0
+        } else {
+            self.generator.lookahead()? + 1
+        };
         self.check(mel, held_back)?;
         let samples = mel.dim(1)? * self.samples_per_frame;
         if source.dims() != [samples] {
@@ -96,10 +103,11 @@ impl Vocoder {
             )));
         }
         let deep = tap.deep();
-        self.generator.forward(mel, source, finalize, &mut |name, value| match deep {
-            true => tap.tensor(&format!("vocoder.{name}"), value),
-            false => Ok(()),
-        })
+        self.generator
+            .forward(mel, source, finalize, &mut |name, value| match deep {
+                true => tap.tensor(&format!("vocoder.{name}"), value),
+                false => Ok(()),
+            })
     }
 
     /// The whole way from a mel [80, frames] to the wave [samples], handing out `vocoder.f0`,
@@ -143,10 +151,14 @@ fn check(config: &VocoderConfig) -> candle_core::Result<()> {
         config.source_resblock_dilation_sizes.len(),
     ];
     if stages == 0 || same.iter().any(|&n| n != stages) {
-        candle_core::bail!("the configuration names {stages} upsamplings, but {same:?} of their parts");
+        candle_core::bail!(
+            "the configuration names {stages} upsamplings, but {same:?} of their parts"
+        );
     }
     if config.resblock_kernel_sizes.len() != config.resblock_dilation_sizes.len() {
-        candle_core::bail!("the configuration names residual kernels and dilations in unequal number");
+        candle_core::bail!(
+            "the configuration names residual kernels and dilations in unequal number"
+        );
     }
     if config.in_channels != config.f0.in_channels {
         candle_core::bail!("the F0 predictor and the vocoder disagree about the mel channels");

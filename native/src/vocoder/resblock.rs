@@ -37,14 +37,22 @@ impl ResBlock {
                 plain: conv(vb.pp("convs2").pp(i))?,
             })
         };
-        Ok(Self { layers: dilations.iter().enumerate().map(layer).collect::<Result<_>>()? })
+        Ok(Self {
+            layers: dilations
+                .iter()
+                .enumerate()
+                .map(layer)
+                .collect::<Result<_>>()?,
+        })
     }
 
     /// [1, channels, time] to the same.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
-            let h = layer.dilated.causal(&layer.dilated_activation.forward(&x)?)?;
+            let h = layer
+                .dilated
+                .causal(&layer.dilated_activation.forward(&x)?)?;
             let h = layer.plain.causal(&layer.plain_activation.forward(&h)?)?;
             x = (h + x)?;
         }
@@ -63,7 +71,10 @@ impl Snake {
         let alpha = vb.get(channels, "alpha")?.reshape((1, channels, 1))?;
         let inverse = (&alpha + NO_DIV_BY_ZERO)?.recip()?;
         let place = |t: Tensor| t.to_dtype(dtype)?.to_device(device);
-        Ok(Self { alpha: place(alpha)?, inverse: place(inverse)? })
+        Ok(Self {
+            alpha: place(alpha)?,
+            inverse: place(inverse)?,
+        })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -37,7 +37,10 @@ impl Source {
                 sizes.sines
             );
         }
-        let vb = vb.pp("l_linear").set_dtype(DType::F64).set_device(Device::Cpu);
+        let vb = vb
+            .pp("l_linear")
+            .set_dtype(DType::F64)
+            .set_device(Device::Cpu);
         let weight = vb.get((1, sines), "weight")?.flatten_all()?.to_vec1()?;
         let bias = vb.get(1, "bias")?.squeeze(0)?.to_scalar()?;
         Ok(Self {
@@ -47,7 +50,10 @@ impl Source {
             voiced_threshold: config.nsf_voiced_threshold as f32,
             samples_per_frame: config.samples_per_frame(),
             merge: (weight, bias),
-            noise: Noise { sizes: *sizes, drawn: Mutex::default() },
+            noise: Noise {
+                sizes: *sizes,
+                drawn: Mutex::default(),
+            },
         })
     }
 
@@ -74,7 +80,11 @@ impl Source {
                     let sine_now = self.sine(f0 * (i + 1) as f32, turns) * self.amplitude;
                     *sine = if voiced { sine_now } else { 0.0 };
                 }
-                let level = if voiced { self.voiced_noise } else { self.amplitude / 3.0 };
+                let level = if voiced {
+                    self.voiced_noise
+                } else {
+                    self.amplitude / 3.0
+                };
                 wave.extend(noise.chunks_exact(sines).map(|noise| {
                     let merged = harmonics.iter().zip(noise).zip(weights).fold(
                         *bias,
@@ -108,7 +118,10 @@ impl Noise {
     /// Lends the noise of the first `samples` samples.
     fn with<T>(&self, samples: usize, use_it: impl FnOnce(&[f32]) -> T) -> T {
         let wanted = samples * self.sizes.sines;
-        let mut drawn = self.drawn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut drawn = self
+            .drawn
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if drawn.len() < wanted {
             let samples = samples.next_power_of_two().min(VOCODER_SAMPLES);
             *drawn = vocoder_noise(&self.sizes, samples);

@@ -16,7 +16,10 @@ pub fn interpolate_mel(mel: &Tensor, speed: f64) -> Result<Tensor> {
         )));
     }
     let target = target as usize;
-    let rows: Vec<Vec<f32>> = mel.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
+    let rows: Vec<Vec<f32>> = mel
+        .to_device(&Device::Cpu)?
+        .to_dtype(DType::F32)?
+        .to_vec2()?;
     // torch computes the positions in float32.
     let scale = frames as f32 / target as f32;
     let mut stretched = Vec::with_capacity(channels * target);
@@ -29,7 +32,9 @@ pub fn interpolate_mel(mel: &Tensor, speed: f64) -> Result<Tensor> {
             row[left] * (1.0 - weight) + row[right] * weight
         }));
     }
-    Ok(Tensor::from_vec(stretched, (channels, target), &Device::Cpu)?
-        .to_dtype(mel.dtype())?
-        .to_device(mel.device())?)
+    Ok(
+        Tensor::from_vec(stretched, (channels, target), &Device::Cpu)?
+            .to_dtype(mel.dtype())?
+            .to_device(mel.device())?,
+    )
 }

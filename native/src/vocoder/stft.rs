@@ -21,20 +21,33 @@ pub(super) struct Stft {
 
 impl Stft {
     pub(super) fn new(config: &IstftConfig, dtype: DType, device: &Device) -> Result<Self> {
-        let &IstftConfig { n_fft, hop_len: hop } = config;
-        if hop == 0 || n_fft % (2 * hop) != 0 {
+        let &IstftConfig {
+            n_fft,
+            hop_len: hop,
+        } = config;
+        if hop == 0 || !n_fft.is_multiple_of(2 * hop) {
             candle_core::bail!("an STFT of {n_fft} samples with a hop of {hop} is not supported");
         }
         let bins = n_fft / 2 + 1;
         let turn = |i: usize| std::f64::consts::TAU * (i % n_fft) as f64 / n_fft as f64;
         // The reference rounds its window to float32 before it multiplies.
-        let window: Vec<f64> =
-            (0..n_fft).map(|i| f64::from((0.5 - 0.5 * turn(i).cos()) as f32)).collect();
+        let window: Vec<f64> = (0..n_fft)
+            .map(|i| f64::from((0.5 - 0.5 * turn(i).cos()) as f32))
+            .collect();
         let cosine = |k: usize, i: usize| turn(k * i).cos();
         // The sines of whole and half turns are zero, not what rounding makes of them.
-        let sine = |k: usize, i: usize| if 2 * k * i % n_fft == 0 { 0.0 } else { turn(k * i).sin() };
+        let sine = |k: usize, i: usize| {
+            if (2 * k * i).is_multiple_of(n_fft) {
+                0.0
+            } else {
+                turn(k * i).sin()
+            }
+        };
         let each = |f: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-            (0..bins).flat_map(|k| (0..n_fft).map(move |i| (k, i))).map(|(k, i)| f(k, i)).collect()
+            (0..bins)
+                .flat_map(|k| (0..n_fft).map(move |i| (k, i)))
+                .map(|(k, i)| f(k, i))
+                .collect()
         };
         let share = |k: usize| if k == 0 || 2 * k == n_fft { 1.0 } else { 2.0 } / n_fft as f64;
         let analysis = [
@@ -71,7 +84,10 @@ impl Stft {
         let samples = wave.dim(0)?;
         let half = self.n_fft / 2;
         if samples <= half {
-            candle_core::bail!("{samples} samples are too few for an STFT of {}", self.n_fft);
+            candle_core::bail!(
+                "{samples} samples are too few for an STFT of {}",
+                self.n_fft
+            );
         }
         let before = wave.narrow(0, 1, half)?.flip(&[0])?;
         let after = wave.narrow(0, samples - 1 - half, half)?.flip(&[0])?;
@@ -83,7 +99,11 @@ impl Stft {
     pub(super) fn inverse(&self, spectrum: &Tensor) -> Result<Tensor> {
         let frames = spectrum.dim(2)?;
         let overlap = self.n_fft / self.hop;
-        let segments = spectrum.squeeze(0)?.t()?.contiguous()?.matmul(&self.synthesis)?;
+        let segments = spectrum
+            .squeeze(0)?
+            .t()?
+            .contiguous()?
+            .matmul(&self.synthesis)?;
         let segments = segments.reshape((frames, overlap, self.hop))?;
         let mut sum: Option<Tensor> = None;
         for i in (0..overlap).rev() {
@@ -94,7 +114,9 @@ impl Stft {
                 Some(sum) => (sum + shifted)?,
             });
         }
-        let Some(sum) = sum else { candle_core::bail!("no overlapping frames") };
+        let Some(sum) = sum else {
+            candle_core::bail!("no overlapping frames")
+        };
         let trimmed = sum.narrow(0, overlap / 2, frames - 1)?.flatten_all()?;
         trimmed / self.envelope(frames)?
     }
@@ -111,6 +133,8 @@ impl Stft {
                 sum.sum::<f64>() as f32
             })
             .collect();
-        Tensor::from_vec(envelope, samples, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
+        Tensor::from_vec(envelope, samples, &Device::Cpu)?
+            .to_dtype(self.dtype)?
+            .to_device(&self.device)
     }
 }
