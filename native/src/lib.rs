@@ -3,6 +3,7 @@
 //! [`engine::Engine`] is the whole pipeline. Each of its stages is a public field that can be run
 //! alone, which is how the parity harness finds out where a difference comes from.
 
+mod conv;
 mod error;
 
 pub mod audio;
