@@ -8,7 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use crate::audio::Waveform;
 use crate::flow::{Flow, FlowInput};
 use crate::llm::{LmPrompt, Sampler, SpeechLm, Stop, drop_long_silences};
-use crate::model_dir::ModelDir;
+use crate::model_dir::{LmWeights, ModelConfig, ModelDir};
+use crate::noise::ConstructionSizes;
 use crate::tap::Tap;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::vocoder::{Vocoder, interpolate_mel};
@@ -26,8 +27,8 @@ pub struct EngineOptions {
     pub frontend: FrontendOptions,
     /// How the speaker encoder averages its last, partial window.
     pub pooling: PartialWindow,
-    /// A language-model file other than the one the reference would choose.
-    pub llm_weights: Option<PathBuf>,
+    /// Which of the language model's weight files.
+    pub lm_weights: LmWeights,
     /// A directory of text rules other than the model directory's own.
     pub text_rules: Option<PathBuf>,
 }
@@ -39,7 +40,7 @@ impl Default for EngineOptions {
             precision: DType::F32,
             frontend: FrontendOptions::default(),
             pooling: PartialWindow::default(),
-            llm_weights: None,
+            lm_weights: LmWeights::default(),
             text_rules: None,
         }
     }
@@ -152,22 +153,25 @@ impl Engine {
     pub fn load(model_dir: &Path, options: &EngineOptions) -> Result<Self> {
         let dir = ModelDir::open(model_dir)?;
         let (device, dtype) = (&options.device, options.precision);
-        let llm_weights = dir.llm_weights(options.llm_weights.as_deref())?;
-        let rules = options.text_rules.clone().unwrap_or_else(|| dir.text_rules());
-        let config = &dir.config;
+        let lm_weights = dir.lm_weights(options.lm_weights)?;
+        let rules = options
+            .text_rules
+            .clone()
+            .unwrap_or_else(|| dir.text_rules());
+        let config = dir.config();
         Ok(Self {
             frontend: TextFrontend::load(
-                &dir.blank_en(),
+                &dir.text_tokenizer(),
                 Some(&rules),
                 options.frontend.clone(),
             )?,
-            speech_tokenizer: SpeechTokenizer::load(&dir.speech_tokenizer())?,
-            speaker: SpeakerEncoder::load(&dir.campplus(), options.pooling)?,
-            llm: SpeechLm::load(&dir, &llm_weights, device, dtype)?,
+            speech_tokenizer: SpeechTokenizer::load(&dir.speech_tokenizer()?)?,
+            speaker: SpeakerEncoder::load(&dir.speaker_encoder()?, options.pooling)?,
+            llm: SpeechLm::load(&dir, &lm_weights, device, dtype)?,
             flow: Flow::load(&config.flow, &dir.flow_weights()?, device, dtype)?,
             vocoder: Vocoder::load(
                 &config.vocoder,
-                &config.construction_sizes(),
+                &construction_sizes(config),
                 &dir.vocoder_weights()?,
                 device,
                 dtype,
@@ -203,12 +207,22 @@ impl Engine {
                 segments.push(ScriptSegment { text, ids });
             }
             if segments.is_empty() {
-                return Err(Error::input("the text has nothing to say: it is only punctuation"));
+                return Err(Error::input(
+                    "the text has nothing to say: it is only punctuation",
+                ));
             }
         }
-        let prompt_ids =
-            if prompt_text.is_empty() { Vec::new() } else { self.frontend.ids(&prompt_text)? };
-        Ok(Script { prompt_text, prompt_ids, segments, warnings })
+        let prompt_ids = if prompt_text.is_empty() {
+            Vec::new()
+        } else {
+            self.frontend.ids(&prompt_text)?
+        };
+        Ok(Script {
+            prompt_text,
+            prompt_ids,
+            segments,
+            warnings,
+        })
     }
 
     /// What the language model is given for one segment.
@@ -251,7 +265,9 @@ impl Engine {
             )));
         }
         if let Mode::VoiceConversion { source } = &request.mode {
-            let tokens = self.speech_tokenizer.tokens(&source.whisper_log_mel()?)?;
+            let tokens = self
+                .speech_tokenizer
+                .tokens_of(source, "source.whisper_mel", tap)?;
             tap.segment(0);
             let sound = self.speak(&tokens, voice, request.speed, tap)?;
             return deliver(0, sound.with_tokens(tokens.clone(), tokens, None, 0.0));
@@ -273,7 +289,10 @@ impl Engine {
             }
             let sound = self.speak(&kept, &voice, request.speed, tap)?;
             let stop = Some(generation.stop);
-            deliver(index, sound.with_tokens(generation.tokens, kept, stop, llm_seconds))?;
+            deliver(
+                index,
+                sound.with_tokens(generation.tokens, kept, stop, llm_seconds),
+            )?;
         }
         Ok(())
     }
@@ -303,7 +322,25 @@ impl Engine {
         let started = Instant::now();
         let samples = to_samples(&self.vocoder.inference(&mel, true, tap)?)?;
         let vocoder = started.elapsed().as_secs_f64();
-        Ok(Sound { samples, flow, vocoder })
+        Ok(Sound {
+            samples,
+            flow,
+            vocoder,
+        })
+    }
+}
+
+/// What the reference draws between the flow's noise and the vocoder's.
+fn construction_sizes(config: &ModelConfig) -> ConstructionSizes {
+    let (flow, vocoder) = (&config.flow, &config.vocoder);
+    ConstructionSizes {
+        flow_vocab: flow.vocab_size,
+        flow_input: flow.input_size,
+        speaker: flow.spk_embed_dim,
+        flow_output: flow.output_size,
+        f0_input: vocoder.f0.in_channels,
+        f0_channels: vocoder.f0.cond_channels,
+        sines: vocoder.nb_harmonics + 1,
     }
 }
 
@@ -314,9 +351,25 @@ struct Sound {
 }
 
 impl Sound {
-    fn with_tokens(self, tokens: Vec<u32>, kept: Vec<u32>, stop: Option<Stop>, llm: f64) -> Segment {
-        let seconds = StageSeconds { llm, flow: self.flow, vocoder: self.vocoder };
-        Segment { tokens, kept, stop, samples: self.samples, seconds }
+    fn with_tokens(
+        self,
+        tokens: Vec<u32>,
+        kept: Vec<u32>,
+        stop: Option<Stop>,
+        llm: f64,
+    ) -> Segment {
+        let seconds = StageSeconds {
+            llm,
+            flow: self.flow,
+            vocoder: self.vocoder,
+        };
+        Segment {
+            tokens,
+            kept,
+            stop,
+            samples: self.samples,
+            seconds,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use native::device::{DeviceName, parse_precision};
 use native::engine::EngineOptions;
+use native::model_dir::LmWeights;
 use native::text::{FrontendOptions, NormalizerKind};
 use native::voice::PartialWindow;
 
@@ -20,9 +21,9 @@ pub struct ModelOptions {
     /// f32, bf16 or f16; only f32 is held to the reference
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub precision: candle_core::DType,
-    /// Language-model weights other than the directory's llm.pt
-    #[arg(long, value_name = "FILE")]
-    pub llm_weights: Option<PathBuf>,
+    /// Which of the language model's weight files
+    #[arg(long, value_enum, default_value_t = LmFile::Reference)]
+    pub lm_weights: LmFile,
     /// How the speaker encoder averages its last window
     #[arg(long, value_enum, default_value_t = Pooling::Ort118)]
     pub pooling: Pooling,
@@ -45,6 +46,24 @@ pub struct TextOptions {
     /// Fail where the reference's normaliser fails, instead of keeping the text as it is
     #[arg(long)]
     pub strict: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LmFile {
+    /// llm.pt as the reference, llm.safetensors where only that is there
+    Reference,
+    /// llm.pt
+    #[value(name = "llm.pt")]
+    Base,
+    /// llm.rl.pt
+    #[value(name = "llm.rl.pt")]
+    Rl,
+    /// llm.safetensors
+    #[value(name = "llm.safetensors")]
+    BaseSafetensors,
+    /// llm.rl.safetensors
+    #[value(name = "llm.rl.safetensors")]
+    RlSafetensors,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,7 +111,13 @@ impl ModelOptions {
                 Pooling::Ort118 => PartialWindow::Ort118,
                 Pooling::TrueCount => PartialWindow::TrueCount,
             },
-            llm_weights: self.llm_weights.clone(),
+            lm_weights: match self.lm_weights {
+                LmFile::Reference => LmWeights::Reference,
+                LmFile::Base => LmWeights::Base,
+                LmFile::Rl => LmWeights::Rl,
+                LmFile::BaseSafetensors => LmWeights::BaseSafetensors,
+                LmFile::RlSafetensors => LmWeights::RlSafetensors,
+            },
             text_rules: self.text.text_rules.clone(),
         })
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use native::audio::Waveform;
 use native::engine::{Engine, Mode, Request, Script, Segment};
-use native::llm::Sampler;
+use native::llm::{Sampler, Strategy};
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use serde_json::json;
@@ -95,26 +95,48 @@ impl Args {
             TorchDraws::V23 => Multinomial::MklStream,
             TorchDraws::New => Multinomial::TwoDraws,
         };
-        let mut sampler = Sampler::torch(engine.model_dir.config.llm.sampling, self.seed, draws);
+        let strategy = Strategy::Torch {
+            seed: self.seed,
+            multinomial: draws,
+        };
+        let mut sampler = Sampler::new(strategy, engine.llm.config().sampling);
         let progress = std::io::stderr().is_terminal() && !self.json;
         let mut segments = Vec::new();
-        engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, |i, segment| {
-            if progress {
-                eprintln!("{}", progress_line(i, script.segments.len(), &segment));
-            }
-            segments.push(segment);
-            Ok(())
-        })?;
+        engine.synthesize(
+            &request,
+            &script,
+            &voice,
+            &mut sampler,
+            &mut NoTap,
+            |i, segment| {
+                if progress {
+                    eprintln!("{}", progress_line(i, script.segments.len(), &segment));
+                }
+                segments.push(segment);
+                Ok(())
+            },
+        )?;
 
-        let samples: Vec<f32> = segments.iter().flat_map(|s| s.samples.iter().copied()).collect();
-        let wave = Waveform { samples, sample_rate: Engine::SAMPLE_RATE };
+        let samples: Vec<f32> = segments
+            .iter()
+            .flat_map(|s| s.samples.iter().copied())
+            .collect();
+        let wave = Waveform {
+            samples,
+            sample_rate: Engine::SAMPLE_RATE,
+        };
         wave.write_f32(&self.output)?;
         let mut out = std::io::stdout().lock();
         if self.json {
             let report = describe(&script, &voice.speech_tokens, &segments, load, prompt);
             writeln!(out, "{report}")?;
         } else {
-            writeln!(out, "{}: {:.2} s of speech", self.output.display(), wave.seconds())?;
+            writeln!(
+                out,
+                "{}: {:.2} s of speech",
+                self.output.display(),
+                wave.seconds()
+            )?;
         }
         Ok(())
     }
@@ -142,7 +164,11 @@ impl Args {
             None if self.mode == ModeName::Vc => String::new(),
             None => bail!("--text is missing"),
         };
-        Ok(Request { text, mode, speed: self.speed })
+        Ok(Request {
+            text,
+            mode,
+            speed: self.speed,
+        })
     }
 }
 

@@ -35,9 +35,13 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
         let dir = ModelDir::open(&self.model_dir)?;
-        let rules = self.options.text_rules.clone().unwrap_or_else(|| dir.text_rules());
+        let rules = self
+            .options
+            .text_rules
+            .clone()
+            .unwrap_or_else(|| dir.text_rules());
         let frontend =
-            TextFrontend::load(&dir.blank_en(), Some(&rules), self.options.frontend())?;
+            TextFrontend::load(&dir.text_tokenizer(), Some(&rules), self.options.frontend())?;
         if self.lines {
             return self.answer_lines(&frontend);
         }
@@ -84,7 +88,11 @@ struct Answer {
 impl Answer {
     fn of(frontend: &TextFrontend, text: &str, split: bool) -> native::Result<Self> {
         let normalized = frontend.normalize(text, split)?;
-        let ids = normalized.segments.iter().map(|s| frontend.ids(s)).collect::<Result<_, _>>()?;
+        let ids = normalized
+            .segments
+            .iter()
+            .map(|s| frontend.ids(s))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             normalized: normalized.text,
             segments: normalized.segments,

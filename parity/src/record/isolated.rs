@@ -85,8 +85,7 @@ impl Run<'_> {
     }
 
     fn source(&mut self, source: &Waveform) -> native::Result<()> {
-        let mel = source.whisper_log_mel()?;
-        self.keep(Key::whole(Stage::SourceWhisperMel), Some(mel))?;
+        self.engine.speech_tokenizer.tokens_of(source, "source.whisper_mel", &mut self.out)?;
         let speech_tokens = self.read(Stage::SourceWhisperMel, &Device::Cpu)?
             .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
             .transpose()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use native::audio::Waveform;
 use native::engine::{Engine, EngineOptions, Mode, Request};
-use native::llm::Sampler;
+use native::llm::{Sampler, Strategy};
 use native::torch_rng::Multinomial;
 
 use super::{cascaded, isolated, model_files};
@@ -84,8 +84,8 @@ impl NativeRecorder {
     }
 
     fn sampler(&self, case: &Case) -> Sampler {
-        let sampling = self.engine.model_dir.config.llm.sampling;
-        Sampler::torch(sampling, case.seed, self.multinomial)
+        let strategy = Strategy::Torch { seed: case.seed, multinomial: self.multinomial };
+        Sampler::new(strategy, self.engine.llm.config().sampling)
     }
 
     fn prepare(&self, case: &Case, file: &CaseFile) -> Result<(Request, Waveform), Error> {
