@@ -9,7 +9,7 @@ const ROLLOFF: f64 = 0.99;
 /// (`torchaudio.transforms.Resample`, defaults).
 ///
 /// The kernel has torchaudio's values: computed in float64 from a phase that was rounded to
-/// float32, then stored as float32. The sums are kept in float64. The result has
+/// float32, then stored as float32. Samples come out equal to torch's, bit for bit. The result has
 /// ⌈samples · to / from⌉ elements, where torch rounds the quotient to float32 first, so that long
 /// recordings can come out one sample shorter. A rate of 0 gives silence of length 0.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
@@ -32,12 +32,9 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
             let skipped = start.min(0).unsigned_abs();
             let inside = samples.get(start.max(0) as usize..).unwrap_or_default();
             let taps = taps.get(skipped..).unwrap_or_default();
-            let sum: f64 = taps
-                .iter()
-                .zip(inside)
-                .map(|(&k, &x)| f64::from(k) * f64::from(x))
-                .sum();
-            *out = sum as f32;
+            // One float32 fused multiply-add after the other, in the order of the taps: so
+            // torch's convolution sums, to the last bit.
+            *out = taps.iter().zip(inside).fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
         }
     }
     resampled
