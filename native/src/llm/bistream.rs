@@ -114,7 +114,8 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
 
     fn take_text(&mut self) -> Result<()> {
         let Some(chunk) = self.text.next() else {
-            self.input.extend(self.pending_text.drain(..).map(InputId::Text));
+            self.input
+                .extend(self.pending_text.drain(..).map(InputId::Text));
             self.input.push(InputId::Speech(self.lm.config().task()));
             self.phase = Phase::TextEnded;
             return Ok(());
@@ -123,9 +124,11 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
         self.pending_text.extend(chunk);
         let [text_turn, speech_turn] = self.lm.config().mix_ratio;
         while !self.pending_speech.is_empty() && self.pending_text.len() >= text_turn {
-            self.input.extend(self.pending_text.drain(..text_turn).map(InputId::Text));
+            self.input
+                .extend(self.pending_text.drain(..text_turn).map(InputId::Text));
             let n = speech_turn.min(self.pending_speech.len());
-            self.input.extend(self.pending_speech.drain(..n).map(InputId::Speech));
+            self.input
+                .extend(self.pending_speech.drain(..n).map(InputId::Speech));
         }
         if !self.pending_speech.is_empty() {
             return Ok(());
@@ -134,7 +137,11 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
             if self.pending_text.len() < text_turn {
                 return Ok(());
             }
-            self.input = self.pending_text.drain(..text_turn).map(InputId::Text).collect();
+            self.input = self
+                .pending_text
+                .drain(..text_turn)
+                .map(InputId::Text)
+                .collect();
         }
         self.phase = Phase::Speaking;
         Ok(())

@@ -144,7 +144,11 @@ mod json {
                 return Err("rope scaling and sliding windows are not supported".to_owned());
             }
             let (heads, kv_heads) = (c.num_attention_heads, c.num_key_value_heads);
-            if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || c.hidden_size % (2 * heads) != 0 {
+            if heads == 0
+                || kv_heads == 0
+                || heads % kv_heads != 0
+                || c.hidden_size % (2 * heads) != 0
+            {
                 return Err(format!(
                     "a hidden size of {}, {heads} heads and {kv_heads} key-value heads do not fit together",
                     c.hidden_size

@@ -68,14 +68,20 @@ impl LmPrompt {
         std::iter::once(InputId::Speech(lm.start_of_sequence()))
             .chain(text.map(|&id| InputId::Text(id)))
             .chain(std::iter::once(InputId::Speech(lm.task())))
-            .chain(self.prompt_speech_tokens.iter().map(|&id| InputId::Speech(id)))
+            .chain(
+                self.prompt_speech_tokens
+                    .iter()
+                    .map(|&id| InputId::Speech(id)),
+            )
             .collect()
     }
 
     /// Refuses what the model cannot continue, before any work.
     pub(super) fn check(&self, lm: &LmConfig, qwen: &QwenConfig) -> Result<()> {
         if self.text_ids.is_empty() {
-            return Err(Error::input("the text has no tokens: there is nothing to say"));
+            return Err(Error::input(
+                "the text has no tokens: there is nothing to say",
+            ));
         }
         let mut text = self.prompt_text_ids.iter().chain(&self.text_ids);
         if !text.any(|&id| id == END_OF_PROMPT) {

@@ -1,6 +1,6 @@
 //! Qwen2's decoder, with a cache of keys and values.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Embedding, Linear, Module, RmsNorm, VarBuilder};
 
 use super::QwenConfig;
@@ -91,7 +91,9 @@ impl Qwen2 {
         on_layer: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
-        let rotation = self.rotary.rotation(cache.len, positions, embeddings.dtype())?;
+        let rotation = self
+            .rotary
+            .rotation(cache.len, positions, embeddings.dtype())?;
         let mask = causal_mask(cache.len, positions, embeddings)?;
         cache.reserve(cache.len + positions);
         let mut x = embeddings.clone();
@@ -105,7 +107,9 @@ impl Qwen2 {
                 &mut cache.layers[i],
             )?;
             x = (x + attended)?;
-            let fed = layer.mlp.forward(&layer.post_attention_layernorm.forward(&x)?)?;
+            let fed = layer
+                .mlp
+                .forward(&layer.post_attention_layernorm.forward(&x)?)?;
             x = (x + fed)?;
             on_layer(i, &x)?;
         }
@@ -144,7 +148,9 @@ impl Attention {
     ) -> Result<Tensor> {
         let positions = x.dim(0)?;
         let split = |x: Tensor, heads: usize| {
-            x.reshape((positions, heads, self.head_dim))?.transpose(0, 1)?.contiguous()
+            x.reshape((positions, heads, self.head_dim))?
+                .transpose(0, 1)?
+                .contiguous()
         };
         let q = rotation.apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
         let k = rotation.apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
@@ -153,7 +159,8 @@ impl Attention {
 
         // The query heads of a group become further rows of the product with their one key head.
         let rows = self.heads / self.kv_heads * positions;
-        let q = (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;
+        let q =
+            (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;
         let mut scores = q.matmul(&k.transpose(1, 2)?)?;
         let total = past + positions;
         if let Some(mask) = mask {
@@ -212,7 +219,9 @@ impl Rotary {
                 1.0 / config.rope_theta.powf(exponent) as f32
             })
             .collect();
-        Ok(Self { frequencies: Tensor::new(frequencies, device)? })
+        Ok(Self {
+            frequencies: Tensor::new(frequencies, device)?,
+        })
     }
 
     fn rotation(&self, from: usize, count: usize, dtype: DType) -> Result<Rotation> {
@@ -278,7 +287,13 @@ impl KvCache {
 
 impl LayerCache {
     /// Adds keys and values [kv_heads, positions, head_dim] after `past` others, and returns all.
-    fn append(&mut self, k: &Tensor, v: &Tensor, past: usize, room: usize) -> Result<(Tensor, Tensor)> {
+    fn append(
+        &mut self,
+        k: &Tensor,
+        v: &Tensor,
+        past: usize,
+        room: usize,
+    ) -> Result<(Tensor, Tensor)> {
         let positions = k.dim(1)?;
         let buffers = match self.kv.take() {
             Some((keys, values)) if keys.dim(1)? >= past + positions => (keys, values),
@@ -296,6 +311,9 @@ impl LayerCache {
         let (keys, values) = self.kv.insert(buffers);
         keys.slice_set(k, 1, past)?;
         values.slice_set(v, 1, past)?;
-        Ok((keys.narrow(1, 0, past + positions)?, values.narrow(1, 0, past + positions)?))
+        Ok((
+            keys.narrow(1, 0, past + positions)?,
+            values.narrow(1, 0, past + positions)?,
+        ))
     }
 }

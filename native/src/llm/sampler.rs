@@ -1,5 +1,5 @@
-use super::softmax::{log_softmax, softmax};
 use super::SamplingConfig;
+use super::softmax::{log_softmax, softmax};
 use crate::torch_rng::{Multinomial, TorchRng};
 use crate::{Error, Result};
 
@@ -58,12 +58,7 @@ impl Sampler {
     /// cannot be drawn.
     ///
     /// Fails where the logits are no numbers, which damaged weights or an overflow cause.
-    pub fn sample(
-        &mut self,
-        logits: &[f32],
-        history: &[u32],
-        masked: Option<u32>,
-    ) -> Result<u32> {
+    pub fn sample(&mut self, logits: &[f32], history: &[u32], masked: Option<u32>) -> Result<u32> {
         check(logits)?;
         let mut log_probs = logits.to_vec();
         log_softmax(&mut log_probs);
@@ -109,8 +104,11 @@ impl Sampler {
 /// their sum reaches `top_p`, but at most `top_k`.
 fn nucleus(probs: &[f32], config: &SamplingConfig) -> (Vec<u32>, Vec<f32>) {
     let mut order: Vec<u32> = (0..probs.len() as u32).collect();
-    let descending =
-        |a: &u32, b: &u32| probs[*b as usize].total_cmp(&probs[*a as usize]).then(a.cmp(b));
+    let descending = |a: &u32, b: &u32| {
+        probs[*b as usize]
+            .total_cmp(&probs[*a as usize])
+            .then(a.cmp(b))
+    };
     if config.top_k < order.len() {
         order.select_nth_unstable_by(config.top_k, descending);
         order.truncate(config.top_k);

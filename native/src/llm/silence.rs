@@ -25,7 +25,11 @@ impl SilenceFilter {
 /// The tokens that a [`SilenceFilter`] keeps.
 pub fn drop_long_silences(tokens: &[u32]) -> Vec<u32> {
     let mut filter = SilenceFilter::default();
-    tokens.iter().copied().filter(|&t| filter.keeps(t)).collect()
+    tokens
+        .iter()
+        .copied()
+        .filter(|&t| filter.keeps(t))
+        .collect()
 }
 
 #[cfg(test)]
@@ -41,6 +45,9 @@ mod tests {
     #[test]
     fn a_sounding_token_begins_the_count_anew() {
         let tokens = [1, 1, 1, 1, 1, 7, 1, 1, 1, 1, 1, 1, 8];
-        assert_eq!(drop_long_silences(&tokens), [1, 1, 1, 1, 1, 7, 1, 1, 1, 1, 1, 8]);
+        assert_eq!(
+            drop_long_silences(&tokens),
+            [1, 1, 1, 1, 1, 7, 1, 1, 1, 1, 1, 8]
+        );
     }
 }

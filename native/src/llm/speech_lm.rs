@@ -66,12 +66,19 @@ impl SpeechLm {
             token?;
         }
         let generation = decoding.finish();
-        tap.tensor("llm.tokens", &Tensor::new(generation.tokens.as_slice(), &Device::Cpu)?)?;
+        tap.tensor(
+            "llm.tokens",
+            &Tensor::new(generation.tokens.as_slice(), &Device::Cpu)?,
+        )?;
         Ok(generation)
     }
 
     /// Like [`SpeechLm::generate`], one token at a time.
-    pub fn decode<'a>(&'a self, prompt: &LmPrompt, sampler: &'a mut Sampler) -> Result<Decoding<'a>> {
+    pub fn decode<'a>(
+        &'a self,
+        prompt: &LmPrompt,
+        sampler: &'a mut Sampler,
+    ) -> Result<Decoding<'a>> {
         prompt.check(&self.config, self.body.config())?;
         Ok(Decoding::new(self, prompt, sampler))
     }
@@ -90,7 +97,13 @@ impl SpeechLm {
     where
         I: IntoIterator<Item = Vec<u32>>,
     {
-        Bistream::new(self, prompt_text_ids, prompt_speech_tokens, text.into_iter(), sampler)
+        Bistream::new(
+            self,
+            prompt_text_ids,
+            prompt_speech_tokens,
+            text.into_iter(),
+            sampler,
+        )
     }
 
     /// Logits, [tokens + 1, vocabulary], float32, of every next token where `tokens` were the
@@ -108,7 +121,10 @@ impl SpeechLm {
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
         prompt.check(&self.config, self.body.config())?;
-        if let Some(token) = tokens.iter().find(|&&t| t as usize >= self.config.vocabulary()) {
+        if let Some(token) = tokens
+            .iter()
+            .find(|&&t| t as usize >= self.config.vocabulary())
+        {
             return Err(Error::input(format!(
                 "speech token {token} is outside of the model's vocabulary of {}",
                 self.config.vocabulary()
@@ -134,7 +150,9 @@ impl SpeechLm {
 
     /// Feeds some positions, and returns the logits after the last one, on the CPU.
     pub(super) fn next_logits(&self, input: &[InputId], cache: &mut KvCache) -> Result<Vec<f32>> {
-        let hidden = self.body.forward(&self.embed(input)?, cache, &mut |_, _| Ok(()))?;
+        let hidden = self
+            .body
+            .forward(&self.embed(input)?, cache, &mut |_, _| Ok(()))?;
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         let logits = self.llm_decoder.forward(&last)?.squeeze(0)?;
         Ok(logits.to_dtype(DType::F32)?.to_vec1()?)

@@ -62,7 +62,9 @@ impl FromStr for LmWeights {
             .find_map(|(weights, file)| (file == name).then_some(weights))
             .ok_or_else(|| {
                 let files = Self::NAMED.map(|(_, file)| file).join(", ");
-                Error::input(format!("`{name}` is no weight file of the language model: choose one of {files}"))
+                Error::input(format!(
+                    "`{name}` is no weight file of the language model: choose one of {files}"
+                ))
             })
     }
 }

@@ -108,9 +108,9 @@ impl Resolver<'_> {
             resolved.push(match piece {
                 Piece::Text(text) => Value::String(text.to_owned()),
                 Piece::Key(key) => {
-                    let target = self.lookup(key).ok_or_else(|| {
-                        format!("`{path}` refers to `{key}`, which is not there")
-                    })?;
+                    let target = self
+                        .lookup(key)
+                        .ok_or_else(|| format!("`{path}` refers to `{key}`, which is not there"))?;
                     self.value(&target, path, depth + 1)?
                 }
             });
@@ -259,7 +259,10 @@ impl<'a> Arithmetic<'a> {
         self.rest = rest.trim_start();
         match digits.parse::<i64>() {
             Ok(n) => Some(Number::Integer(sign * n)),
-            Err(_) => digits.parse().ok().map(|x: f64| Number::Float(sign as f64 * x)),
+            Err(_) => digits
+                .parse()
+                .ok()
+                .map(|x: f64| Number::Float(sign as f64 * x)),
         }
     }
 }
@@ -275,13 +278,22 @@ mod tests {
     #[test]
     fn a_reference_is_replaced_by_what_it_refers_to() {
         assert_eq!(number("a: 7\nb: !ref <a>\nc: !ref <b>", "c"), 7.0);
-        assert_eq!(number("s: !new:some.Class\n  inner: {x: 3}\nb: !ref <s[inner][x]>", "b"), 3.0);
+        assert_eq!(
+            number(
+                "s: !new:some.Class\n  inner: {x: 3}\nb: !ref <s[inner][x]>",
+                "b"
+            ),
+            3.0
+        );
     }
 
     #[test]
     fn references_are_multiplied_and_added_with_the_usual_precedence() {
         assert_eq!(number("a: 25\nb: 2\nc: !ref <a> * <b>", "c"), 50.0);
-        assert_eq!(number("a: 25\nb: 2\nc: !ref 1 + <a> * -<b> - 0.5", "c"), -49.5);
+        assert_eq!(
+            number("a: 25\nb: 2\nc: !ref 1 + <a> * -<b> - 0.5", "c"),
+            -49.5
+        );
         assert_eq!(number("a: 25\nb: 2\nc: !ref <a> / <b>", "c"), 12.5);
     }
 
@@ -299,7 +311,8 @@ mod tests {
 
     #[test]
     fn tags_become_the_class_of_their_section() {
-        let yaml = HyperYaml::parse("a: !new:x.Y\n  b: !name:x.f\n    c: 1\nd: !apply:seed [1]").unwrap();
+        let yaml =
+            HyperYaml::parse("a: !new:x.Y\n  b: !name:x.f\n    c: 1\nd: !apply:seed [1]").unwrap();
         assert_eq!(yaml.class("a"), Some("x.Y"));
         assert_eq!(yaml.class("a.b"), Some("x.f"));
         assert_eq!(yaml.class("d"), Some("seed"));
@@ -308,7 +321,11 @@ mod tests {
 
     #[test]
     fn a_circle_of_references_is_an_error() {
-        assert!(HyperYaml::parse("a: !ref <b>\nb: !ref <a>").unwrap_err().contains("circle"));
+        assert!(
+            HyperYaml::parse("a: !ref <b>\nb: !ref <a>")
+                .unwrap_err()
+                .contains("circle")
+        );
     }
 
     #[test]
