@@ -1,6 +1,6 @@
 //! Qwen2's decoder, with a cache of keys and values.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Embedding, Linear, Module, RmsNorm, VarBuilder};
 
 use super::QwenConfig;
