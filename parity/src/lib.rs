@@ -1,1 +1,3 @@
 //! The parity harness.
+
+pub mod fixture;
