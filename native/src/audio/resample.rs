@@ -34,7 +34,10 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
             let taps = taps.get(skipped..).unwrap_or_default();
             // One float32 fused multiply-add after the other, in the order of the taps: so
             // torch's convolution sums, to the last bit.
-            *out = taps.iter().zip(inside).fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
+            *out = taps
+                .iter()
+                .zip(inside)
+                .fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
         }
     }
     resampled

@@ -22,8 +22,13 @@ const FILES: [&str; 13] = [
 
 /// The identity of the model in `dir`: its folder's name, and the hash of every file that counts.
 pub fn model_files(dir: &Path) -> Result<Model, Error> {
-    let whole = std::path::absolute(dir).map_err(|source| Error::Io { path: dir.into(), source })?;
-    let id = whole.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let whole = std::path::absolute(dir).map_err(|source| Error::Io {
+        path: dir.into(),
+        source,
+    })?;
+    let id = whole
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let mut files = std::collections::BTreeMap::<String, FileHash>::new();
     for name in FILES {
         let path = dir.join(name);
