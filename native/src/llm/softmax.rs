@@ -86,6 +86,6 @@ fn log(x: f32) -> f32 {
     let t = 0.302_729_5f32
         .mul_add(r2, 0.399_610_82)
         .mul_add(r2, 0.666_669_5);
-    let ln2 = f64::from(0.693_147_2f32) + f64::from(-1.904_654_3e-9f32);
+    let ln2 = f64::from(std::f32::consts::LN_2) + f64::from(-1.904_654_3e-9f32);
     (ln2 * exponent + 2.0 * ratio + f64::from((r2 * r) * t)) as f32
 }
