@@ -40,7 +40,7 @@ impl VoicePrompt {
     ) -> Result<Self> {
         let mel = mel_spectrogram(&recording.at_rate(MEL_SAMPLE_RATE)?)?;
         tap.tensor("prompt.mel", &mel)?;
-        let speech_tokens = tokenizer.tokens_of(recording, tap)?;
+        let speech_tokens = tokenizer.tokens_of(recording, "prompt.whisper_mel", tap)?;
         let speaker_embedding = speaker.embedding_of(recording, tap)?;
         Ok(Self {
             speech_tokens,

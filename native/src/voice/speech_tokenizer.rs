@@ -49,10 +49,15 @@ impl SpeechTokenizer {
     }
 
     /// The speech tokens of a recording: resampled to 16 kHz, transformed, tokenized. The
-    /// spectrogram goes to `tap` as `prompt.whisper_mel`.
+    /// spectrogram goes to `tap` as `stage`.
     ///
     /// An error for recordings of more than [`MAX_SECONDS`], as in the reference.
-    pub fn tokens_of(&self, recording: &Waveform, tap: &mut dyn Tap) -> Result<Vec<u32>> {
+    pub fn tokens_of(
+        &self,
+        recording: &Waveform,
+        stage: &str,
+        tap: &mut dyn Tap,
+    ) -> Result<Vec<u32>> {
         let samples = recording.at_rate(SAMPLE_RATE)?;
         if samples.len() > MAX_SECONDS * SAMPLE_RATE as usize {
             return Err(Error::input(format!(
@@ -62,7 +67,7 @@ impl SpeechTokenizer {
             )));
         }
         let whisper_mel = whisper_log_mel(&samples)?;
-        tap.tensor("prompt.whisper_mel", &whisper_mel)?;
+        tap.tensor(stage, &whisper_mel)?;
         self.tokens(&whisper_mel)
     }
 }
