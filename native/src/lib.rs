@@ -1,6 +1,7 @@
 //! The CosyVoice3 engine.
 
 mod conv;
+mod cpu;
 mod error;
 pub mod noise;
 pub mod tap;

@@ -49,7 +49,7 @@ impl Encoder {
     pub(super) fn mu(&self, tokens: &Tensor, finalize: bool) -> Result<Tensor> {
         let embedded = self.embedding.index_select(tokens, 0)?;
         let x = embedded.t()?.unsqueeze(0)?;
-        let lookahead = self.forward.context()?;
+        let lookahead = self.forward.context();
         let right = if finalize { lookahead } else { 0 };
         let h = leaky_relu(&self.forward.forward(&x, 0, right)?, LEAKY_RELU_SLOPE)?;
         let h = self.backward.causal(&h)?.squeeze(0)?.t()?;

@@ -23,8 +23,8 @@ pub(super) fn weight_norm_conv(
     let norm = direction.sqr()?.sum_keepdim((1, 2))?.sqrt()?;
     let weight = direction.broadcast_mul(&(magnitude / norm)?)?;
     let bias = vb.get(out_channels, "bias")?;
-    Ok(Conv1d::new(
+    Conv1d::new(
         weight.to_dtype(dtype)?.to_device(device)?,
         bias.to_dtype(dtype)?.to_device(device)?,
-    ))
+    )
 }
