@@ -1,9 +1,8 @@
 //! The CosyVoice3 engine.
 
-mod conv;
-mod cpu;
 mod error;
 pub mod noise;
+mod ops;
 pub mod tap;
 pub mod torch_rng;
 pub mod weights;

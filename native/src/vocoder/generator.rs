@@ -2,7 +2,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::leaky_relu;
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 use crate::vocoder::VocoderConfig;
 use crate::vocoder::resblock::ResBlock;
 use crate::vocoder::stft::Stft;

@@ -4,7 +4,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 use crate::vocoder::IstftConfig;
 
 /// Centred, with reflected ends and a periodic Hann window, one-sided (as `torch.stft` and
@@ -25,7 +25,11 @@ pub(super) struct Stft {
 impl Stft {
     /// For spectra of `dtype` on `device`.
     pub(super) fn new(config: &IstftConfig, dtype: DType, device: &Device) -> Result<Self> {
-        let exact = if device.is_metal() { DType::F32 } else { DType::F64 };
+        let exact = if device.is_metal() {
+            DType::F32
+        } else {
+            DType::F64
+        };
         let &IstftConfig {
             n_fft,
             hop_len: hop,

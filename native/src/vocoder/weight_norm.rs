@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result};
 use candle_nn::VarBuilder;
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 
 /// Reads a weight-normalised convolution and folds it, w = v · (g / ‖v‖) with the norm taken over
 /// each output channel.

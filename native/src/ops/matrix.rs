@@ -50,8 +50,14 @@ pub(crate) fn add_product<T: Real>(
         return;
     }
     assert_eq!(k, b.rows, "inner dimensions");
-    assert!(a.is_inside_its_slice() && b.is_inside_its_slice(), "operands inside their slices");
-    assert!(first_column + n <= out_stride, "columns inside a row of the result");
+    assert!(
+        a.is_inside_its_slice() && b.is_inside_its_slice(),
+        "operands inside their slices"
+    );
+    assert!(
+        first_column + n <= out_stride,
+        "columns inside a row of the result"
+    );
     assert!(m * out_stride <= out.len(), "rows inside the result");
     // SAFETY: the assertions above keep every element that the product touches inside the three
     // slices, whose strides are in elements and not negative; `out` is borrowed mutably and so

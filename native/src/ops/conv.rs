@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::cpu::{self, ConvShape};
+use crate::ops::conv_by_taps::{ConvShape, conv1d_by_taps};
 
 /// A convolution over time, [batch, in, time] to [batch, out, time].
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Conv1d {
 
 #[derive(Clone, Debug)]
 enum Weight {
-    /// [kernel, out, in / groups], for [`cpu::conv1d`].
+    /// [kernel, out, in / groups], for [`conv1d_by_taps`].
     ByTaps(Tensor),
     /// [out, in / groups, kernel], for candle.
     Plain(Tensor),
@@ -31,14 +31,20 @@ impl Conv1d {
     /// From `weight` [out, in / groups, kernel] and `bias` [out].
     pub(crate) fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
         let kernel = weight.dim(2)?;
-        let by_taps =
-            weight.device().is_cpu() && matches!(weight.dtype(), DType::F32 | DType::F64);
+        let by_taps = weight.device().is_cpu() && matches!(weight.dtype(), DType::F32 | DType::F64);
         let weight = if by_taps {
             Weight::ByTaps(weight.permute((2, 0, 1))?.contiguous()?)
         } else {
             Weight::Plain(weight)
         };
-        Ok(Self { weight, bias, kernel, stride: 1, dilation: 1, groups: 1 })
+        Ok(Self {
+            weight,
+            bias,
+            kernel,
+            stride: 1,
+            dilation: 1,
+            groups: 1,
+        })
     }
 
     /// Reads `weight` and `bias`; the input channels are those of one group.
@@ -71,11 +77,22 @@ impl Conv1d {
 
     /// Convolves `x` with `left` and `right` zeros around it.
     pub(crate) fn forward(&self, x: &Tensor, left: usize, right: usize) -> Result<Tensor> {
-        let &Self { stride, dilation, groups, .. } = self;
+        let &Self {
+            stride,
+            dilation,
+            groups,
+            ..
+        } = self;
         match &self.weight {
             Weight::ByTaps(weight) => {
-                let shape = ConvShape { left, right, stride, dilation, groups };
-                cpu::conv1d(x, weight, &self.bias, shape)
+                let shape = ConvShape {
+                    left,
+                    right,
+                    stride,
+                    dilation,
+                    groups,
+                };
+                conv1d_by_taps(x, weight, &self.bias, shape)
             }
             Weight::Plain(weight) => x
                 .pad_with_zeros(2, left, right)?

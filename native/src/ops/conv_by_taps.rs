@@ -2,7 +2,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use crate::cpu::matrix::{Matrix, Real, add_product};
+use crate::ops::matrix::{Matrix, Real, add_product};
 
 /// Output frames that one task computes: its input and output then stay in the second-level cache.
 const TILE: usize = 384;
@@ -25,7 +25,12 @@ pub(crate) struct ConvShape {
 ///
 /// Every tap of the kernel is one matrix product added to the result, on the input as it lies:
 /// nothing is unfolded, padded or transposed, and each sum is rounded in short runs.
-pub(crate) fn conv1d(x: &Tensor, weight: &Tensor, bias: &Tensor, shape: ConvShape) -> Result<Tensor> {
+pub(crate) fn conv1d_by_taps(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    shape: ConvShape,
+) -> Result<Tensor> {
     x.contiguous()?.apply_op3_no_bwd(weight, bias, &Op(shape))
 }
 
@@ -47,7 +52,13 @@ impl CustomOp3 for Op {
     ) -> Result<(CpuStorage, Shape)> {
         let (batch, channels, frames) = x_layout.shape().dims3()?;
         let (kernel, out_channels, group_channels) = weight_layout.shape().dims3()?;
-        let ConvShape { left, right, stride, dilation, groups } = self.0;
+        let ConvShape {
+            left,
+            right,
+            stride,
+            dilation,
+            groups,
+        } = self.0;
         let reach = (kernel - 1) * dilation + 1;
         if channels != group_channels * groups || left + frames + right < reach {
             candle_core::bail!(
@@ -65,12 +76,20 @@ impl CustomOp3 for Op {
             out_frames: (left + frames + right - reach) / stride + 1,
         };
         let out = match (x, weight, bias) {
-            (CpuStorage::F32(x), CpuStorage::F32(w), CpuStorage::F32(b)) => CpuStorage::F32(
-                problem.run(part(x, x_layout)?, part(w, weight_layout)?, part(b, bias_layout)?),
-            ),
-            (CpuStorage::F64(x), CpuStorage::F64(w), CpuStorage::F64(b)) => CpuStorage::F64(
-                problem.run(part(x, x_layout)?, part(w, weight_layout)?, part(b, bias_layout)?),
-            ),
+            (CpuStorage::F32(x), CpuStorage::F32(w), CpuStorage::F32(b)) => {
+                CpuStorage::F32(problem.run(
+                    part(x, x_layout)?,
+                    part(w, weight_layout)?,
+                    part(b, bias_layout)?,
+                ))
+            }
+            (CpuStorage::F64(x), CpuStorage::F64(w), CpuStorage::F64(b)) => {
+                CpuStorage::F64(problem.run(
+                    part(x, x_layout)?,
+                    part(w, weight_layout)?,
+                    part(b, bias_layout)?,
+                ))
+            }
             _ => candle_core::bail!("only float32 and float64 are convolved by taps"),
         };
         Ok((out, (batch, out_channels, problem.out_frames).into()))
@@ -103,7 +122,11 @@ impl Problem {
         let tiles = if work < SMALL { 1 } else { self.tiles(groups) };
         let tile = self.out_frames.div_ceil(tiles).max(1);
 
-        let mut out = vec![T::ZERO; x.len() / self.frames.max(1) / self.channels * self.out_channels * self.out_frames];
+        let mut out =
+            vec![
+                T::ZERO;
+                x.len() / self.frames.max(1) / self.channels * self.out_channels * self.out_frames
+            ];
         let task = |(index, rows): (usize, &mut [T])| {
             // One group of one batch element: `rows` is all of its output.
             let x = &x[index * group_in * self.frames..][..group_in * self.frames];
@@ -118,7 +141,10 @@ impl Problem {
             };
             for (t, part) in parts.iter().enumerate() {
                 let width = part.len() / group_out;
-                for (row, part) in rows.chunks_exact_mut(self.out_frames).zip(part.chunks_exact(width)) {
+                for (row, part) in rows
+                    .chunks_exact_mut(self.out_frames)
+                    .zip(part.chunks_exact(width))
+                {
                     row[t * tile..][..width].copy_from_slice(part);
                 }
             }
@@ -149,7 +175,13 @@ impl Problem {
         first: usize,
         width: usize,
     ) -> Vec<T> {
-        let ConvShape { left, stride, dilation, groups, .. } = self.shape;
+        let ConvShape {
+            left,
+            stride,
+            dilation,
+            groups,
+            ..
+        } = self.shape;
         let (group_in, group_out) = (self.channels / groups, self.out_channels / groups);
         let width = width.min(self.out_frames - first);
         let mut out = Vec::with_capacity(group_out * width);
@@ -161,7 +193,10 @@ impl Problem {
             // where that exists is there anything to add.
             let shift = tap * dilation;
             let begin = left.saturating_sub(shift).div_ceil(stride).max(first);
-            let end = (self.frames + left).saturating_sub(shift).div_ceil(stride).min(first + width);
+            let end = (self.frames + left)
+                .saturating_sub(shift)
+                .div_ceil(stride)
+                .min(first + width);
             if begin >= end {
                 continue;
             }
