@@ -6,6 +6,9 @@ use crate::Result;
 
 /// Receives the intermediate tensors of a synthesis, by the stage names of the parity harness.
 pub trait Tap {
+    /// Called before the stages of each text segment, counted from 0.
+    fn segment(&mut self, _index: usize) {}
+
     /// Called once per stage and segment, in the order of computation. The tensor may live on
     /// any device. An error ends the synthesis.
     fn tensor(&mut self, stage: &str, value: &Tensor) -> Result<()>;

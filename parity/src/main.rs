@@ -1,2 +1,13 @@
 //! The parity command.
-fn main() {}
+#[path = "cli/fixture.rs"]
+mod fixture;
+
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: fixture::FixtureArgs,
+}
+
+fn main() -> anyhow::Result<()> {
+    fixture::run(&<Cli as clap::Parser>::parse().args)
+}

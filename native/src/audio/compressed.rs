@@ -1,0 +1,74 @@
+//! Flac and mp3, by symphonia.
+
+use std::io::Cursor;
+
+use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::errors::Error as Symphonia;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use super::waveform::Interleaved;
+
+/// Whether `bytes` begin like a flac or mp3 file.
+pub fn is_supported(bytes: &[u8]) -> bool {
+    // An mp3 stream without tags begins with eleven set bits.
+    let frame_sync = matches!(bytes, [0xff, second, ..] if second & 0xe0 == 0xe0);
+    bytes.starts_with(b"fLaC") || bytes.starts_with(b"ID3") || frame_sync
+}
+
+/// Reads a whole flac or mp3 file. The error says what is wrong, without the file's name.
+pub fn decode(bytes: Vec<u8>, extension: Option<&str>) -> Result<Interleaved, String> {
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+    let damaged = |e: Symphonia| format!("cannot be decoded: {e}");
+    let mut format = symphonia::default::get_probe()
+        .probe(
+            &hint,
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
+        .map_err(damaged)?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or("holds no sound track")?;
+    let track_id = track.id;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|parameters| parameters.audio())
+        .ok_or("holds no sound track")?;
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(damaged)?;
+
+    let mut sound = Interleaved {
+        samples: Vec::new(),
+        channels: 0,
+        sample_rate: 0,
+    };
+    let mut packet_samples = Vec::<f32>::new();
+    while let Some(packet) = format.next_packet().map_err(damaged)? {
+        if packet.track_id != track_id {
+            continue;
+        }
+        let decoded = decoder.decode(&packet).map_err(damaged)?;
+        let (channels, rate) = (decoded.num_planes(), decoded.spec().rate());
+        if sound.channels == 0 {
+            (sound.channels, sound.sample_rate) = (channels, rate);
+        } else if (channels, rate) != (sound.channels, sound.sample_rate) {
+            return Err("changes its sample rate or channels midway".to_owned());
+        }
+        decoded.copy_to_vec_interleaved(&mut packet_samples);
+        sound.samples.extend_from_slice(&packet_samples);
+    }
+    if sound.channels == 0 {
+        return Err("holds no samples".to_owned());
+    }
+    Ok(sound)
+}

@@ -1,0 +1,50 @@
+//! The log-mel spectrogram that the speech tokenizer reads.
+
+use candle_core::{Device, Tensor};
+
+use super::mel_filters::MelFilters;
+use super::stft::{FrameTransform, hann, reflect};
+use crate::{Error, Result};
+
+const SAMPLE_RATE: u32 = 16_000;
+const N_FFT: usize = 400;
+const HOP: usize = 160;
+const CHANNELS: usize = 128;
+
+/// Whisper's log-mel spectrogram, [128, frames], of a 16 kHz signal: hop 160, base-10 logarithm,
+/// clipped 8 below the signal's maximum, then (x + 4) / 4. The signal is not padded to 30 s
+/// (openai-whisper `log_mel_spectrogram`, `n_mels=128`).
+///
+/// An error for 200 samples (12.5 ms) or fewer, which cannot be padded by reflection.
+pub fn whisper_log_mel(wav_16k: &[f32]) -> Result<Tensor> {
+    let pad = N_FFT / 2;
+    let padded = reflect(wav_16k, pad).ok_or_else(|| {
+        Error::input(format!(
+            "a recording of {} samples at 16 kHz is too short for a log-mel spectrogram, which \
+             needs more than {pad}",
+            wav_16k.len()
+        ))
+    })?;
+    let filters = MelFilters::slaney(SAMPLE_RATE, N_FFT, CHANNELS);
+    let window = hann(N_FFT);
+    let mut transform = FrameTransform::new(N_FFT);
+    // Whisper drops the last frame, which is centred on the signal's end.
+    let frames = wav_16k.len() / HOP;
+    let mut log_mel = vec![0.0; CHANNELS * frames];
+    for (t, frame) in padded.windows(N_FFT).step_by(HOP).take(frames).enumerate() {
+        let windowed = frame.iter().zip(&window).map(|(&x, &w)| f64::from(x * w));
+        let power: Vec<f64> = transform
+            .spectrum(windowed)
+            .iter()
+            .map(|z| z.norm_sqr())
+            .collect();
+        for (channel, energy) in filters.apply(&power).enumerate() {
+            log_mel[channel * frames + t] = energy.max(1e-10).log10() as f32;
+        }
+    }
+    let floor = log_mel.iter().copied().fold(f32::NEG_INFINITY, f32::max) - 8.0;
+    for value in &mut log_mel {
+        *value = (value.max(floor) + 4.0) / 4.0;
+    }
+    Ok(Tensor::from_vec(log_mel, (CHANNELS, frames), &Device::Cpu)?)
+}
