@@ -3,8 +3,10 @@
 //! [`engine::Engine`] is the whole pipeline. Each of its stages is a public field that can be run
 //! alone, which is how the parity harness finds out where a difference comes from.
 
-mod conv;
 mod error;
+mod ops;
+#[cfg(test)]
+mod random_weights;
 
 pub mod audio;
 pub mod device;

@@ -1,12 +1,10 @@
-use candle_core::{D, DType, Device, Module, Result, Tensor};
-use candle_nn::{Linear, VarBuilder, linear};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
 
-use crate::conv::Conv1d;
 use crate::flow::DitConfig;
-use crate::flow::attention::{Attention, Positions};
 use crate::flow::time::{TimeEmbedding, modulation};
+use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, gelu, mish, modulated_norm};
 
-const NORM_EPSILON: f64 = 1e-6;
 const POSITION_KERNEL: usize = 31;
 const POSITION_GROUPS: usize = 16;
 
@@ -46,13 +44,13 @@ impl Dit {
         let blocks = vb.pp("transformer_blocks");
         let frequencies = vb.get(config.dim_head / 2, "rotary_embed.inv_freq")?;
         Ok(Self {
-            input: linear(inputs, dim, vb.pp("input_embed.proj"))?,
+            input: Linear::load(inputs, dim, vb.pp("input_embed.proj"))?,
             position: [position_conv("conv1")?, position_conv("conv2")?],
             blocks: (0..config.depth)
                 .map(|i| Block::new(config, &time, blocks.pp(i)))
                 .collect::<Result<_>>()?,
             out_modulation: modulation(2, dim, &time, vb.pp("norm_out"))?,
-            out: linear(dim, config.out_channels, vb.pp("proj_out"))?,
+            out: Linear::load(dim, config.out_channels, vb.pp("proj_out"))?,
             inverse_frequencies: frequencies
                 .to_dtype(DType::F32)?
                 .to_device(&Device::Cpu)?
@@ -96,7 +94,11 @@ impl Dit {
 struct Block {
     /// Shift, scale and gate of the attention, then those of the feed-forward, [steps, 6, dim].
     modulation: Tensor,
-    attention: Attention,
+    heads: usize,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    attended: Linear,
     expand: Linear,
     contract: Linear,
 }
@@ -104,11 +106,17 @@ struct Block {
 impl Block {
     fn new(config: &DitConfig, time: &TimeEmbedding, vb: VarBuilder<'_>) -> Result<Self> {
         let (dim, inner) = (config.dim, config.dim * config.ff_mult);
+        let width = config.heads * config.dim_head;
+        let attention = vb.pp("attn");
         Ok(Self {
             modulation: modulation(6, dim, time, vb.pp("attn_norm"))?,
-            attention: Attention::new(config, vb.pp("attn"))?,
-            expand: linear(dim, inner, vb.pp("ff.ff.0.0"))?,
-            contract: linear(inner, dim, vb.pp("ff.ff.2"))?,
+            heads: config.heads,
+            query: Linear::load(dim, width, attention.pp("to_q"))?,
+            key: Linear::load(dim, width, attention.pp("to_k"))?,
+            value: Linear::load(dim, width, attention.pp("to_v"))?,
+            attended: Linear::load(width, dim, attention.pp("to_out.0"))?,
+            expand: Linear::load(dim, inner, vb.pp("ff.ff.0.0"))?,
+            contract: Linear::load(inner, dim, vb.pp("ff.ff.2"))?,
         })
     }
 
@@ -116,30 +124,11 @@ impl Block {
         let table = self.modulation.get(index)?;
         let row = |i| table.get(i);
         let h = modulated_norm(x, &row(0)?, &row(1)?)?;
-        let h = self.attention.forward(&h, positions)?;
-        let x = (x + h.broadcast_mul(&row(2)?)?)?;
+        let (q, k) = (self.query.forward(&h)?, self.key.forward(&h)?);
+        let h = attention(&q, &k, &self.value.forward(&h)?, self.heads, positions)?;
+        let x = add_gated(x, &self.attended.forward(&h)?, &row(2)?)?;
         let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
-        let h = self.contract.forward(&self.expand.forward(&h)?.gelu()?)?;
-        x + h.broadcast_mul(&row(5)?)?
+        let h = self.contract.forward(&gelu(&self.expand.forward(&h)?)?)?;
+        add_gated(&x, &h, &row(5)?)
     }
-}
-
-/// Layer norm over the last dimension without weights of its own, then scaled by 1 + `scale` and
-/// shifted.
-fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-    let x = centred.broadcast_div(&(variance + NORM_EPSILON)?.sqrt()?)?;
-    x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)
-}
-
-/// x · tanh(ln(1 + eˣ)), by the identity that needs no logarithm: with n = eˣ(eˣ + 2),
-/// tanh(ln(1 + eˣ)) = n / (n + 2).
-fn mish(x: &Tensor) -> Result<Tensor> {
-    // Beyond 20 the factor is 1 to the last bit, and e²ˣ would overflow; in half precision it
-    // would long before.
-    let wide = x.to_dtype(DType::F32)?;
-    let e = wide.minimum(20.0)?.exp()?;
-    let n = (&e * (&e + 2.0)?)?;
-    (wide * (&n / (&n + 2.0)?)?)?.to_dtype(x.dtype())
 }

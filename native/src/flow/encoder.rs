@@ -1,8 +1,8 @@
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear, ops::leaky_relu};
+use candle_nn::{VarBuilder, ops::leaky_relu};
 
-use crate::conv::Conv1d;
 use crate::flow::FlowConfig;
+use crate::ops::{Conv1d, Linear};
 
 /// Kernel of the second convolution of the lookahead layer.
 const BACKWARD_KERNEL: usize = 3;
@@ -35,7 +35,7 @@ impl Encoder {
                 layer.pp("conv1"),
             )?,
             backward: Conv1d::load(inner, width, BACKWARD_KERNEL, layer.pp("conv2"))?,
-            speaker: linear(
+            speaker: Linear::load(
                 config.spk_embed_dim,
                 config.output_size,
                 vb.pp("spk_embed_affine_layer"),
@@ -49,7 +49,7 @@ impl Encoder {
     pub(super) fn mu(&self, tokens: &Tensor, finalize: bool) -> Result<Tensor> {
         let embedded = self.embedding.index_select(tokens, 0)?;
         let x = embedded.t()?.unsqueeze(0)?;
-        let lookahead = self.forward.context()?;
+        let lookahead = self.forward.context();
         let right = if finalize { lookahead } else { 0 };
         let h = leaky_relu(&self.forward.forward(&x, 0, right)?, LEAKY_RELU_SLOPE)?;
         let h = self.backward.causal(&h)?.squeeze(0)?.t()?;

@@ -1,6 +1,5 @@
 //! The flow-matching model: speech tokens to log-mel spectrogram.
 
-mod attention;
 mod config;
 mod dit;
 mod encoder;

@@ -3,8 +3,10 @@
 //! All of it is computed in float32 on the CPU, in the reference's order: a step's `t` depends on
 //! the rounding of every step before it.
 
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear};
+use candle_core::{Device, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::ops::Linear;
 
 /// Euler steps of one synthesis.
 pub const STEPS: usize = 10;
@@ -76,8 +78,8 @@ pub(super) struct TimeEmbedding {
 impl TimeEmbedding {
     pub(super) fn new(dim: usize, vb: VarBuilder<'_>) -> Result<Self> {
         let mlp = vb.pp("time_mlp");
-        let first: Linear = linear(SINUSOIDS, dim, mlp.pp("0"))?;
-        let second: Linear = linear(dim, dim, mlp.pp("2"))?;
+        let first = Linear::load(SINUSOIDS, dim, mlp.pp("0"))?;
+        let second = Linear::load(dim, dim, mlp.pp("2"))?;
         let table: Vec<f32> = time_grid()
             .iter()
             .flat_map(|step| sinusoids(step.t))
@@ -102,33 +104,8 @@ pub(super) fn modulation(
     time: &TimeEmbedding,
     vb: VarBuilder<'_>,
 ) -> Result<Tensor> {
-    let projection = linear(dim, parts * dim, vb.pp("linear"))?;
+    let projection = Linear::load(dim, parts * dim, vb.pp("linear"))?;
     projection
         .forward(&time.activated)?
         .reshape((STEPS, parts, dim))
-}
-
-/// Cosines and sines of the rotary embedding, each [frames, half], from the checkpoint's inverse
-/// frequencies [half].
-pub(super) fn rotary_tables(
-    inverse_frequencies: &[f32],
-    frames: usize,
-    dtype: DType,
-    device: &Device,
-) -> Result<(Tensor, Tensor)> {
-    let angles = || {
-        (0..frames).flat_map(|i| {
-            inverse_frequencies
-                .iter()
-                .map(move |f| f64::from(i as f32 * f))
-        })
-    };
-    let table = |values: Vec<f32>| {
-        Tensor::from_vec(values, (frames, inverse_frequencies.len()), &Device::Cpu)?
-            .to_dtype(dtype)?
-            .to_device(device)
-    };
-    let cos = table(angles().map(|a| a.cos() as f32).collect())?;
-    let sin = table(angles().map(|a| a.sin() as f32).collect())?;
-    Ok((cos, sin))
 }

@@ -3,12 +3,12 @@ use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::flow::attention::{ChunkMask, Positions};
 use crate::flow::dit::Dit;
 use crate::flow::encoder::Encoder;
-use crate::flow::time::{STEPS, rotary_tables, time_grid};
+use crate::flow::time::{STEPS, time_grid};
 use crate::flow::{DitConfig, FlowConfig};
 use crate::noise::{FLOW_CHANNELS, FLOW_FRAMES, flow_noise};
+use crate::ops::Positions;
 use crate::tap::{NoTap, Tap};
 use crate::weights::Weights;
 use crate::{Error, Result};
@@ -173,16 +173,16 @@ impl Flow {
             .unsqueeze(0)?
             .broadcast_as((frames, spk_dim))?;
         let guided = Tensor::cat(&[prompt, mu, speaker.contiguous()?], 1)?;
-        let chunks = streaming
-            .then(|| ChunkMask::new(frames, static_chunk_size, self.dtype, &self.device))
-            .transpose()?;
-        let frequencies = self.estimator.inverse_frequencies();
+        let positions = Positions::new(
+            self.estimator.inverse_frequencies(),
+            frames,
+            streaming.then_some(static_chunk_size),
+            self.dtype,
+            &self.device,
+        )?;
         Ok(Conditioning {
             features: Tensor::stack(&[&guided, &guided.zeros_like()?], 0)?,
-            positions: Positions {
-                rotary: rotary_tables(frequencies, frames, self.dtype, &self.device)?,
-                chunks,
-            },
+            positions,
             frames,
         })
     }

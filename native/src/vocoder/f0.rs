@@ -1,7 +1,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear};
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 use crate::vocoder::F0Config;
 use crate::vocoder::weight_norm::weight_norm_conv;
 

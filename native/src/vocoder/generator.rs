@@ -2,7 +2,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::leaky_relu;
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 use crate::vocoder::VocoderConfig;
 use crate::vocoder::resblock::ResBlock;
 use crate::vocoder::stft::Stft;
@@ -65,7 +65,7 @@ impl Generator {
                 down.get(after, "bias")?
                     .to_dtype(place.0)?
                     .to_device(place.1)?,
-            );
+            )?;
             let per_stage = config.resblock_kernel_sizes.len();
             let blocks = config
                 .resblock_kernel_sizes
@@ -112,7 +112,7 @@ impl Generator {
     }
 
     /// Mel frames that are context only while more are to come.
-    pub(super) fn lookahead(&self) -> Result<usize> {
+    pub(super) fn lookahead(&self) -> usize {
         self.pre.context()
     }
 
@@ -128,7 +128,7 @@ impl Generator {
         let bring = |x: &Tensor| x.to_device(&self.place.1)?.to_dtype(self.place.0);
         let mut spectrum = self.stft.forward(&bring(source)?)?;
         inside("stft", &spectrum)?;
-        let lookahead = self.lookahead()?;
+        let lookahead = self.lookahead();
         let mel = bring(mel)?.unsqueeze(0)?;
         let mut x = if finalize {
             self.pre.forward(&mel, 0, lookahead)?

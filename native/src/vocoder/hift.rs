@@ -92,7 +92,7 @@ impl Vocoder {
         let held_back = if finalize {
             0
         } else {
-            self.generator.lookahead()? + 1
+            self.generator.lookahead() + 1
         };
         self.check(mel, held_back)?;
         let samples = mel.dim(1)? * self.samples_per_frame;

@@ -1,9 +1,10 @@
 //! The short Fourier transforms at both ends of the vocoder, as matrix products: with 16 samples a
-//! frame that is as quick as a fast transform, and runs on any device.
+//! frame that is as quick as a fast transform, and runs on any device. Where the device has float64,
+//! it is used, because a plain sum rounds more often than a fast transform.
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 use crate::vocoder::IstftConfig;
 
 /// Centred, with reflected ends and a periodic Hann window, one-sided (as `torch.stft` and
@@ -15,12 +16,20 @@ pub(super) struct Stft {
     /// [2 × bins, n_fft]: the inverse transform, windowed.
     synthesis: Tensor,
     window: Vec<f64>,
+    /// What the transforms are computed in.
+    exact: DType,
     dtype: DType,
     device: Device,
 }
 
 impl Stft {
+    /// For spectra of `dtype` on `device`.
     pub(super) fn new(config: &IstftConfig, dtype: DType, device: &Device) -> Result<Self> {
+        let exact = if device.is_metal() {
+            DType::F32
+        } else {
+            DType::F64
+        };
         let &IstftConfig {
             n_fft,
             hop_len: hop,
@@ -60,16 +69,17 @@ impl Stft {
         ];
         let matrix = |parts: [Vec<f64>; 2]| {
             Tensor::from_vec(parts.concat(), (2 * bins, n_fft), &Device::Cpu)?
-                .to_dtype(dtype)?
+                .to_dtype(exact)?
                 .to_device(device)
         };
-        let no_bias = Tensor::zeros(2 * bins, dtype, device)?;
+        let no_bias = Tensor::zeros(2 * bins, exact, device)?;
         Ok(Self {
             n_fft,
             hop,
-            analysis: Conv1d::new(matrix(analysis)?.unsqueeze(1)?, no_bias).with_stride(hop),
+            analysis: Conv1d::new(matrix(analysis)?.unsqueeze(1)?, no_bias)?.with_stride(hop),
             synthesis: matrix(synthesis)?,
             window,
+            exact,
             dtype,
             device: device.clone(),
         })
@@ -89,10 +99,11 @@ impl Stft {
                 self.n_fft
             );
         }
+        let wave = wave.to_dtype(self.exact)?;
         let before = wave.narrow(0, 1, half)?.flip(&[0])?;
         let after = wave.narrow(0, samples - 1 - half, half)?.flip(&[0])?;
-        let padded = Tensor::cat(&[&before, wave, &after], 0)?.reshape((1, 1, ()))?;
-        self.analysis.forward(&padded, 0, 0)
+        let padded = Tensor::cat(&[&before, &wave, &after], 0)?.reshape((1, 1, ()))?;
+        self.analysis.forward(&padded, 0, 0)?.to_dtype(self.dtype)
     }
 
     /// A spectrum to [(frames − 1) × hop] samples.
@@ -100,6 +111,7 @@ impl Stft {
         let frames = spectrum.dim(2)?;
         let overlap = self.n_fft / self.hop;
         let segments = spectrum
+            .to_dtype(self.exact)?
             .squeeze(0)?
             .t()?
             .contiguous()?
@@ -118,23 +130,23 @@ impl Stft {
             candle_core::bail!("no overlapping frames")
         };
         let trimmed = sum.narrow(0, overlap / 2, frames - 1)?.flatten_all()?;
-        trimmed / self.envelope(frames)?
+        (trimmed / self.envelope(frames)?)?.to_dtype(self.dtype)
     }
 
     /// What the squared windows of all frames add up to at each sample.
     fn envelope(&self, frames: usize) -> Result<Tensor> {
         let samples = (frames - 1) * self.hop;
-        let envelope: Vec<f32> = (0..samples)
+        let envelope: Vec<f64> = (0..samples)
             .map(|i| {
                 let position = i + self.n_fft / 2;
                 let last = (position / self.hop).min(frames - 1);
                 let first = (position + 1).saturating_sub(self.n_fft).div_ceil(self.hop);
                 let sum = (first..=last).map(|f| self.window[position - f * self.hop].powi(2));
-                sum.sum::<f64>() as f32
+                sum.sum::<f64>()
             })
             .collect();
         Tensor::from_vec(envelope, samples, &Device::Cpu)?
-            .to_dtype(self.dtype)?
+            .to_dtype(self.exact)?
             .to_device(&self.device)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result};
 use candle_nn::VarBuilder;
 
-use crate::conv::Conv1d;
+use crate::ops::Conv1d;
 
 /// Reads a weight-normalised convolution and folds it, w = v · (g / ‖v‖) with the norm taken over
 /// each output channel.
@@ -23,8 +23,8 @@ pub(super) fn weight_norm_conv(
     let norm = direction.sqr()?.sum_keepdim((1, 2))?.sqrt()?;
     let weight = direction.broadcast_mul(&(magnitude / norm)?)?;
     let bias = vb.get(out_channels, "bias")?;
-    Ok(Conv1d::new(
+    Conv1d::new(
         weight.to_dtype(dtype)?.to_device(device)?,
         bias.to_dtype(dtype)?.to_device(device)?,
-    ))
+    )
 }
