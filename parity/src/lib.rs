@@ -6,6 +6,8 @@
 
 pub mod array;
 pub mod case;
+pub mod diff;
+pub mod metric;
 pub mod number;
 pub mod recording;
 pub mod stage;
