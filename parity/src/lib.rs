@@ -6,7 +6,9 @@
 
 pub mod array;
 pub mod case;
+pub mod diff;
 pub mod fixture;
+pub mod metric;
 pub mod number;
 pub mod record;
 pub mod recording;

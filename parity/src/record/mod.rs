@@ -4,7 +4,9 @@ mod cascaded;
 mod isolated;
 mod model;
 mod native;
+#[cfg(feature = "record")]
+pub mod python;
 mod values;
 
-pub use model::model_files;
+pub use model::describe_model;
 pub use native::{Error, NativeRecorder};

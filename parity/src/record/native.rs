@@ -7,7 +7,7 @@ use native::engine::{Engine, EngineOptions, Mode, Request};
 use native::llm::{Sampler, Strategy};
 use native::torch_rng::Multinomial;
 
-use super::{cascaded, isolated, model_files};
+use super::{cascaded, isolated, describe_model};
 use crate::case::{self, Case, CaseFile};
 use crate::recording::{self, CaseRecord, Manifest, RecordedCase};
 use crate::stage::Feed;
@@ -44,7 +44,7 @@ impl NativeRecorder {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: None,
         };
-        let mut manifest = Manifest::new(identity, model_files(model_dir)?);
+        let mut manifest = Manifest::new(identity, describe_model(model_dir)?);
         manifest.device = device.into();
         manifest.precision = precision.into();
         Ok(Self {
