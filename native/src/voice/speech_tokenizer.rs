@@ -98,7 +98,12 @@ mod tests {
             samples: vec![0.1; 24_000],
             sample_rate: 24_000,
         };
-        assert_eq!(counting.tokens_of(&one, &mut NoTap).unwrap(), [100]);
+        assert_eq!(
+            counting
+                .tokens_of(&one, "prompt.whisper_mel", &mut NoTap)
+                .unwrap(),
+            [100]
+        );
     }
 
     #[test]
@@ -121,12 +126,12 @@ mod tests {
         };
         assert_eq!(
             tokenizer
-                .tokens_of(&recording(480_000), &mut NoTap)
+                .tokens_of(&recording(480_000), "prompt.whisper_mel", &mut NoTap)
                 .unwrap(),
             [3000]
         );
         let error = tokenizer
-            .tokens_of(&recording(480_001), &mut NoTap)
+            .tokens_of(&recording(480_001), "prompt.whisper_mel", &mut NoTap)
             .unwrap_err()
             .to_string();
         assert!(error.contains("30.0 s is too long"), "{error}");
