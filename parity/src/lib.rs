@@ -7,6 +7,8 @@
 pub mod array;
 pub mod case;
 pub mod diff;
+pub mod exit;
+pub mod judge;
 pub mod metric;
 pub mod number;
 pub mod recording;
