@@ -7,7 +7,9 @@
 pub mod array;
 pub mod case;
 pub mod diff;
+pub mod exit;
 pub mod fixture;
+pub mod judge;
 pub mod metric;
 pub mod number;
 pub mod record;
