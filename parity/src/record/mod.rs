@@ -6,7 +6,9 @@ mod model;
 mod native;
 #[cfg(feature = "record")]
 pub mod python;
+mod session;
 mod values;
 
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
+pub use session::{Session, run_native};
