@@ -232,7 +232,7 @@ impl Stage {
             FlowMu => "the golden's tokens",
             FlowStep(1) => "the golden's conditioning, prompt mel and speaker embedding",
             FlowStep(_) => "the golden's state after the step before",
-            FlowMel => "the golden's state after the last step",
+            FlowMel => "the golden's tokens, prompt mel and speaker embedding, through all steps",
             VocoderF0 => "the golden's mel",
             VocoderSource => "the golden's fundamental frequency",
             VocoderWav => "the golden's mel and excitation",

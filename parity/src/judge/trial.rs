@@ -247,7 +247,7 @@ impl<'a> Trial<'a> {
             measures: Default::default(),
             detail: None,
         };
-        match compare(golden, candidate, &key) {
+        match compare(golden, candidate, &key, setting.feed) {
             Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
             Compared::NoCandidate => absent(key, "the candidate lacks it"),
             Compared::Both(diff) => self.judge_value(key, *diff, setting),
