@@ -48,12 +48,18 @@ impl Error {
 
     /// An [`Error::Format`] about `path`.
     pub fn format(path: impl AsRef<Path>, reason: impl std::fmt::Display) -> Self {
-        Self::Format { path: path.as_ref().to_owned(), reason: reason.to_string() }
+        Self::Format {
+            path: path.as_ref().to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     /// An [`Error::Weights`] about `path`.
     pub fn weights(path: impl AsRef<Path>, reason: impl std::fmt::Display) -> Self {
-        Self::Weights { path: path.as_ref().to_owned(), reason: reason.to_string() }
+        Self::Weights {
+            path: path.as_ref().to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     /// An [`Error::Input`].

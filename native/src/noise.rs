@@ -45,7 +45,8 @@ impl ConstructionSizes {
         let linear = |i: usize, o: usize| i * o + o;
         let conv = |i: usize, o: usize, k: usize| i * o * k + o;
         let flow_noise = FLOW_CHANNELS * FLOW_FRAMES;
-        let flow = normals(self.flow_vocab * self.flow_input) + linear(self.speaker, self.flow_output);
+        let flow =
+            normals(self.flow_vocab * self.flow_input) + linear(self.speaker, self.flow_output);
         let c = self.f0_channels;
         let f0 = conv(self.f0_input, c, 4) + 4 * conv(c, c, 3) + linear(c, 1);
         (flow_noise + flow + f0) as u64

@@ -38,7 +38,9 @@ pub struct TorchRng {
 
 impl std::fmt::Debug for TorchRng {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TorchRng").field("multinomial", &self.multinomial).finish_non_exhaustive()
+        f.debug_struct("TorchRng")
+            .field("multinomial", &self.multinomial)
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,9 +51,16 @@ impl TorchRng {
         state[0] = seed as u32;
         for j in 1..STATE_WORDS {
             let p = state[j - 1];
-            state[j] = 1_812_433_253u32.wrapping_mul(p ^ (p >> 30)).wrapping_add(j as u32);
+            state[j] = 1_812_433_253u32
+                .wrapping_mul(p ^ (p >> 30))
+                .wrapping_add(j as u32);
         }
-        Self { state, next: STATE_WORDS, cached_normal: None, multinomial }
+        Self {
+            state,
+            next: STATE_WORDS,
+            cached_normal: None,
+            multinomial,
+        }
     }
 
     fn regenerate(&mut self) {
@@ -174,9 +183,7 @@ const MCG31_MULTIPLIER: u64 = 1_132_489_760;
 impl<'a> Race<'a> {
     fn new(rng: &'a mut TorchRng) -> Self {
         match rng.multinomial {
-            Multinomial::MklStream => {
-                Self::Mkl((u64::from(rng.next_u32()) % MCG31_MODULUS).max(1))
-            }
+            Multinomial::MklStream => Self::Mkl((u64::from(rng.next_u32()) % MCG31_MODULUS).max(1)),
             Multinomial::TwoDraws => Self::TwoDraws(rng),
         }
     }
@@ -248,12 +255,21 @@ fn sincos_cephes(x: f32) -> (f32, f32) {
     let x = y.mul_add(-2.418_756_5e-4, x);
     let x = y.mul_add(-3.774_895e-8, x);
     let z = x * x;
-    let c = 2.443_315_7e-5f32.mul_add(z, -1.388_731_6e-3).mul_add(z, 4.166_664_6e-2) * z;
+    let c = 2.443_315_7e-5f32
+        .mul_add(z, -1.388_731_6e-3)
+        .mul_add(z, 4.166_664_6e-2)
+        * z;
     let c = c.mul_add(z, -(z * 0.5)) + 1.0;
-    let s = (-1.951_529_6e-4f32).mul_add(z, 8.332_161e-3).mul_add(z, -1.666_665_5e-1) * z;
+    let s = (-1.951_529_6e-4f32)
+        .mul_add(z, 8.332_161e-3)
+        .mul_add(z, -1.666_665_5e-1)
+        * z;
     let s = s.mul_add(x, x);
     let (sin, cos) = if j & 2 == 0 { (s, c) } else { (c, s) };
-    (if j & 4 != 0 { -sin } else { sin }, if (j - 2) & 4 == 0 { -cos } else { cos })
+    (
+        if j & 4 != 0 { -sin } else { sin },
+        if (j - 2) & 4 == 0 { -cos } else { cos },
+    )
 }
 
 #[cfg(test)]
@@ -300,7 +316,10 @@ mod tests {
         let p = [0.1f32, 0.2, 0.3, 0.25, 0.15];
         let mut g = seeded();
         let drawn: Vec<_> = (0..20).map(|_| g.multinomial(&p).unwrap()).collect();
-        assert_eq!(drawn, [2, 3, 4, 3, 1, 3, 2, 3, 1, 3, 2, 3, 2, 1, 0, 1, 0, 2, 0, 0]);
+        assert_eq!(
+            drawn,
+            [2, 3, 4, 3, 1, 3, 2, 3, 1, 3, 2, 3, 2, 1, 0, 1, 0, 2, 0, 0]
+        );
     }
 
     #[test]

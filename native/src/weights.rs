@@ -35,16 +35,26 @@ impl Weights {
         std::fs::File::open(path).map_err(Error::io(path))?;
         let damaged =
             |e: candle_core::Error| Error::format(path, format!("not a readable weight file: {e}"));
-        let tensors: HashMap<String, Tensor> = if path.extension().is_some_and(|e| e == "safetensors") {
-            candle_core::safetensors::load(path, &Device::Cpu).map_err(damaged)?
-        } else {
-            read_pickle(path).map_err(damaged)?
-        };
+        let tensors: HashMap<String, Tensor> =
+            if path.extension().is_some_and(|e| e == "safetensors") {
+                candle_core::safetensors::load(path, &Device::Cpu).map_err(damaged)?
+            } else {
+                read_pickle(path).map_err(damaged)?
+            };
         if tensors.is_empty() {
-            return Err(Error::format(path, "holds no tensors: not a state dict, or cut short"));
+            return Err(Error::format(
+                path,
+                "holds no tensors: not a state dict, or cut short",
+            ));
         }
-        let store = Store { tensors: tensors.into_iter().collect(), taken: Mutex::default() };
-        Ok(Self { path: path.to_owned(), store: Arc::new(store) })
+        let store = Store {
+            tensors: tensors.into_iter().collect(),
+            taken: Mutex::default(),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            store: Arc::new(store),
+        })
     }
 
     /// Renames every tensor: the published vocoder checkpoint exists with and without a prefix.
@@ -53,9 +63,20 @@ impl Weights {
             .store
             .tensors
             .iter()
-            .map(|(name, t)| (name.strip_prefix(prefix).unwrap_or(name).to_owned(), t.clone()))
+            .map(|(name, t)| {
+                (
+                    name.strip_prefix(prefix).unwrap_or(name).to_owned(),
+                    t.clone(),
+                )
+            })
             .collect();
-        Self { path: self.path, store: Arc::new(Store { tensors, taken: Mutex::default() }) }
+        Self {
+            path: self.path,
+            store: Arc::new(Store {
+                tensors,
+                taken: Mutex::default(),
+            }),
+        }
     }
 
     /// A builder that hands out the tensors on `device`, as `dtype`.
@@ -71,9 +92,17 @@ impl Weights {
         ignored: impl Fn(&str) -> bool,
     ) -> Result<T> {
         let network = network.map_err(|e| Error::weights(&self.path, e))?;
-        let taken = self.store.taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let left: Vec<_> =
-            self.store.tensors.keys().filter(|k| !taken.contains(*k) && !ignored(k)).collect();
+        let taken = self
+            .store
+            .taken
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let left: Vec<_> = self
+            .store
+            .tensors
+            .keys()
+            .filter(|k| !taken.contains(*k) && !ignored(k))
+            .collect();
         if left.is_empty() {
             return Ok(network);
         }
@@ -84,7 +113,11 @@ impl Weights {
                 "{} unexpected tensor(s), so this is a checkpoint of another model: {}{}",
                 left.len(),
                 shown.join(", "),
-                if left.len() > shown.len() { ", …" } else { "" }
+                if left.len() > shown.len() {
+                    ", …"
+                } else {
+                    ""
+                }
             ),
         ))
     }

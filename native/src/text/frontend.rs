@@ -1,0 +1,236 @@
+//! From a text to the segments that are synthesised, and to their token ids.
+
+use std::path::Path;
+
+use super::paragraph::{self, Marks};
+use super::tokenizer::Tokenizer;
+use super::unicode::{is_chinese, strip};
+use super::wetext::{Version, Wetext};
+use super::{chinese, number_words};
+use crate::{Error, Result};
+
+/// Which text normaliser puts numbers, dates, units and the like into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NormalizerKind {
+    /// wetext 0.1.8, which runs on every English text and on Chinese texts with digits.
+    #[default]
+    Wetext018,
+    /// wetext 0.0.4, which runs on texts with digits only.
+    Wetext004,
+    /// None, as the reference does where wetext is not installed.
+    None,
+}
+
+/// What may be chosen about a [`TextFrontend`].
+#[derive(Debug, Clone, Default)]
+pub struct FrontendOptions {
+    /// The text normaliser.
+    pub normalizer: NormalizerKind,
+    /// Put `<|en|>` before every English segment; upstream does not.
+    pub english_prefix: bool,
+    /// Make it an error where the reference raises an exception, instead of a warning.
+    pub strict: bool,
+}
+
+/// A text as the tokenizer gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Normalized {
+    /// The whole text after normalisation (`text_normalize(split=False)`).
+    pub text: String,
+    /// The segments to be synthesised one by one (`text_normalize(split=True)`); the text
+    /// alone where no splitting was asked for.
+    pub segments: Vec<String>,
+    /// What was left undone because the reference raises an exception on it.
+    pub warnings: Vec<String>,
+}
+
+impl Normalized {
+    /// The text as it is, in one segment (`text_frontend=False`).
+    pub fn verbatim(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            segments: vec![text.into()],
+            warnings: vec![],
+        }
+    }
+}
+
+/// `CosyVoiceFrontEnd.text_normalize` and the tokenizer of CosyVoice3.
+pub struct TextFrontend {
+    tokenizer: Tokenizer,
+    wetext: Option<Wetext>,
+    options: FrontendOptions,
+}
+
+impl TextFrontend {
+    /// Reads the tokenizer from `blank_en_dir` (`CosyVoice-BlankEN` of a model directory:
+    /// `tokenizer.json`, or `vocab.json` and `merges.txt`), and the normaliser's rule files
+    /// from `rules_dir`, laid out `{en,zh}/tn/{tagger,verbalizer}.fst`.
+    pub fn load(
+        blank_en_dir: &Path,
+        rules_dir: Option<&Path>,
+        options: FrontendOptions,
+    ) -> Result<Self> {
+        let version = match options.normalizer {
+            NormalizerKind::Wetext018 => Some(Version::V018),
+            NormalizerKind::Wetext004 => Some(Version::V004),
+            NormalizerKind::None => None,
+        };
+        let wetext = match (version, rules_dir) {
+            (None, _) => None,
+            (Some(version), Some(dir)) => Some(Wetext::open(dir, version)?),
+            (Some(_), None) => {
+                return Err(Error::input(
+                    "the text normaliser needs the directory of its rule files \
+                     (the folder `fsts` of the Python package wetext); name it, or choose to \
+                     go without a normaliser",
+                ));
+            }
+        };
+        Ok(Self {
+            tokenizer: Tokenizer::open(blank_en_dir)?,
+            wetext,
+            options,
+        })
+    }
+
+    /// Normalises `text` and, with `split`, cuts it into segments.
+    ///
+    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are.
+    pub fn normalize(&self, text: &str, split: bool) -> Result<Normalized> {
+        if text.is_empty() || (text.contains("<|") && text.contains("|>")) {
+            return Ok(Normalized::verbatim(text));
+        }
+        let mut warnings = Warnings {
+            strict: self.options.strict,
+            found: vec![],
+        };
+        let stripped = strip(text);
+        if stripped.is_empty() {
+            warnings.push("the text is blank (IndexError in Python); it was left as it is")?;
+            return Ok(Normalized {
+                warnings: warnings.found,
+                ..Normalized::verbatim(text)
+            });
+        }
+        let marks = if stripped.contains(is_chinese) {
+            Marks::Chinese
+        } else {
+            Marks::English
+        };
+        let spoken = self.speak(stripped, &mut warnings)?;
+        let normalized = match marks {
+            Marks::Chinese => {
+                let (cleaned, ends_in_blank) = chinese::clean(&spoken);
+                if ends_in_blank {
+                    warnings.push(
+                        "the normalised text ends in a blank (IndexError in Python); \
+                         the blank was dropped",
+                    )?;
+                }
+                cleaned
+            }
+            Marks::English => {
+                let (spelled, unspoken) = number_words::spell_out_numbers(&spoken);
+                for number in unspoken {
+                    warnings.push(&format!(
+                        "{} digits are too many to be spoken as a number (an exception in \
+                         Python); they were left as they are",
+                        number.chars().count()
+                    ))?;
+                }
+                spelled
+            }
+        };
+        let segments = self.segments(&normalized, marks, &mut warnings)?;
+        let segments = if split {
+            segments
+        } else {
+            vec![normalized.clone()]
+        };
+        Ok(Normalized {
+            text: normalized,
+            segments,
+            warnings: warnings.found,
+        })
+    }
+
+    /// The token ids of a text, special tokens within it recognised.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.ids(text)
+    }
+
+    /// The id of a token such as `<|endofprompt|>`; none if the vocabulary lacks it.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.id(token)
+    }
+
+    /// The token of an id, in the tokenizer's byte-level alphabet.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.token(id)
+    }
+
+    fn speak(&self, text: &str, warnings: &mut Warnings) -> Result<String> {
+        let Some(wetext) = &self.wetext else {
+            return Ok(text.to_owned());
+        };
+        let reason = match wetext.normalize(text) {
+            Ok(spoken) if !spoken.is_empty() => return Ok(spoken),
+            Ok(_) => "wetext leaves nothing of it (IndexError in Python)".to_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        warnings.push(&format!("the text was not normalised: {reason}"))?;
+        Ok(text.to_owned())
+    }
+
+    fn segments(&self, text: &str, marks: Marks, warnings: &mut Warnings) -> Result<Vec<String>> {
+        let paragraph = paragraph::sentences(text, marks);
+        if paragraph.orphan_quote {
+            warnings.push(
+                "a closing quote follows a mark with no sentence before it (IndexError in \
+                 Python); it was kept with the sentence after it",
+            )?;
+        }
+        let mut segments = match marks {
+            Marks::Chinese => {
+                let characters = |text: &str| Ok::<_, Error>(text.chars().count());
+                paragraph::join(&paragraph.sentences, str::len, characters)
+            }
+            Marks::English => {
+                let tokens = |text: &str| Ok(self.tokenizer.ids(text)?.len());
+                paragraph::join(&paragraph.sentences, most_tokens, tokens)
+            }
+        }?;
+        if self.options.english_prefix && marks == Marks::English {
+            segments
+                .iter_mut()
+                .for_each(|segment| segment.insert_str(0, "<|en|>"));
+        }
+        segments.retain(|segment| !paragraph::is_only_punctuation(segment));
+        Ok(segments)
+    }
+}
+
+/// A token is at least a byte, and normalising changes no ASCII text.
+fn most_tokens(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        usize::MAX
+    }
+}
+
+struct Warnings {
+    strict: bool,
+    found: Vec<String>,
+}
+
+impl Warnings {
+    fn push(&mut self, warning: &str) -> Result<()> {
+        if self.strict {
+            return Err(Error::input(warning));
+        }
+        self.found.push(warning.to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,468 @@
+//! Rule files: OpenFst transducers from UTF-8 bytes to UTF-8 bytes.
+
+use std::path::Path;
+
+use crate::{Error, Result};
+
+const MAGIC: i32 = 2_125_659_606;
+/// Bits of the header's flags that announce symbol tables or padding in the body.
+const UNREAD_FLAGS: i32 = 1 | 2 | 4;
+/// Bytes of an arc in the file.
+const ARC_SIZE: usize = 16;
+/// Bytes of a state in the file, less its arcs.
+const STATE_SIZE: usize = 12;
+
+/// A larger file is none of wetext's, whose largest has 6.4 MB. This also keeps every index
+/// within 32 bits.
+const MAX_SIZE: usize = 1 << 30;
+
+/// The label that reads or writes nothing.
+pub(super) const EPSILON: u8 = 0;
+
+/// One arc of a rule.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RuleArc {
+    /// The byte that is read, or [`EPSILON`].
+    pub(super) input: u8,
+    /// The byte that is written, or [`EPSILON`].
+    pub(super) output: u8,
+    /// The cost of taking it, finite.
+    pub(super) weight: f32,
+    /// The state it leads to, below the number of states.
+    pub(super) next: u32,
+}
+
+/// A transducer over bytes whose arcs are sorted by input within each state, and in which no
+/// path leads back to a state without reading.
+#[derive(Debug)]
+pub(in crate::text) struct Rule {
+    start: u32,
+    arcs: Vec<RuleArc>,
+    /// Where the arcs of each state begin; one entry more than there are states.
+    first: Vec<u32>,
+    /// Where, within them, the arcs begin that read something.
+    reading: Vec<u32>,
+    /// The cost of ending in a state, infinite where a path may not end.
+    finals: Vec<f32>,
+}
+
+impl Rule {
+    /// Reads and checks a rule file.
+    pub(in crate::text) fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        Self::parse(&bytes)
+            .map_err(|reason| Error::format(path, format!("not a usable rule file: {reason}")))
+    }
+
+    /// Reads the bytes of a rule file.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_SIZE {
+            return Err(format!(
+                "it has {} bytes, a rule file at most {MAX_SIZE}",
+                bytes.len()
+            ));
+        }
+        let mut reader = Reader { rest: bytes };
+        if reader.i32()? != MAGIC {
+            return Err("it does not begin as an OpenFst file".into());
+        }
+        for (what, expected) in [("kind", "vector"), ("arc type", "standard")] {
+            let found = reader.string()?;
+            if found != expected.as_bytes() {
+                let found = String::from_utf8_lossy(found);
+                return Err(format!(
+                    "its {what} is `{found}`, only `{expected}` is read"
+                ));
+            }
+        }
+        let _version = reader.i32()?;
+        if reader.i32()? & UNREAD_FLAGS != 0 {
+            return Err("it carries symbol tables or is padded".into());
+        }
+        let _properties = reader.i64()?;
+        let start = reader.i64()?;
+        let states = reader.i64()?;
+        let _arcs = reader.i64()?;
+        // Each state takes some bytes, so a count that the file cannot hold allocates nothing.
+        let states = usize::try_from(states)
+            .ok()
+            .filter(|&n| n <= reader.rest.len() / STATE_SIZE)
+            .ok_or_else(|| format!("it announces {states} states, more than it can hold"))?;
+        let start = u32::try_from(start)
+            .ok()
+            .filter(|&s| (s as usize) < states)
+            .ok_or_else(|| format!("its start state {start} is not one of its {states}"))?;
+        let mut rule = Self {
+            start,
+            arcs: Vec::with_capacity(
+                reader.rest.len().saturating_sub(states * STATE_SIZE) / ARC_SIZE,
+            ),
+            first: Vec::with_capacity(states + 1),
+            reading: Vec::with_capacity(states),
+            finals: Vec::with_capacity(states),
+        };
+        for state in 0..states {
+            rule.read_state(&mut reader, states)
+                .map_err(|e| format!("state {state}: {e}"))?;
+        }
+        rule.first.push(rule.arcs.len() as u32);
+        if !reader.rest.is_empty() {
+            return Err(format!("{} bytes follow its last state", reader.rest.len()));
+        }
+        rule.refuse_silent_cycles()?;
+        Ok(rule)
+    }
+
+    fn read_state(&mut self, reader: &mut Reader<'_>, states: usize) -> Result<(), String> {
+        self.first.push(self.arcs.len() as u32);
+        let weight = reader.f32()?;
+        if weight.is_nan() || weight == f32::NEG_INFINITY {
+            return Err(format!("its final weight is {weight}"));
+        }
+        self.finals.push(weight);
+        let count = reader.i64()?;
+        let count = usize::try_from(count)
+            .ok()
+            .filter(|&n| n <= reader.rest.len() / ARC_SIZE)
+            .ok_or_else(|| format!("it announces {count} arcs, more than the file can hold"))?;
+        let mut previous = EPSILON;
+        for _ in 0..count {
+            let (input, output) = (reader.label()?, reader.label()?);
+            let (weight, next) = (reader.f32()?, reader.i32()?);
+            if !weight.is_finite() {
+                return Err(format!("an arc's weight is {weight}"));
+            }
+            let next = u32::try_from(next)
+                .ok()
+                .filter(|&s| (s as usize) < states)
+                .ok_or_else(|| format!("an arc leads to state {next} of {states}"))?;
+            if input < previous {
+                return Err("its arcs are not sorted by input".into());
+            }
+            previous = input;
+            self.arcs.push(RuleArc {
+                input,
+                output,
+                weight,
+                next,
+            });
+        }
+        let begin = self.first[self.first.len() - 1] as usize;
+        let silent = self.arcs[begin..].partition_point(|arc| arc.input == EPSILON);
+        self.reading.push((begin + silent) as u32);
+        Ok(())
+    }
+
+    /// Rules in use have no cycle that reads nothing; with one the number of paths over a text
+    /// would be unbounded, and a negative cost on it would leave no shortest.
+    fn refuse_silent_cycles(&self) -> Result<(), String> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut marks = vec![Mark::New; self.finals.len()];
+        let mut path: Vec<(u32, usize)> = Vec::new();
+        for root in 0..self.finals.len() as u32 {
+            if marks[root as usize] != Mark::New {
+                continue;
+            }
+            marks[root as usize] = Mark::Open;
+            path.push((root, 0));
+            while let Some((state, taken)) = path.last_mut() {
+                let Some(arc) = self.silent(*state).get(*taken) else {
+                    marks[*state as usize] = Mark::Done;
+                    path.pop();
+                    continue;
+                };
+                *taken += 1;
+                match marks[arc.next as usize] {
+                    Mark::Open => {
+                        return Err(format!(
+                            "state {} leads back to itself without reading",
+                            arc.next
+                        ));
+                    }
+                    Mark::Done => {}
+                    Mark::New => {
+                        marks[arc.next as usize] = Mark::Open;
+                        path.push((arc.next, 0));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state every path begins in.
+    pub(super) fn start(&self) -> u32 {
+        self.start
+    }
+
+    /// Number of states.
+    pub(super) fn states(&self) -> usize {
+        self.finals.len()
+    }
+
+    /// The cost of ending in `state`, infinite where a path may not end.
+    pub(super) fn final_weight(&self, state: u32) -> f32 {
+        self.finals[state as usize]
+    }
+
+    /// The arcs of `state` that read nothing, in file order.
+    pub(super) fn silent(&self, state: u32) -> &[RuleArc] {
+        let state = state as usize;
+        &self.arcs[self.first[state] as usize..self.reading[state] as usize]
+    }
+
+    /// The arcs of `state` that read `input`, which is not [`EPSILON`], in file order.
+    pub(super) fn reading(&self, state: u32, input: u8) -> &[RuleArc] {
+        let state = state as usize;
+        let arcs = &self.arcs[self.reading[state] as usize..self.first[state + 1] as usize];
+        let from = arcs.partition_point(|arc| arc.input < input);
+        let count = arcs[from..]
+            .iter()
+            .take_while(|arc| arc.input == input)
+            .count();
+        &arcs[from..from + count]
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let (taken, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or("the file is cut short")?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn i32(&mut self) -> Result<i32, String> {
+        self.take().map(i32::from_le_bytes)
+    }
+
+    fn i64(&mut self) -> Result<i64, String> {
+        self.take().map(i64::from_le_bytes)
+    }
+
+    fn f32(&mut self) -> Result<f32, String> {
+        self.take().map(f32::from_le_bytes)
+    }
+
+    fn label(&mut self) -> Result<u8, String> {
+        let label = self.i32()?;
+        u8::try_from(label).map_err(|_| format!("an arc's label is {label}, which is no byte"))
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn string(&mut self) -> Result<&'a [u8], String> {
+        let length = self.i32()?;
+        let (taken, rest) = usize::try_from(length)
+            .ok()
+            .and_then(|n| self.rest.split_at_checked(n))
+            .ok_or("the file is cut short")?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::MAGIC;
+
+    /// Input, output, weight and next state of an arc.
+    pub(in crate::text::wetext) type TestArc = (i32, i32, f32, i32);
+
+    /// The bytes of a rule file of the given states, each a final weight and its arcs.
+    pub(in crate::text::wetext) fn file(start: i64, states: &[(f32, &[TestArc])]) -> Vec<u8> {
+        let mut file = MAGIC.to_le_bytes().to_vec();
+        for name in ["vector", "standard"] {
+            file.extend((name.len() as i32).to_le_bytes());
+            file.extend(name.as_bytes());
+        }
+        file.extend(
+            [/* version */ 2_i32, /* flags */ 0]
+                .map(i32::to_le_bytes)
+                .concat(),
+        );
+        file.extend(
+            [/* properties */ 3, start, states.len() as i64, 0]
+                .map(i64::to_le_bytes)
+                .concat(),
+        );
+        for (weight, arcs) in states {
+            file.extend(weight.to_le_bytes());
+            file.extend((arcs.len() as i64).to_le_bytes());
+            for (input, output, weight, next) in *arcs {
+                file.extend(input.to_le_bytes());
+                file.extend(output.to_le_bytes());
+                file.extend(weight.to_le_bytes());
+                file.extend(next.to_le_bytes());
+            }
+        }
+        file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::testing::{TestArc, file};
+    use super::*;
+
+    const A: i32 = b'a' as i32;
+
+    fn refused(start: i64, states: &[(f32, &[TestArc])]) -> String {
+        Rule::parse(&file(start, states)).unwrap_err()
+    }
+
+    #[test]
+    fn a_sound_file_is_read_arc_by_arc() {
+        let rule = Rule::parse(&file(
+            1,
+            &[
+                (0.5, &[]),
+                (
+                    f32::INFINITY,
+                    &[(0, A, 0.25, 0), (A, 0, -1.0, 1), (A, 98, 2.0, 0)],
+                ),
+            ],
+        ))
+        .unwrap();
+        assert_eq!(
+            (rule.start(), rule.states(), rule.final_weight(0)),
+            (1, 2, 0.5)
+        );
+        let arcs = |arcs: &[RuleArc]| -> Vec<_> {
+            arcs.iter()
+                .map(|arc| (arc.input, arc.output, arc.weight, arc.next))
+                .collect()
+        };
+        assert_eq!(arcs(rule.silent(1)), [(0, b'a', 0.25, 0)]);
+        assert_eq!(
+            arcs(rule.reading(1, b'a')),
+            [(b'a', 0, -1.0, 1), (b'a', b'b', 2.0, 0)]
+        );
+        assert!(rule.reading(1, b'b').is_empty() && rule.silent(0).is_empty());
+    }
+
+    #[test]
+    fn what_a_rule_cannot_be_is_refused_with_the_reason() {
+        let inf = f32::INFINITY;
+        for (reason, found) in [
+            ("start state 2", refused(2, &[(0.0, &[]), (0.0, &[])])),
+            ("start state -1", refused(-1, &[])),
+            (
+                "leads to state 7 of 1",
+                refused(0, &[(0.0, &[(A, A, 0.0, 7)])]),
+            ),
+            (
+                "leads to state -1",
+                refused(0, &[(0.0, &[(A, A, 0.0, -1)])]),
+            ),
+            ("label is 256", refused(0, &[(0.0, &[(256, A, 0.0, 0)])])),
+            ("label is -1", refused(0, &[(0.0, &[(A, -1, 0.0, 0)])])),
+            (
+                "weight is NaN",
+                refused(0, &[(0.0, &[(A, A, f32::NAN, 0)])]),
+            ),
+            ("weight is inf", refused(0, &[(0.0, &[(A, A, inf, 0)])])),
+            ("final weight is -inf", refused(0, &[(-inf, &[])])),
+            (
+                "not sorted",
+                refused(0, &[(0.0, &[(98, A, 0.0, 0), (A, A, 0.0, 0)])]),
+            ),
+            (
+                "without reading",
+                refused(0, &[(0.0, &[(0, A, 1.0, 1)]), (0.0, &[(0, A, 1.0, 0)])]),
+            ),
+            ("without reading", refused(0, &[(0.0, &[(0, A, 1.0, 0)])])),
+            ("follow its last state", {
+                Rule::parse(&[&file(0, &[(0.0, &[])])[..], b"x"].concat()).unwrap_err()
+            }),
+            (
+                "does not begin",
+                Rule::parse(b"<html>404 not found</html>").unwrap_err(),
+            ),
+        ] {
+            assert!(found.contains(reason), "`{found}` does not say `{reason}`");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        let whole = file(
+            0,
+            &[
+                (0.0, &[(A, A, 0.0, 1), (98, 98, 0.5, 0)]),
+                (1.0, &[(A, A, 0.0, 0)]),
+            ],
+        );
+        assert!(Rule::parse(&whole).is_ok());
+        for length in 0..whole.len() {
+            assert!(
+                Rule::parse(&whole[..length]).is_err(),
+                "{length} of {}",
+                whole.len()
+            );
+        }
+    }
+
+    #[test]
+    fn counts_that_the_file_cannot_hold_are_refused_before_memory_is_taken() {
+        let mut states = file(0, &[(0.0, &[])]);
+        let header = states.len() - STATE_SIZE;
+        states[header - 16..header - 8].copy_from_slice(&i64::MAX.to_le_bytes());
+        assert!(
+            Rule::parse(&states)
+                .unwrap_err()
+                .contains("more than it can hold")
+        );
+        let mut arcs = file(0, &[(0.0, &[])]);
+        let end = arcs.len();
+        arcs[end - 8..].copy_from_slice(&(i64::MAX / 2).to_le_bytes());
+        assert!(
+            Rule::parse(&arcs)
+                .unwrap_err()
+                .contains("more than the file can hold")
+        );
+    }
+
+    #[test]
+    fn an_unreadable_rule_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tagger.fst");
+        assert!(matches!(Rule::open(&path), Err(Error::Io { .. })));
+        std::fs::write(&path, b"nothing of the kind").unwrap();
+        let message = Rule::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("tagger.fst: not a usable rule file"),
+            "{message}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            let _ = Rule::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_read_or_refused(at in 0_usize..160, to: u8) {
+            let mut bytes = file(0, &[(0.0, &[(0, A, 0.0, 1), (98, 98, 0.5, 0)]), (1.0, &[(A, A, 0.0, 0)])]);
+            let length = bytes.len();
+            bytes[at % length] = to;
+            if let Ok(rule) = Rule::parse(&bytes) {
+                let _ = super::super::shortest_path::rewrite(&rule, b"abba");
+            }
+        }
+    }
+}
