@@ -3,6 +3,7 @@
 mod bistream;
 mod config;
 mod decode;
+mod projection;
 mod prompt;
 mod qwen2;
 mod sampler;
