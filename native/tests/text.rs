@@ -24,16 +24,21 @@ fn cached(name: &str) -> Option<PathBuf> {
     None
 }
 
-fn frontend(options: FrontendOptions) -> Option<TextFrontend> {
+fn load(options: FrontendOptions) -> Option<TextFrontend> {
     let (vocabulary, rules) = (cached("qwen")?, cached("text-rules")?);
     Some(TextFrontend::load(&vocabulary, Some(&rules), options).unwrap())
 }
 
-fn strict() -> FrontendOptions {
-    FrontendOptions {
-        strict: true,
-        ..Default::default()
-    }
+/// The default frontend, and the one that takes no text the reference fails on.
+fn frontends() -> Option<(&'static TextFrontend, &'static TextFrontend)> {
+    static LOADED: LazyLock<Option<(TextFrontend, TextFrontend)>> = LazyLock::new(|| {
+        let strict = FrontendOptions {
+            strict: true,
+            ..Default::default()
+        };
+        Some((load(FrontendOptions::default())?, load(strict)?))
+    });
+    LOADED.as_ref().map(|(lenient, strict)| (lenient, strict))
 }
 
 /// Either `answer` or `error` is there.
@@ -295,7 +300,7 @@ fn a_missing_or_damaged_vocabulary_is_named() {
         normalizer: NormalizerKind::None,
         ..Default::default()
     };
-    let load = || {
+    let reason = || {
         TextFrontend::load(dir.path(), None, options())
             .err()
             .unwrap()
