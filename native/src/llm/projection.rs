@@ -1,4 +1,6 @@
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp2, DType, Device, Layout, Module, Result, Shape, Tensor, bail,
+};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
