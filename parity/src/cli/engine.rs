@@ -29,7 +29,12 @@ impl EngineArgs {
             ..EngineOptions::default()
         };
         let (device, precision) = (self.device.kind(), self.precision.to_string());
-        Ok(NativeRecorder::load(&self.model_dir, &options, device, &precision)?)
+        Ok(NativeRecorder::load(
+            &self.model_dir,
+            &options,
+            device,
+            &precision,
+        )?)
     }
 }
 

@@ -63,12 +63,20 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
             args.out.display()
         );
     }
-    let fresh = if earlier { beside(&args.out)? } else { args.out.clone() };
+    let fresh = if earlier {
+        beside(&args.out)?
+    } else {
+        args.out.clone()
+    };
     match args.engine {
         EngineName::Native => record_native(args, &cases, &fresh)?,
         EngineName::Python => record_python(args, &cases, &fresh)?,
     }
-    if earlier { settle(args, &fresh) } else { Ok(Exit::Parity) }
+    if earlier {
+        settle(args, &fresh)
+    } else {
+        Ok(Exit::Parity)
+    }
 }
 
 /// Where the new recording waits until it is known whether it replaces the old one.
@@ -80,7 +88,11 @@ fn beside(out: &Path) -> anyhow::Result<PathBuf> {
 fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Result<()> {
     let mut recorder = args.native.load()?;
     let golden = args.golden.as_deref().map(open_golden).transpose()?;
-    let feed = if golden.is_some() { Feed::Isolated } else { Feed::Cascaded };
+    let feed = if golden.is_some() {
+        Feed::Isolated
+    } else {
+        Feed::Cascaded
+    };
     let mut manifest = recorder.manifest(feed);
     if let Some(golden) = &golden {
         recorder.like(golden.manifest());
@@ -99,7 +111,11 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
     }
     writer.finish()?;
     bar.finish_and_clear();
-    say(&format!("{}: {} case(s) recorded\n", out.display(), cases.cases.len()))
+    say(&format!(
+        "{}: {} case(s) recorded\n",
+        out.display(),
+        cases.cases.len()
+    ))
 }
 
 #[cfg(feature = "record")]
@@ -119,12 +135,16 @@ fn record_python(_: &RecordArgs, _: &CaseFile, _: &Path) -> anyhow::Result<()> {
 fn settle(args: &RecordArgs, fresh: &Path) -> anyhow::Result<Exit> {
     let out = args.out.display();
     let verdict = match Reader::open(&args.out) {
-        Err(e) => Some(format!("the recording that was there cannot be used: {e}\n")),
+        Err(e) => Some(format!(
+            "the recording that was there cannot be used: {e}\n"
+        )),
         Ok(old) => changes(args, &old, &Reader::open(fresh)?)?,
     };
     let Some(changed) = verdict else {
         std::fs::remove_dir_all(fresh).with_context(|| fresh.display().to_string())?;
-        say(&format!("{out}: reproduced; the recording that was there is kept\n"))?;
+        say(&format!(
+            "{out}: reproduced; the recording that was there is kept\n"
+        ))?;
         return Ok(Exit::Parity);
     };
     say(&changed)?;

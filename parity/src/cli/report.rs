@@ -45,8 +45,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
     let tolerances = args.tolerances.load(&args.golden)?;
     let cases = CaseFile::load(&args.cases)?.select(&args.names)?;
-    let expected: Vec<_> =
-        cases.cases.iter().map(|c| RecordedCase::of(c, &cases)).collect::<Result<_, _>>()?;
+    let expected: Vec<_> = cases
+        .cases
+        .iter()
+        .map(|c| RecordedCase::of(c, &cases))
+        .collect::<Result<_, _>>()?;
 
     let mut recorder = args.engine.load()?;
     let bar = case_bar(cases.cases.len())?;
@@ -74,6 +77,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     })?;
     write(&report, &args.out)?;
     say(&table(&report))?;
-    say(&format!("report: {}\n", args.out.join("index.html").display()))?;
+    say(&format!(
+        "report: {}\n",
+        args.out.join("index.html").display()
+    ))?;
     Ok(report.status())
 }
