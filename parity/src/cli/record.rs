@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use parity::case::CaseFile;
 use parity::exit::Exit;
-use parity::judge::{Summary, Trial};
+use parity::judge::Trial;
 use parity::recording::{MANIFEST, Reader, Source as _, Writer};
 use parity::report::{report_from, table};
 use parity::stage::Feed;
@@ -176,7 +176,7 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
         tolerances: &tolerances,
     };
     let report = report_from(&trial, |_| String::new())?;
-    let agrees = Summary::of(&report.cases).exit() == Exit::Parity;
+    let agrees = report.status() == Exit::Parity;
     if agrees {
         say("the same texts and tokens, and tensors within float noise\n")?;
     }
