@@ -133,7 +133,7 @@ impl TorchRng {
         for block in out.chunks_exact_mut(16) {
             box_muller_16(block);
         }
-        if n % 16 != 0 {
+        if !n.is_multiple_of(16) {
             let tail = &mut out[n - 16..];
             self.rand(tail);
             box_muller_16(tail);

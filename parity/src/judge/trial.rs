@@ -204,7 +204,8 @@ impl<'a> Trial<'a> {
         };
         let keys = golden.keys(stage);
         let recorded = |record: &CaseRecord| keys.iter().any(|k| record.tensors.contains_key(k));
-        if !required && !(stage.is_tensor() && recorded(golden) && recorded(candidate)) {
+        let both_recorded = stage.is_tensor() && recorded(golden) && recorded(candidate);
+        if !(required || both_recorded) {
             return None;
         }
         let manifest = source.manifest();

@@ -27,7 +27,7 @@ impl Mark {
             (Verdict::Missing, _) => "?",
             (Verdict::Fail, Some(Origin::Inherited)) => "↳",
             (Verdict::Fail, _) => "✗",
-            (Verdict::Stale, _) => "⌛",
+            (Verdict::Stale, _) => "≠",
             (Verdict::Damaged, _) => "⚡",
         };
         let words = match origin {
