@@ -182,6 +182,12 @@ impl Stage {
         }
     }
 
+    /// Whether it gets a verdict. `llm.logit_rows` only says which rows `llm.logits` has, and is
+    /// judged with it.
+    pub fn is_judged(self) -> bool {
+        self != Self::LlmLogitRows
+    }
+
     /// Whether it is a tensor of `tensors.safetensors`, and not in `text.json` or `audio.wav`.
     pub fn is_tensor(self) -> bool {
         !matches!(self, Self::TextNormalized | Self::TextIds | Self::Speech)

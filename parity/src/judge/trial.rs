@@ -118,7 +118,7 @@ impl<'a> Trial<'a> {
             outcome.problem = Some(stale.join("; "));
             return outcome;
         }
-        let stages = Stage::all().filter(|s| s.applies_to(&golden.case.case));
+        let stages = Stage::all().filter(|s| s.is_judged() && s.applies_to(&golden.case.case));
         outcome.stages = stages
             .map(|stage| StageOutcome {
                 stage,

@@ -7,7 +7,7 @@ use native::engine::{Engine, EngineOptions, Mode, Request};
 use native::llm::{Sampler, Strategy};
 use native::torch_rng::Multinomial;
 
-use super::{cascaded, isolated, describe_model};
+use super::{cascaded, describe_model, isolated};
 use crate::case::{self, Case, CaseFile};
 use crate::recording::{self, CaseRecord, Manifest, RecordedCase};
 use crate::stage::Feed;

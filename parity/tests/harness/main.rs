@@ -1,5 +1,8 @@
 //! The harness from outside: recordings on disk, verdicts, reports and the command.
 
+mod command;
 mod judging;
 mod made_up;
+mod planted_faults;
 mod recording_on_disk;
+mod reporting;

@@ -1,0 +1,90 @@
+use std::process::exit;
+
+use clap::{Parser, Subcommand};
+use parity::exit::Exit;
+
+use super::shared::GoldenFault;
+use super::{compare, diff, fixture, judge, render, selftest};
+
+/// Holds a CosyVoice3 engine to the Python reference, stage by stage.
+///
+/// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing,
+/// stale or damaged, 4 nothing was compared, 70 a bug.
+#[derive(Parser, Debug)]
+#[command(name = "parity", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Compare(compare::CompareArgs),
+    Diff(diff::DiffArgs),
+    Fixture(fixture::FixtureArgs),
+    Judge(judge::JudgeArgs),
+    /// Record the reference
+    #[cfg(feature = "record")]
+    Record {
+        #[command(flatten)]
+        python: super::record_python::PythonArgs,
+        #[arg(long)]
+        model_dir: std::path::PathBuf,
+        #[arg(long, default_value = "golden/cases.toml")]
+        cases: std::path::PathBuf,
+        #[arg(long = "case")]
+        names: Vec<String>,
+        #[arg(long)]
+        out: std::path::PathBuf,
+    },
+    Render(render::RenderArgs),
+    Selftest(selftest::SelftestArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> Exit {
+    // A panic is a bug, in whatever thread it happens.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        print(info);
+        eprintln!("parity: this is a bug; please report it with the lines above");
+        exit(i32::from(Exit::Bug.code()));
+    }));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            let wrong = message.use_stderr();
+            // Nobody is left to be told if this fails.
+            let _ = message.print();
+            return if wrong { Exit::Usage } else { Exit::Parity };
+        }
+    };
+    let result = match cli.command {
+        Command::Compare(args) => compare::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
+        Command::Judge(args) => judge::run(&args),
+        #[cfg(feature = "record")]
+        Command::Record {
+            python,
+            model_dir,
+            cases,
+            names,
+            out,
+        } => parity::case::CaseFile::load(cases)
+            .and_then(|file| file.select(&names))
+            .map_err(anyhow::Error::from)
+            .and_then(|cases| super::record_python::run(&python, &model_dir, &cases, &out))
+            .map(|()| Exit::Parity),
+        Command::Render(args) => render::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("parity: {error:#}");
+        if error.is::<GoldenFault>() {
+            Exit::Golden
+        } else {
+            Exit::Usage
+        }
+    })
+}
