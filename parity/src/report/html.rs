@@ -44,7 +44,7 @@ pub fn comparison_html(comparison: &Comparison) -> Result<String, String> {
             context! { label => info.label, meaning => info.meaning, value }
         })
         .collect();
-    let sounds: Vec<_> = comparison.sounds.iter().map(view::sound).collect();
+    let sounds: Vec<_> = comparison.sounds.iter().filter_map(view::sound).collect();
     let levels: Vec<_> = view::levels(&comparison.diff);
     render(
         "compare.html",

@@ -1,5 +1,7 @@
 //! What the HTML templates are given: strings that are ready to be shown.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use super::format::{number, unit};
@@ -143,7 +145,7 @@ pub(super) fn case(report: &Report, case: &CaseReport) -> Case {
         texts: texts(&outcome.stages),
         tokens: tokens(&outcome.stages),
         mels: case.mels.iter().filter_map(mel).collect(),
-        sounds: case.sounds.iter().map(sound).collect(),
+        sounds: case.sounds.iter().filter_map(sound).collect(),
         stages: outcome
             .stages
             .iter()
@@ -158,14 +160,18 @@ struct TextRun {
     text: String,
 }
 
-/// The texts of the run from end to end, which are those of the isolated one where it differs.
+/// The texts that differ; those of the run from end to end where none does.
 fn texts(stages: &[StageOutcome]) -> Vec<Vec<TextRun>> {
-    let details = details(stages);
-    let diff = details.into_iter().rev().find_map(|(_, _, d)| match d {
-        Detail::Text(diff) => Some(diff),
-        _ => None,
-    });
-    diff.map(text_runs).unwrap_or_default()
+    let diffs = details(stages)
+        .into_iter()
+        .filter_map(|(_, _, detail)| match detail {
+            Detail::Text(diff) => Some(diff),
+            _ => None,
+        });
+    let diffs: Vec<_> = diffs.collect();
+    let differs = |d: &&&TextDiff| d.pairs.iter().any(|p| !p.same);
+    let shown = diffs.iter().find(differs).or(diffs.last());
+    shown.map(|d| text_runs(d)).unwrap_or_default()
 }
 
 fn text_runs(diff: &TextDiff) -> Vec<Vec<TextRun>> {
@@ -301,12 +307,14 @@ pub(super) struct Player {
     uri: String,
 }
 
-pub(super) fn sound(sound: &Sound) -> Player {
-    Player {
+/// None if the report was tampered with: what goes into the page unescaped must be base64.
+pub(super) fn sound(sound: &Sound) -> Option<Player> {
+    let wav = BASE64.decode(&sound.wav).ok()?;
+    Some(Player {
         label: sound.label.clone(),
         seconds: number(sound.seconds),
-        uri: format!("data:audio/wav;base64,{}", sound.wav),
-    }
+        uri: format!("data:audio/wav;base64,{}", BASE64.encode(wav)),
+    })
 }
 
 #[derive(Serialize)]
