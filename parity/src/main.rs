@@ -27,7 +27,13 @@ fn main() -> anyhow::Result<()> {
     match <Cli as clap::Parser>::parse() {
         Cli::Fixture(args) => fixture::run(&args),
         #[cfg(feature = "record")]
-        Cli::Record { python, model_dir, cases, names, out } => {
+        Cli::Record {
+            python,
+            model_dir,
+            cases,
+            names,
+            out,
+        } => {
             let cases = parity::case::CaseFile::load(cases)?.select(&names)?;
             record_python::run(&python, &model_dir, &cases, &out)
         }

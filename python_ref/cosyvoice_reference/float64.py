@@ -138,7 +138,7 @@ def _isolated(flow, vocoder, i: int, segment, progress) -> dict:
 def _cascaded(flow, vocoder, segment, speed: float, progress) -> list:
     """The sound of a segment from its tokens, in the chunks in which it was delivered."""
     chunks, so_far = [], torch.zeros(1, 80, 0, dtype=torch.float64)
-    for call, heard in zip(segment.flow, segment.vocoder):
+    for call, heard in zip(segment.flow, segment.vocoder, strict=True):
         mu, speaker, cond = _conditions(flow, call)
         mel = _solve(flow, mu, speaker, cond, call.streaming)[:, :, call.prompt_feat.shape[1] :]
         if speed != 1.0:

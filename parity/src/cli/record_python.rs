@@ -45,7 +45,11 @@ impl PythonArgs {
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
             package: std::path::absolute(&self.python_package)?,
             threads: self.threads,
-            logit_rows: if self.all_logits { LogitRows::All } else { LogitRows::Some },
+            logit_rows: if self.all_logits {
+                LogitRows::All
+            } else {
+                LogitRows::Some
+            },
         })
     }
 }
@@ -58,8 +62,9 @@ pub fn run(
     out: &Path,
 ) -> anyhow::Result<()> {
     let options = args.resolve(model_dir)?;
-    let bar = ProgressBar::new(cases.cases.len() as u64)
-        .with_style(ProgressStyle::with_template("[{bar:20}] {pos}/{len}  {msg}")?);
+    let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
+        "[{bar:20}] {pos}/{len}  {msg}",
+    )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
     let engine = PythonEngine::load(&options)?;
@@ -78,6 +83,10 @@ pub fn run(
     }
     writer.finish()?;
     bar.finish_and_clear();
-    println!("{}: {} case(s) recorded by the reference", out.display(), cases.cases.len());
+    println!(
+        "{}: {} case(s) recorded by the reference",
+        out.display(),
+        cases.cases.len()
+    );
     Ok(())
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::recording::{Error, FileHash, Model, sha256_file};
+use crate::recording::{Error, Model, sha256_file};
 
 /// The files of a model directory that decide what is synthesised. `CosyVoice-BlankEN`'s own
 /// weights are not among them: `llm.pt` replaces every one.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -22,7 +22,9 @@ pub enum LogitRows {
 /// The rows to keep of `steps`.
 pub fn logit_rows(steps: usize, which: LogitRows) -> Vec<usize> {
     let kept = |&row: &usize| row < 8 || row.is_multiple_of(16) || row + 1 == steps;
-    (0..steps).filter(|row| which == LogitRows::All || kept(row)).collect()
+    (0..steps)
+        .filter(|row| which == LogitRows::All || kept(row))
+        .collect()
 }
 
 /// The stages of one case, out of a dictionary of NumPy arrays, and the whole sound.
@@ -40,7 +42,10 @@ pub(super) fn arrays(
             Stage::Speech => speech = floats(&name, &array)?.to_vec(),
             Stage::LlmLogits => {
                 let (rows, logits) = choose_rows(&name, &array, which)?;
-                let positions = Key { stage: Stage::LlmLogitRows, ..key.clone() };
+                let positions = Key {
+                    stage: Stage::LlmLogitRows,
+                    ..key.clone()
+                };
                 tensors.insert(positions, rows);
                 tensors.insert(key, logits);
             }
@@ -59,39 +64,57 @@ fn choose_rows(name: &str, logits: &Array, which: LogitRows) -> Result<(Array, A
     };
     let values = floats(name, logits)?;
     let rows = logit_rows(steps, which);
-    let kept = rows.iter().flat_map(|row| &values[row * vocabulary..(row + 1) * vocabulary]);
+    let kept = rows
+        .iter()
+        .flat_map(|row| &values[row * vocabulary..(row + 1) * vocabulary]);
     let kept = Array::f32([rows.len(), vocabulary], kept.copied().collect());
     let rows = Array::ids(rows.into_iter().map(|row| row as i64).collect());
     Ok((rows, kept.map_err(|e| Error::unexpected(name, e))?))
 }
 
 fn floats<'a>(name: &str, array: &'a Array) -> Result<&'a [f32], Error> {
-    array.as_f32().ok_or_else(|| Error::unexpected(name, "is not of float32"))
+    array
+        .as_f32()
+        .ok_or_else(|| Error::unexpected(name, "is not of float32"))
 }
 
 fn array(name: &str, value: &Bound<'_, PyAny>) -> Result<Array, Error> {
     let contiguous = |e| Error::unexpected(name, e);
     let made = if let Ok(array) = value.cast::<PyArrayDyn<f32>>() {
         let array: PyReadonlyArrayDyn<'_, f32> = array.readonly();
-        Array::f32(array.shape(), array.as_slice().map_err(contiguous)?.to_vec())
+        Array::f32(
+            array.shape(),
+            array.as_slice().map_err(contiguous)?.to_vec(),
+        )
     } else if let Ok(array) = value.cast::<PyArrayDyn<i64>>() {
         let array: PyReadonlyArrayDyn<'_, i64> = array.readonly();
-        Array::i64(array.shape(), array.as_slice().map_err(contiguous)?.to_vec())
+        Array::i64(
+            array.shape(),
+            array.as_slice().map_err(contiguous)?.to_vec(),
+        )
     } else {
         let kind = value.get_type().to_string();
-        return Err(Error::unexpected(name, format!("is {kind}, not of float32 or int64")));
+        return Err(Error::unexpected(
+            name,
+            format!("is {kind}, not of float32 or int64"),
+        ));
     };
     made.map_err(|e| Error::unexpected(name, e))
 }
 
 /// What the text frontend made of the case.
 pub(super) fn text(dict: &Bound<'_, PyDict>) -> PyResult<TextRecord> {
-    let field = |dict: &Bound<'_, PyDict>, name: &str| dict.as_any().get_item(name);
+    fn field<'py>(dict: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        dict.as_any().get_item(name)
+    }
     let mut segments = Vec::new();
     for segment in field(dict, "segments")?.try_iter()? {
         let segment = segment?.cast_into::<PyDict>()?;
         let text = field(&segment, "text")?.extract()?;
-        segments.push(Segment { text, ids: field(&segment, "ids")?.extract()? });
+        segments.push(Segment {
+            text,
+            ids: field(&segment, "ids")?.extract()?,
+        });
     }
     Ok(TextRecord {
         prompt_text: field(dict, "prompt_text")?.extract()?,

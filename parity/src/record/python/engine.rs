@@ -51,10 +51,16 @@ impl PythonEngine {
             interpreter::enter(py, &options.env, &options.package)?;
             let load = || {
                 let paths = (&options.root, &options.model_dir, options.threads);
-                Ok(py.import("cosyvoice_reference")?.call_method1("load", paths)?.unbind())
+                Ok(py
+                    .import("cosyvoice_reference")?
+                    .call_method1("load", paths)?
+                    .unbind())
             };
             let reference = load().map_err(Error::python(py, "loading the reference"))?;
-            Ok(Self { reference, logit_rows: options.logit_rows })
+            Ok(Self {
+                reference,
+                logit_rows: options.logit_rows,
+            })
         })
     }
 
@@ -66,10 +72,16 @@ impl PythonEngine {
                 .and_then(|p| p.extract(py).map_err(PyErr::from))
                 .map_err(Error::python(py, "asking the reference for its versions"))
         })?;
+        // The reference has no version of its own but its commit.
+        let commit = provenance.commit;
+        let version = commit
+            .as_deref()
+            .map_or("unknown", |c| c.get(..7).unwrap_or(c))
+            .to_owned();
         let engine = Engine {
             name: "python".into(),
-            version: provenance.libraries.get("torch").cloned().unwrap_or_default(),
-            commit: provenance.commit,
+            version,
+            commit,
         };
         let mut manifest = Manifest::new(engine, model);
         manifest.libraries = provenance.libraries;
@@ -102,7 +114,16 @@ impl PythonEngine {
             }
             let text = convert::text(&dict("text")?).map_err(&failed)?;
             let seconds = dict("seconds")?.extract().map_err(&failed)?;
-            Ok((CaseRecord { case: recorded, text, tensors, noise, audio }, seconds))
+            Ok((
+                CaseRecord {
+                    case: recorded,
+                    text,
+                    tensors,
+                    noise,
+                    audio,
+                },
+                seconds,
+            ))
         })
     }
 
@@ -119,7 +140,10 @@ impl PythonEngine {
         about.set_item("prompt_text", &case.prompt_text)?;
         about.set_item("instruct", &case.instruct)?;
         about.set_item("prompt_wav", file.resolve(&case.prompt_wav))?;
-        about.set_item("source_wav", case.source_wav.as_deref().map(|wav| file.resolve(wav)))?;
+        about.set_item(
+            "source_wav",
+            case.source_wav.as_deref().map(|wav| file.resolve(wav)),
+        )?;
         about.set_item("seed", case.seed)?;
         about.set_item("stream", case.stream)?;
         about.set_item("speed", case.speed)?;
@@ -131,8 +155,13 @@ impl PythonEngine {
             PyResult::Ok(())
         };
         let how = PyDict::new(py);
-        how.set_item("progress", PyCFunction::new_closure(py, None, None, called)?)?;
+        how.set_item(
+            "progress",
+            PyCFunction::new_closure(py, None, None, called)?,
+        )?;
         how.set_item("noise", case.keep == Keep::Everything)?;
-        self.reference.bind(py).call_method("run", (about,), Some(&how))
+        self.reference
+            .bind(py)
+            .call_method("run", (about,), Some(&how))
     }
 }

@@ -45,10 +45,17 @@ impl Error {
     /// What `error` says, for `map_err`; `doing` begins the message.
     pub(super) fn python(py: Python<'_>, doing: &str) -> impl Fn(PyErr) -> Self {
         move |error| {
-            let kind = error.get_type(py).name().map(|n| n.to_string()).unwrap_or_default();
+            let kind = error
+                .get_type(py)
+                .name()
+                .map(|n| n.to_string())
+                .unwrap_or_default();
             let doing = doing.to_owned();
             if REFUSALS.contains(&kind.as_str()) {
-                return Self::Refused { doing, reason: error.value(py).to_string() };
+                return Self::Refused {
+                    doing,
+                    reason: error.value(py).to_string(),
+                };
             }
             let traceback = traceback(py, &error).unwrap_or_else(|_| error.to_string());
             Self::Failed { doing, traceback }
@@ -57,12 +64,21 @@ impl Error {
 
     /// An [`Error::Unexpected`] about `name`.
     pub(super) fn unexpected(name: &str, reason: impl std::fmt::Display) -> Self {
-        Self::Unexpected { name: name.to_owned(), reason: reason.to_string() }
+        Self::Unexpected {
+            name: name.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 }
 
 /// The traceback with causes and notes, as Python prints it.
 fn traceback(py: Python<'_>, error: &PyErr) -> PyResult<String> {
-    let lines = py.import("traceback")?.call_method1("format_exception", (error.value(py),))?;
-    Ok(lines.extract::<Vec<String>>()?.concat().trim_end().to_owned())
+    let lines = py
+        .import("traceback")?
+        .call_method1("format_exception", (error.value(py),))?;
+    Ok(lines
+        .extract::<Vec<String>>()?
+        .concat()
+        .trim_end()
+        .to_owned())
 }

@@ -49,10 +49,12 @@ fn put_on_path(py: Python<'_>, site_packages: &Path, package: &Path) -> PyResult
     }
     let before: Vec<String> = sys.getattr("path")?.extract()?;
     // This also runs the folder's .pth files, which may add more.
-    py.import("site")?.call_method1("addsitedir", (site_packages,))?;
+    py.import("site")?
+        .call_method1("addsitedir", (site_packages,))?;
     let after: Vec<String> = sys.getattr("path")?.extract()?;
     let added = after.into_iter().filter(|path| !before.contains(path));
-    let foreign = |path: &String| path.ends_with("site-packages") || path.ends_with("dist-packages");
+    let foreign =
+        |path: &String| path.ends_with("site-packages") || path.ends_with("dist-packages");
     let kept = before.iter().filter(|path| !foreign(path)).cloned();
     let package = package.to_string_lossy().into_owned();
     let path: Vec<String> = std::iter::once(package).chain(kept).chain(added).collect();
