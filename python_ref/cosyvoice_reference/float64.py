@@ -162,7 +162,7 @@ def _cascaded(flow, vocoder, segment, voice, case, stages: dict, progress) -> li
     """
     chunks, so_far = [], torch.zeros(1, 80, 0, dtype=torch.float64)
     speed = case.get("speed", 1.0)
-    for call, heard in zip(segment.flow, segment.vocoder):
+    for call, heard in zip(segment.flow, segment.vocoder, strict=True):
         prompt = call.prompt_feat.shape[1]
         if voice is not None:
             mel, embedding = voice
