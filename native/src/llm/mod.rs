@@ -3,7 +3,6 @@
 mod bistream;
 mod config;
 mod decode;
-mod projection;
 mod prompt;
 mod qwen2;
 mod sampler;

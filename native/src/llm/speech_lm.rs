@@ -5,11 +5,11 @@ use candle_nn::{Embedding, Module, VarBuilder};
 
 use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
-use super::projection::Projection;
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler};
 use crate::model_dir::ModelDir;
+use crate::ops::Projection;
 use crate::tap::{NoTap, Tap};
 use crate::weights::Weights;
 use crate::{Error, Result};
@@ -45,7 +45,7 @@ impl SpeechLm {
         Ok(Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
             speech_embedding: candle_nn::embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
-            llm_decoder: Projection::without_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
+            llm_decoder: Projection::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
             config: config.clone(),
         })
     }
