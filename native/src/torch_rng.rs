@@ -6,7 +6,7 @@
 //!
 //! Described after torch 2.3.1 (x86-64 wheels, AVX2 or AVX-512) and checked against it: no value
 //! of `rand`, `randn` and module initialisation differs; 980,000 draws of `multinomial` agree.
-//! The polynomials of [`log_cephes`] and [`sincos_cephes`] are those of the Cephes library in
+//! The polynomials of `log_cephes` and `sincos_cephes` are those of the Cephes library in
 //! the vectorised form of Julien Pommier and Giovanni Garberoglio (zlib licence), with the
 //! multiply-adds fused where the wheel's compiler fused them.
 

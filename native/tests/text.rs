@@ -92,7 +92,11 @@ fn agrees_with_the_recording(name: &str, normalizer: NormalizerKind) {
     {
         let whole = lenient.normalize(&text, false).unwrap();
         let split = lenient.normalize(&text, true).unwrap();
-        assert_eq!(whole.segments, std::slice::from_ref(&whole.text), "{text:?}");
+        assert_eq!(
+            whole.segments,
+            std::slice::from_ref(&whole.text),
+            "{text:?}"
+        );
         assert_eq!(
             (&whole.text, &whole.warnings),
             (&split.text, &split.warnings),

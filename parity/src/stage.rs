@@ -23,21 +23,21 @@ pub enum Stage {
     PromptWhisperMel,
     /// Kaldi filter banks of the prompt, mean-subtracted, [frames, 80].
     PromptFbank,
-    /// Speech tokens of the prompt, [n].
+    /// Speech tokens of the prompt, `[n]`.
     PromptSpeechTokens,
-    /// Speaker embedding of the prompt, [192].
+    /// Speaker embedding of the prompt, `[192]`.
     PromptSpeakerEmbedding,
     /// Whisper's log-mel of the recording to convert, [128, frames].
     SourceWhisperMel,
-    /// Speech tokens of the recording to convert, [n].
+    /// Speech tokens of the recording to convert, `[n]`.
     SourceSpeechTokens,
-    /// The positions that `llm.logits` holds, [rows].
+    /// The positions that `llm.logits` holds, `[rows]`.
     LlmLogitRows,
     /// Next-token logits, teacher-forced on the reference's tokens, [rows, vocabulary].
     LlmLogits,
-    /// Speech tokens as sampled, [n].
+    /// Speech tokens as sampled, `[n]`.
     LlmTokens,
-    /// Sampled speech tokens that reach the flow: long silences are cut, [n].
+    /// Sampled speech tokens that reach the flow: long silences are cut, `[n]`.
     LlmTokensKept,
     /// The flow's conditioning, prompt included, [80, frames].
     FlowMu,
@@ -45,13 +45,13 @@ pub enum Stage {
     FlowStep(u8),
     /// The mel without the prompt, [80, frames].
     FlowMel,
-    /// Fundamental frequency in Hz, [frames].
+    /// Fundamental frequency in Hz, `[frames]`.
     VocoderF0,
-    /// The excitation at 24 kHz, [samples].
+    /// The excitation at 24 kHz, `[samples]`.
     VocoderSource,
-    /// The waveform of one segment, [samples].
+    /// The waveform of one segment, `[samples]`.
     VocoderWav,
-    /// Samples of every chunk delivered, [chunks].
+    /// Samples of every chunk delivered, `[chunks]`.
     SpeechChunks,
     /// All segments joined: the sound that the user hears.
     Speech,
