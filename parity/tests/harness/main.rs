@@ -4,5 +4,6 @@ mod command;
 mod judging;
 mod made_up;
 mod planted_faults;
+mod public_figures;
 mod recording_on_disk;
 mod reporting;
