@@ -14,4 +14,7 @@ pub mod metric;
 pub mod number;
 pub mod record;
 pub mod recording;
+pub mod report;
+pub mod selftest;
 pub mod stage;
+pub mod wav;

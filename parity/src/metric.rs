@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::number;
+use crate::stage::Kind;
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,11 +83,11 @@ metrics! {
         "Difference of the lengths: tokens for token lists, samples for sound."
     EditDistance "edit_distance" "edit distance" "tokens" 0.0, INF; Lower
         "Tokens to delete, insert or replace to turn r into c (Levenshtein 1966)."
-    KlMean "kl_mean" "KL divergence, mean" "nats" 0.0, INF; Lower blind true
+    KlMean "kl_mean" "KL mean" "nats" 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r), mean over the positions. Blind to an added constant, as softmax is."
-    KlP99 "kl_p99" "KL divergence, p99" "nats" 0.0, INF; Lower blind true
+    KlP99 "kl_p99" "KL p99" "nats" 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r), 99th percentile of the positions."
-    KlMax "kl_max" "KL divergence, max" "nats" 0.0, INF; Lower blind true
+    KlMax "kl_max" "KL max" "nats" 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r) at the worst position."
     SameTop1 "same_top1" "same top-1" "share" 0.0, 1.0; Higher blind true
         "Share of the positions whose most likely token is the same."
@@ -108,9 +109,9 @@ metrics! {
         "Norm of c over norm of r in the frame where it is smallest."
     NormRatioMax "norm_ratio_max" "norm ratio, largest" "" 0.0, INF; One
         "Norm of c over norm of r in the frame where it is largest."
-    NoiseRatio "noise_ratio" "error / float32 noise" "x" 0.0, INF; Lower
+    NoiseRatio "noise_ratio" "error / noise" "x" 0.0, INF; Lower
         "RMS error as a multiple of the reference's own: that of the reference in float32 against itself in float64."
-    NoiseRatioP999 "noise_ratio_p999" "p99.9 / float32 noise" "x" 0.0, INF; Lower
+    NoiseRatioP999 "noise_ratio_p999" "p99.9 / noise" "x" 0.0, INF; Lower
         "99.9th percentile of the absolute differences, as a multiple of that of the reference in float32 against itself in float64."
     DurationDifference "duration_difference" "duration difference" "s" 0.0, INF; Lower
         "Difference of the durations."
@@ -138,6 +139,28 @@ metrics! {
         "Mean distance of that alignment from the straight one."
     Clipping "clipping" "clipped samples" "samples" 0.0, INF; Lower
         "Samples of c at full scale (|c| of at least 0.9999) beyond those of r."
+}
+
+impl Metric {
+    /// Whether comparing values of this kind measures it.
+    pub fn is_measured_in(self, kind: Kind) -> bool {
+        use Metric::*;
+        match self {
+            TextEdits => kind == Kind::Text,
+            CountDifference => matches!(kind, Kind::Text | Kind::Tokens),
+            EditDistance => kind == Kind::Tokens,
+            LengthDifference => matches!(kind, Kind::Tokens | Kind::Audio),
+            KlMean | KlP99 | KlMax | SameTop1 | Top5Overlap => kind == Kind::Logits,
+            MaxAbs | MeanAbs | P999 | Rms | NmseDb | CosineMin | NormRatioMin | NormRatioMax
+            | NoiseRatio | NoiseRatioP999 => {
+                matches!(kind, Kind::Logits | Kind::Tensor | Kind::Audio)
+            }
+            DurationDifference | RmsDifference | PeakDifference | DcDifference | Snr | SiSdr
+            | Lag | SnrAligned | StftDistance | LogSpectral | DtwCost | DtwDeviation | Clipping => {
+                kind == Kind::Audio
+            }
+        }
+    }
 }
 
 impl fmt::Display for Metric {

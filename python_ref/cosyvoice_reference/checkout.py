@@ -56,7 +56,7 @@ def add_to_path(root: Path) -> None:
         where = getattr(loaded, "__path__", None)
         if where and not any(Path(p).resolve().is_relative_to(root) for p in where):
             raise CheckoutError(
-                f"`{name}` was already imported from {list(where)[0]}, not from {root}: "
+                f"`{name}` was already imported from {next(iter(where))}, not from {root}: "
                 "use one checkout a process"
             )
 

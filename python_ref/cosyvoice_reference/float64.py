@@ -1,8 +1,9 @@
 """The reference's own float32 error: every float stage once more, in float64.
 
 Each stage is run on the very float32 inputs that it had, so that the difference is what float32
-arithmetic did within the stage, and a port can be held to a multiple of it. `speech` alone is
-computed from the tokens through flow and vocoder in float64, as errors pile up in use.
+arithmetic did within the stage, and a port can be held to a multiple of it. In use the errors of
+all stages pile up: under `STAGE/cascaded`, and for `speech`, everything from the sound file on is
+computed in float64, and only the tokens are the recorded ones.
 
 Constants stay as the reference has them in float32: filter banks, window of the vocoder, rotary
 tables of the language model, the time grid of the flow. Rounding those is not an error of a port
@@ -10,6 +11,7 @@ that takes the same ones.
 """
 
 import copy
+import dataclasses
 import types
 
 import numpy as np
@@ -38,12 +40,26 @@ def noise(reference, seen, arrays: dict, case: dict, progress) -> dict:
     engine = reference.engine.model
     if case["mode"] != "vc":
         exact.update(_language_model(engine.llm, seen.segments, progress))
-    exact.update(_flow_and_vocoder(engine, seen.segments, case, progress))
+    voice = _voice(reference, seen, exact)
+    exact.update(_flow_and_vocoder(engine, seen.segments, voice, case, progress))
     measured = {}
     for name, value in exact.items():
-        if name in arrays and arrays[name].size:
-            measured[name] = difference(arrays[name], value.numpy())
+        recorded = arrays.get(name.replace("/cascaded", ""))
+        if recorded is not None and recorded.size:
+            measured[name] = difference(recorded, value.numpy())
     return measured
+
+
+def _voice(reference, seen, exact: dict):
+    """The prompt's mel [1, frames, 80] and speaker embedding [1, 192], all in float64."""
+    if not seen.mels:
+        return None
+    network = reference.model_dir / "campplus.onnx"
+    (name,) = seen.speaker[0].inputs
+    embedding = onnx_float64.run(network, {name: exact["prompt.fbank"][None].numpy()})
+    embedding = torch.from_numpy(embedding.reshape(-1))
+    exact["prompt.speaker_embedding/cascaded"] = embedding
+    return exact["prompt.mel"][None], embedding[None]
 
 
 def difference(float32: np.ndarray, float64: np.ndarray) -> dict:
@@ -100,7 +116,7 @@ def _rms_norm(self, hidden):
     return self.weight * (hidden * torch.rsqrt(variance + self.variance_epsilon))
 
 
-def _flow_and_vocoder(engine, segments, case, progress) -> dict:
+def _flow_and_vocoder(engine, segments, voice, case, progress) -> dict:
     flow = copy.deepcopy(engine.flow).double()
     vocoder = copy.deepcopy(engine.hift).double()
     vocoder.stft_window = vocoder.stft_window.double()
@@ -108,7 +124,10 @@ def _flow_and_vocoder(engine, segments, case, progress) -> dict:
     for i, segment in enumerate(segments):
         if not case.get("stream", False):
             exact.update(_isolated(flow, vocoder, i, segment, progress))
-        delivered += _cascaded(flow, vocoder, segment, case.get("speed", 1.0), progress)
+        stages = {}
+        delivered += _cascaded(flow, vocoder, segment, voice, case, stages, progress)
+        if not case.get("stream", False):
+            exact.update({f"{stage}/cascaded[{i}]": value for stage, value in stages.items()})
     if delivered:
         exact["speech"] = torch.cat(delivered)
     return exact
@@ -125,7 +144,7 @@ def _isolated(flow, vocoder, i: int, segment, progress) -> dict:
         velocity = _velocity(flow, x, t.double(), mu, speaker, cond, call.streaming)
         exact[f"flow.step.{step:02}[{i}]"] = (x + (grid[step] - t).double() * velocity)[0]
         progress("float64", step)
-    mel = _solve(flow, mu, speaker, cond, call.streaming)
+    mel = _solve(flow, mu, speaker, cond, call.streaming)[-1]
     exact[f"flow.mel[{i}]"] = mel[0, :, call.prompt_feat.shape[1] :]
 
     mel = heard.mel.double()
@@ -135,19 +154,35 @@ def _isolated(flow, vocoder, i: int, segment, progress) -> dict:
     return exact
 
 
-def _cascaded(flow, vocoder, segment, speed: float, progress) -> list:
-    """The sound of a segment from its tokens, in the chunks in which it was delivered."""
+def _cascaded(flow, vocoder, segment, voice, case, stages: dict, progress) -> list:
+    """The sound of a segment in the chunks in which it was delivered, from `voice` and the tokens.
+
+    Puts the values of the last chunk, which of speech that is not streamed is the only one, into
+    `stages`.
+    """
     chunks, so_far = [], torch.zeros(1, 80, 0, dtype=torch.float64)
-    for call, heard in zip(segment.flow, segment.vocoder):
+    speed = case.get("speed", 1.0)
+    for call, heard in zip(segment.flow, segment.vocoder, strict=True):
+        prompt = call.prompt_feat.shape[1]
+        if voice is not None:
+            mel, embedding = voice
+            call = dataclasses.replace(call, prompt_feat=mel[:, :prompt], embedding=embedding)
         mu, speaker, cond = _conditions(flow, call)
-        mel = _solve(flow, mu, speaker, cond, call.streaming)[:, :, call.prompt_feat.shape[1] :]
+        states = _solve(flow, mu, speaker, cond, call.streaming)
+        mel = states[-1][:, :, prompt:]
+        stages["flow.mu"] = mu[0]
+        for step, state in enumerate(states, start=1):
+            stages[f"flow.step.{step:02}"] = state[0]
+        stages["flow.mel"] = mel[0]
         if speed != 1.0:
             so_far = F.interpolate(mel, size=int(mel.shape[2] / speed), mode="linear")
         else:
             new = heard.mel.shape[2] - so_far.shape[2]
             so_far = torch.cat([so_far, mel[:, :, mel.shape[2] - new :]], dim=2)
         f0 = vocoder.f0_predictor(so_far, finalize=heard.finalize)
-        wav = _decode(vocoder, so_far, _source(vocoder, f0), heard.finalize)
+        source = _source(vocoder, f0)
+        wav = _decode(vocoder, so_far, source, heard.finalize)
+        stages.update({"vocoder.f0": f0[0], "vocoder.source": source[0, 0], "vocoder.wav": wav[0]})
         chunks.append(wav[0, heard.offset :])
         progress("float64", len(chunks))
     return chunks
@@ -164,7 +199,7 @@ def _conditions(flow, call):
         hidden = flow.pre_lookahead_layer(hidden[:, :-ahead], context=hidden[:, -ahead:])
     mu = hidden.repeat_interleave(flow.token_mel_ratio, dim=1).transpose(1, 2)
     cond = torch.zeros_like(mu)
-    cond[:, :, : call.prompt_feat.shape[1]] = call.prompt_feat.transpose(1, 2)
+    cond[:, :, : call.prompt_feat.shape[1]] = call.prompt_feat.double().transpose(1, 2)
     return mu, speaker, cond
 
 
@@ -192,13 +227,16 @@ def _velocity(flow, x, t, mu, speaker, cond, streaming: bool):
     return (1.0 + rate) * both[:1] - rate * both[1:]
 
 
-def _solve(flow, mu, speaker, cond, streaming: bool):
+def _solve(flow, mu, speaker, cond, streaming: bool) -> list:
+    """The state after each Euler step, from the reference's noise on."""
     x = flow.decoder.rand_noise[:, :, : mu.shape[2]].double()
     grid = _time_grid(flow).double()
+    states = []
     for step in range(1, STEPS + 1):
         t, dt = grid[step - 1], grid[step] - grid[step - 1]
         x = x + dt * _velocity(flow, x, t, mu, speaker, cond, streaming)
-    return x
+        states.append(x)
+    return states
 
 
 def _source(vocoder, f0):

@@ -46,10 +46,10 @@ def failing_threads():
     before, threading.excepthook = threading.excepthook, lambda args: failed.append(args.exc_value)
     try:
         yield
-    except Exception as error:
+    except Exception:
         if not failed:
             raise
-        raise failed[0] from error
+        raise failed[0] from None
     finally:
         threading.excepthook = before
     if failed:
@@ -145,7 +145,7 @@ class Reference:
             "prompt_ids": self.engine.frontend.tokenizer.encode(prompt) if prompt else [],
             "segments": [
                 {"text": text, "ids": segment.ids.flatten().tolist()}
-                for text, segment in zip(texts, segments)
+                for text, segment in zip(texts, segments, strict=True)
             ],
         }
 
@@ -160,7 +160,7 @@ def _arrays(seen, case: dict) -> dict:
         arrays["prompt.fbank"] = next(iter(seen.speaker[0].inputs.values()))[0]
         arrays["prompt.speaker_embedding"] = seen.speaker[0].output.reshape(-1)
     sides = ["prompt", "source"] if case["mode"] == "vc" else ["prompt"]
-    for side, call in zip(sides, seen.speech_tokenizer):
+    for side, call in zip(sides, seen.speech_tokenizer, strict=False):
         arrays[f"{side}.whisper_mel"] = next(iter(call.inputs.values()))[0]
         arrays[f"{side}.speech_tokens"] = call.output.reshape(-1).astype(np.int64)
     for i, segment in enumerate(seen.segments):

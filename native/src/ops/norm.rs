@@ -1,4 +1,4 @@
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::ops::math::sum;
@@ -7,7 +7,7 @@ use crate::ops::{elements, has_kernel};
 const EPSILON: f64 = 1e-6;
 
 /// Layer norm over the last dimension without weights of its own, then multiplied by 1 + `scale`
-/// [dim] and shifted by `shift` [dim].
+/// `[dim]` and shifted by `shift` `[dim]`.
 pub(crate) fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x
@@ -18,13 +18,21 @@ pub(crate) fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Resu
 }
 
 fn plain_modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    let dtype = x.dtype();
+    let wide = match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    };
+    let x = x.to_dtype(wide)?;
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let x = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
-    x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)
+    x.to_dtype(dtype)?
+        .broadcast_mul(&(scale + 1.0)?)?
+        .broadcast_add(shift)
 }
 
-/// `x` + `gate` · `y`, with `gate` [dim] the same for every row.
+/// `x` + `gate` · `y`, with `gate` `[dim]` the same for every row.
 pub(crate) fn add_gated(x: &Tensor, y: &Tensor, gate: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x
@@ -114,7 +122,7 @@ fn rows_of(layout: &Layout, vectors: &[&[f32]]) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     use super::*;
 

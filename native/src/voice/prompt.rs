@@ -20,7 +20,7 @@ pub struct VoicePrompt {
     /// Log-mel spectrogram, [frames, 80], 50 frames a second, as
     /// [`mel_spectrogram`] gives it.
     pub mel: Tensor,
-    /// Speaker embedding, [192], not normalised.
+    /// Speaker embedding, `[192]`, not normalised.
     pub speaker_embedding: Tensor,
 }
 

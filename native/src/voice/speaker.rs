@@ -47,7 +47,7 @@ impl SpeakerEncoder {
         })
     }
 
-    /// The speaker embedding, [192], not normalised, of features as [`kaldi_fbank`] gives them,
+    /// The speaker embedding, `[192]`, not normalised, of features as [`kaldi_fbank`] gives them,
     /// [frames, 80].
     ///
     /// An error where it is not finite: the network's statistics over time need a few frames.

@@ -102,20 +102,32 @@ pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
             let (r, c) = overlap(reference, candidate, lag);
             m.insert(Metric::SnrAligned, Value(snr(r, c)));
         }
-        let n = reference.len().max(candidate.len());
-        let (r, c) = (padded(reference, n), padded(candidate, n));
-        m.insert(Metric::StftDistance, Value(multi_resolution(&r, &c)));
-        m.insert(Metric::LogSpectral, Value(log_spectral(&r, &c)));
-        if let Some(path) = dtw(&log_mel(reference, rate), &log_mel(candidate, rate)) {
-            m.insert(Metric::DtwCost, Value(path.cost));
-            m.insert(Metric::DtwDeviation, Value(path.deviation * MEL_HOP_MS));
-        }
+        m.extend(spectra(reference, candidate, rate));
     }
     AudioDiff {
         reference: r,
         candidate: c,
         measures: m,
     }
+}
+
+/// Distances of spectra and mels. Identical sounds, which most are, need no transform.
+fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
+    use Metric::{DtwCost, DtwDeviation, LogSpectral, StftDistance};
+    if reference == candidate {
+        return measures([StftDistance, LogSpectral, DtwCost, DtwDeviation].map(|m| (m, 0.0)));
+    }
+    let n = reference.len().max(candidate.len());
+    let (r, c) = (padded(reference, n), padded(candidate, n));
+    let mut spectra = measures([
+        (StftDistance, multi_resolution(&r, &c)),
+        (LogSpectral, log_spectral(&r, &c)),
+    ]);
+    if let Some(path) = dtw(&log_mel(reference, rate), &log_mel(candidate, rate)) {
+        spectra.insert(DtwCost, Value(path.cost));
+        spectra.insert(DtwDeviation, Value(path.deviation * MEL_HOP_MS));
+    }
+    spectra
 }
 
 /// Signal-to-noise ratio in dB; samples that one side lacks count as silence.

@@ -165,7 +165,7 @@ fn levenshtein(r: &[i64], c: &[i64]) -> (usize, Option<Vec<Edit>>) {
     (distance, Some(edits))
 }
 
-/// How likely the reference held `reference` and `candidate`, by its own `logits` [vocabulary].
+/// How likely the reference held `reference` and `candidate`, by its own logits.
 /// None for a token outside the vocabulary.
 pub fn choice(logits: &[f32], reference: i64, candidate: i64) -> Option<Choice> {
     let at = |token: i64| {

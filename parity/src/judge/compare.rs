@@ -6,9 +6,9 @@ use crate::diff::logits::{self, LogitDiff, Table};
 use crate::diff::tensor::{self, TensorDiff};
 use crate::diff::text::{self, TextDiff};
 use crate::diff::tokens::{self, TokenDiff};
-use crate::metric::{Measures, Metric, Value};
-use crate::recording::{CaseRecord, SAMPLE_RATE};
-use crate::stage::{Key, Kind, Stage};
+use crate::metric::{Measures, Metric, Value, ratio};
+use crate::recording::{CaseRecord, Noise, SAMPLE_RATE};
+use crate::stage::{Feed, Key, Kind, Stage};
 
 /// What a comparison came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,16 +53,18 @@ pub enum Detail {
     Audio(AudioDiff),
 }
 
-/// Compares the value under `key`, which is of the case as a whole or of one segment.
-pub fn compare(reference: &CaseRecord, candidate: &CaseRecord, key: &Key) -> Compared {
+/// Compares the value under `key`, which is of the case as a whole or of one segment, as the
+/// candidate produced it under `feed`.
+pub fn compare(reference: &CaseRecord, candidate: &CaseRecord, key: &Key, feed: Feed) -> Compared {
+    let noise = reference.noise_of(key, feed);
     match key.stage {
         Stage::TextNormalized => both(texts(reference, candidate)),
         Stage::TextIds => both(token_lists(&ids(reference), &ids(candidate))),
-        Stage::Speech => both(speech(reference, candidate)),
+        Stage::Speech => both(speech(reference, candidate, noise)),
         _ => match (reference.tensors.get(key), candidate.tensors.get(key)) {
             (None, _) => Compared::NoReference,
             (_, None) => Compared::NoCandidate,
-            (Some(r), Some(c)) => both(arrays(reference, candidate, key, r, c)),
+            (Some(r), Some(c)) => both(arrays(reference, candidate, key, (r, c), noise)),
         },
     }
 }
@@ -126,8 +128,19 @@ fn token_lists(reference: &[&[i64]], candidate: &[&[i64]]) -> ValueDiff {
     }
 }
 
-fn speech(reference: &CaseRecord, candidate: &CaseRecord) -> ValueDiff {
-    sound(&reference.audio, &candidate.audio)
+fn speech(reference: &CaseRecord, candidate: &CaseRecord, noise: Option<&Noise>) -> ValueDiff {
+    let (r, c) = (&reference.audio, &candidate.audio);
+    let mut diff = sound(r, c);
+    if let (true, Some(noise)) = (r.len() == c.len() && !r.is_empty(), noise) {
+        let error = r
+            .iter()
+            .zip(c)
+            .map(|(r, c)| (f64::from(*r) - f64::from(*c)).powi(2));
+        let rms = (error.sum::<f64>() / r.len() as f64).sqrt();
+        diff.measures
+            .insert(Metric::NoiseRatio, Value(ratio(rms, noise.rms)));
+    }
+    diff
 }
 
 fn sound(reference: &[f32], candidate: &[f32]) -> ValueDiff {
@@ -147,8 +160,8 @@ fn arrays(
     reference: &CaseRecord,
     candidate: &CaseRecord,
     key: &Key,
-    r: &Array,
-    c: &Array,
+    (r, c): (&Array, &Array),
+    noise: Option<&Noise>,
 ) -> ValueDiff {
     if r.dtype() != c.dtype() {
         return fault(format!("{} instead of {}", c.dtype(), r.dtype()));
@@ -162,7 +175,7 @@ fn arrays(
         return diff;
     };
     if key.stage.kind() == Kind::Logits && key.tap.is_none() {
-        return logit_tables(reference, candidate, key, r, c);
+        return logit_tables(reference, candidate, key, (r, c), noise);
     }
     let is_sound = key.stage.kind() == Kind::Audio && key.tap.is_none();
     let mut diff = if is_sound {
@@ -179,20 +192,18 @@ fn arrays(
     } else {
         None
     };
-    add_tensor(diff, r.shape(), rv, cv, time_axis, reference, key)
+    add_tensor(diff, r.shape(), (rv, cv), time_axis, noise)
 }
 
 /// Adds a tensor's measures to what is known of a value.
 fn add_tensor(
     mut diff: ValueDiff,
     shape: &[usize],
-    r: &[f32],
-    c: &[f32],
+    (r, c): (&[f32], &[f32]),
     time_axis: Option<usize>,
-    reference: &CaseRecord,
-    key: &Key,
+    noise: Option<&Noise>,
 ) -> ValueDiff {
-    let mut tensor = match tensor::diff(shape, r, c, time_axis, reference.noise.get(key)) {
+    let mut tensor = match tensor::diff(shape, r, c, time_axis, noise) {
         Ok(tensor) => tensor,
         Err(reason) => {
             return ValueDiff {
@@ -214,8 +225,8 @@ fn logit_tables(
     reference: &CaseRecord,
     candidate: &CaseRecord,
     key: &Key,
-    r: &Array,
-    c: &Array,
+    (r, c): (&Array, &Array),
+    noise: Option<&Noise>,
 ) -> ValueDiff {
     let rows = Key {
         stage: Stage::LlmLogitRows,
@@ -242,7 +253,7 @@ fn logit_tables(
         detail: Some(Detail::Logits(logits)),
         ..ValueDiff::default()
     };
-    add_tensor(diff, &shape, r.values, &matched, Some(0), reference, key)
+    add_tensor(diff, &shape, (r.values, &matched), Some(0), noise)
 }
 
 /// Logits with their positions. None if there are not as many of one as of the other.

@@ -161,6 +161,15 @@ impl Tolerances {
             {
                 return Err(format!("\"{name}\", limited by {metric}, names no stage"));
             }
+            let matched = |s: &Stage| limit.stages.iter().any(|p| matches(p, *s));
+            if let Some(stage) = Stage::all()
+                .filter(matched)
+                .find(|s| !metric.is_measured_in(s.kind()))
+            {
+                return Err(format!(
+                    "{metric} is not measured in {stage}; name the stages it is meant for"
+                ));
+            }
             let (needed, given) = match metric.definition().direction {
                 Direction::Lower => (
                     "at_most",
@@ -324,6 +333,10 @@ mod tests {
             (LIMIT.replace("at_most", "at_least"), "needs at_most"),
             (LIMIT.replace("\"r\"", "\" \""), "no reason"),
             (LIMIT.replace("nmse_db", "cosine"), "names no metric"),
+            (
+                LIMIT.replace("nmse_db", "edit_distance"),
+                "not measured in flow.mu",
+            ),
             (LIMIT.replace("at_most", "atmost"), "unknown field"),
             (LIMIT.replace("-100.0", "nan"), "not a number"),
         ];

@@ -118,7 +118,7 @@ impl<'a> Trial<'a> {
             outcome.problem = Some(stale.join("; "));
             return outcome;
         }
-        let stages = Stage::all().filter(|s| s.applies_to(&golden.case.case));
+        let stages = Stage::all().filter(|s| s.is_judged() && s.applies_to(&golden.case.case));
         outcome.stages = stages
             .map(|stage| StageOutcome {
                 stage,
@@ -204,7 +204,8 @@ impl<'a> Trial<'a> {
         };
         let keys = golden.keys(stage);
         let recorded = |record: &CaseRecord| keys.iter().any(|k| record.tensors.contains_key(k));
-        if !required && !(stage.is_tensor() && recorded(golden) && recorded(candidate)) {
+        let both_recorded = stage.is_tensor() && recorded(golden) && recorded(candidate);
+        if !(required || both_recorded) {
             return None;
         }
         let manifest = source.manifest();
@@ -247,7 +248,7 @@ impl<'a> Trial<'a> {
             measures: Default::default(),
             detail: None,
         };
-        match compare(golden, candidate, &key) {
+        match compare(golden, candidate, &key, setting.feed) {
             Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
             Compared::NoCandidate => absent(key, "the candidate lacks it"),
             Compared::Both(diff) => self.judge_value(key, *diff, setting),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -104,7 +104,9 @@ fn array(name: &str, value: &Bound<'_, PyAny>) -> Result<Array, Error> {
 
 /// What the text frontend made of the case.
 pub(super) fn text(dict: &Bound<'_, PyDict>) -> PyResult<TextRecord> {
-    let field = |dict: &Bound<'_, PyDict>, name: &str| dict.as_any().get_item(name);
+    fn field<'py>(dict: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        dict.as_any().get_item(name)
+    }
     let mut segments = Vec::new();
     for segment in field(dict, "segments")?.try_iter()? {
         let segment = segment?.cast_into::<PyDict>()?;

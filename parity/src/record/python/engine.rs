@@ -72,14 +72,16 @@ impl PythonEngine {
                 .and_then(|p| p.extract(py).map_err(PyErr::from))
                 .map_err(Error::python(py, "asking the reference for its versions"))
         })?;
+        // The reference has no version of its own but its commit.
+        let commit = provenance.commit;
+        let version = commit
+            .as_deref()
+            .map_or("unknown", |c| c.get(..7).unwrap_or(c))
+            .to_owned();
         let engine = Engine {
             name: "python".into(),
-            version: provenance
-                .libraries
-                .get("torch")
-                .cloned()
-                .unwrap_or_default(),
-            commit: provenance.commit,
+            version,
+            commit,
         };
         let mut manifest = Manifest::new(engine, model);
         manifest.libraries = provenance.libraries;
