@@ -184,7 +184,7 @@ impl SplitMix64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{Strategy, *};
 
     fn torch(seed: u64) -> Sampler {
         let multinomial = Multinomial::MklStream;
