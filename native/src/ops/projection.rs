@@ -3,11 +3,8 @@ use candle_nn::VarBuilder;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use crate::ops::matrix::{Matrix, add_product};
+use crate::ops::matrix::{Matrix, RUN, add_product};
 use crate::ops::{elements, has_kernel};
-
-/// Terms that are summed in one run; see [`crate::ops::Linear`].
-const RUN: usize = 256;
 
 /// A linear map of rows that is fast for a single one too.
 ///
