@@ -1,16 +1,25 @@
-//! The CosyVoice3 engine.
+//! CosyVoice3 text-to-speech: a text and a voice prompt in, 24 kHz speech out, without Python.
+//!
+//! [`engine::Engine`] is the whole pipeline. Each of its stages is a public field that can be run
+//! alone, which is how the parity harness finds out where a difference comes from.
 
 mod error;
-pub mod noise;
-pub mod tap;
-pub mod torch_rng;
-pub mod weights;
+mod ops;
+#[cfg(test)]
+mod random_weights;
 
 pub mod audio;
+pub mod device;
+pub mod engine;
 pub mod flow;
 pub mod llm;
+pub mod model_dir;
+pub mod noise;
+pub mod tap;
 pub mod text;
+pub mod torch_rng;
 pub mod vocoder;
 pub mod voice;
+pub mod weights;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, whole_story};

@@ -1,1 +1,20 @@
-//! The parity harness.
+//! The parity harness: holds an engine's CosyVoice3 to the Python reference, stage by stage.
+//!
+//! A [`recording`] is what an engine produced for a list of [`case`]s: its inputs, its provenance
+//! and one tensor, text or token list for each [`stage`]. Everything else is a diff of two
+//! recordings, judged by tolerances that are data.
+
+pub mod array;
+pub mod case;
+pub mod diff;
+pub mod exit;
+pub mod fixture;
+pub mod judge;
+pub mod metric;
+pub mod number;
+pub mod record;
+pub mod recording;
+pub mod report;
+pub mod selftest;
+pub mod stage;
+pub mod wav;

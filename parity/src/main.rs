@@ -1,2 +1,7 @@
 //! The parity command.
-fn main() {}
+
+mod cli;
+
+fn main() -> parity::exit::Exit {
+    cli::run()
+}

@@ -1,1 +1,19 @@
-//! llm
+//! The speech language model: text and the prompt's speech tokens in, speech tokens out.
+
+mod bistream;
+mod config;
+mod decode;
+mod prompt;
+mod qwen2;
+mod sampler;
+mod silence;
+mod softmax;
+mod speech_lm;
+
+pub use bistream::Bistream;
+pub use config::{LmConfig, QwenConfig, SamplingConfig};
+pub use decode::{Decoding, Generation, Stop};
+pub use prompt::{END_OF_PROMPT, LmPrompt};
+pub use sampler::{Sampler, Strategy};
+pub use silence::{SilenceFilter, drop_long_silences};
+pub use speech_lm::SpeechLm;

@@ -40,7 +40,9 @@ impl Tokenizer {
                 .iter()
                 .map(|token| AddedToken::from(*token, true)),
         );
-        tokenizer.add_special_tokens(&tokens);
+        tokenizer
+            .add_special_tokens(tokens)
+            .map_err(|e| Error::format(dir, format!("its special tokens cannot be added: {e}")))?;
         Ok(Self(tokenizer))
     }
 
@@ -108,6 +110,7 @@ fn read_vocabulary(dir: &Path) -> Result<HfTokenizer> {
     let mut tokenizer = HfTokenizer::new(bpe);
     tokenizer
         .with_normalizer(Some(NFC))
+        .map_err(damaged)?
         .with_pre_tokenizer(Some(Sequence::new(vec![
             PreTokenizerWrapper::Split(words),
             PreTokenizerWrapper::ByteLevel(bytes),

@@ -1,44 +1,32 @@
 //! The text frontend against answers recorded from the Python reference.
 //!
-//! The rule files and the vocabulary are too large for the repository: `make setup` puts them
-//! into `.cache/` of the workspace.
+//! They live here and not beside the frontend because the vocabulary and the rule files are too
+//! large for the repository, and the fixture has both.
 
-use std::path::{Path, PathBuf};
+mod model;
+
+use std::path::Path;
 use std::sync::LazyLock;
 
 use native::Error;
 use native::text::{FrontendOptions, Normalized, NormalizerKind, TextFrontend};
 
-/// A directory that `make setup` fills; without it the test is skipped, loudly.
-fn cached(name: &str) -> Option<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../.cache")
-        .join(name);
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    eprintln!(
-        "SKIPPED: {} is not there; `make setup` fetches it",
-        dir.display()
-    );
-    None
-}
-
-fn load(options: FrontendOptions) -> Option<TextFrontend> {
-    let (vocabulary, rules) = (cached("qwen")?, cached("text-rules")?);
-    Some(TextFrontend::load(&vocabulary, Some(&rules), options).unwrap())
+fn load(options: FrontendOptions) -> TextFrontend {
+    let model = model::tiny();
+    let (vocabulary, rules) = (model.join("CosyVoice-BlankEN"), model.join("text_rules"));
+    TextFrontend::load(&vocabulary, Some(&rules), options).unwrap()
 }
 
 /// The default frontend, and the one that takes no text the reference fails on.
-fn frontends() -> Option<(&'static TextFrontend, &'static TextFrontend)> {
-    static LOADED: LazyLock<Option<(TextFrontend, TextFrontend)>> = LazyLock::new(|| {
+fn frontends() -> &'static (TextFrontend, TextFrontend) {
+    static LOADED: LazyLock<(TextFrontend, TextFrontend)> = LazyLock::new(|| {
         let strict = FrontendOptions {
             strict: true,
             ..Default::default()
         };
-        Some((load(FrontendOptions::default())?, load(strict)?))
+        (load(FrontendOptions::default()), load(strict))
     });
-    LOADED.as_ref().map(|(lenient, strict)| (lenient, strict))
+    &LOADED
 }
 
 /// Either `answer` or `error` is there.
@@ -59,7 +47,7 @@ struct Answer {
 }
 
 fn recorded(normalizer: &str) -> Vec<Recorded> {
-    let lines: Vec<Recorded> = include_str!("data/text/frontend.jsonl")
+    let lines: Vec<Recorded> = include_str!("../../native/tests/data/text/frontend.jsonl")
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -78,9 +66,7 @@ fn agrees_with_the_recording(name: &str, normalizer: NormalizerKind) {
         strict: true,
         ..lenient.clone()
     };
-    let (Some(lenient), Some(strict)) = (load(lenient), load(strict)) else {
-        return;
-    };
+    let (lenient, strict) = (load(lenient), load(strict));
     let lines = recorded(name);
     assert!(lines.len() > 50, "{} lines of {name}", lines.len());
     for Recorded {
@@ -92,7 +78,11 @@ fn agrees_with_the_recording(name: &str, normalizer: NormalizerKind) {
     {
         let whole = lenient.normalize(&text, false).unwrap();
         let split = lenient.normalize(&text, true).unwrap();
-        assert_eq!(whole.segments, [whole.text.clone()], "{text:?}");
+        assert_eq!(
+            whole.segments,
+            std::slice::from_ref(&whole.text),
+            "{text:?}"
+        );
         assert_eq!(
             (&whole.text, &whole.warnings),
             (&split.text, &split.warnings),
@@ -140,9 +130,7 @@ fn segments_and_ids_without_wetext_are_those_of_the_reference() {
 
 #[test]
 fn a_text_wetext_cannot_tag_is_kept_and_split_with_a_warning_that_says_why() {
-    let Some((frontend, _)) = frontends() else {
-        return;
-    };
+    let (frontend, _) = frontends();
     let found = frontend.normalize("#1 is  here", true).unwrap();
     assert_eq!(
         (found.text.as_str(), found.segments.len()),
@@ -158,9 +146,7 @@ fn a_text_wetext_cannot_tag_is_kept_and_split_with_a_warning_that_says_why() {
 
 #[test]
 fn text_between_special_brackets_is_left_alone_and_the_empty_text_too() {
-    let Some((_, frontend)) = frontends() else {
-        return;
-    };
+    let (_, frontend) = frontends();
     for text in [
         "",
         "<|en|>  I have 5.  ",
@@ -180,9 +166,7 @@ fn the_english_prefix_is_put_before_every_english_segment_even_of_punctuation() 
         english_prefix: true,
         ..Default::default()
     };
-    let Some(frontend) = load(options) else {
-        return;
-    };
+    let frontend = load(options);
     let segments = |text| frontend.normalize(text, true).unwrap().segments;
     assert_eq!(segments("I have two dogs."), ["<|en|>I have two dogs."]);
     assert_eq!(segments("(-)!"), ["<|en|>(-)!"]);
@@ -194,9 +178,7 @@ fn the_english_prefix_is_put_before_every_english_segment_even_of_punctuation() 
 
 #[test]
 fn special_tokens_have_the_ids_of_the_model() {
-    let Some((_, frontend)) = frontends() else {
-        return;
-    };
+    let (_, frontend) = frontends();
     for (token, id) in [
         ("<|endoftext|>", 151_643),
         ("<|endofprompt|>", 151_646),
@@ -212,9 +194,7 @@ fn special_tokens_have_the_ids_of_the_model() {
 
 #[test]
 fn hostile_texts_are_answered() {
-    let Some((frontend, _)) = frontends() else {
-        return;
-    };
+    let (frontend, _) = frontends();
     for text in [
         "\0".repeat(5000),
         format!("1{}好", "\0".repeat(5000)),
@@ -235,9 +215,7 @@ fn hostile_texts_are_answered() {
 
 #[test]
 fn ten_thousand_characters_of_chinese_keep_every_character() {
-    let Some((_, frontend)) = frontends() else {
-        return;
-    };
+    let (_, frontend) = frontends();
     let text = "今天的天气很好，我们一起去公园散步。".repeat(600) + "共3人。";
     let found = frontend.normalize(&text, true).unwrap();
     assert_eq!(found.text, text.replace('3', "三"));
@@ -252,18 +230,15 @@ fn ten_thousand_characters_of_chinese_keep_every_character() {
 
 #[test]
 fn a_text_too_long_for_the_tokenizer_is_an_error() {
-    let Some((_, frontend)) = frontends() else {
-        return;
-    };
+    let (_, frontend) = frontends();
     let refused = frontend.ids(&" ".repeat(20 << 20)).unwrap_err();
     assert!(refused.to_string().contains("too long"), "{refused}");
 }
 
 #[test]
 fn a_damaged_or_missing_rule_file_is_named() {
-    let (Some(vocabulary), Some(rules)) = (cached("qwen"), cached("text-rules")) else {
-        return;
-    };
+    let model = model::tiny();
+    let (vocabulary, rules) = (model.join("CosyVoice-BlankEN"), model.join("text_rules"));
     let reason = |dir: Option<&Path>| {
         TextFrontend::load(&vocabulary, dir, FrontendOptions::default())
             .err()

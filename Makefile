@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make report` and `make test`.
+PYTHON         ?= python3
+COSYVOICE_ROOT ?= ../CosyVoice
+REFERENCE_ENV  ?= .env-reference
+MODEL          ?= out/tiny-7
+GOLDEN         ?= golden/tiny-7
+PARITY         := cargo run --quiet --release --package parity --bin parity --
+
+.PHONY: help setup fixture report test golden bench lint reference-env clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup:           ## download the vocabulary and the text rules (pinned, hash-checked) into .cache
+	@$(PYTHON) python_ref/fetch_assets.py
+
+fixture: setup   ## write the tiny random-weight model that the committed goldens belong to
+	@test -f $(MODEL)/cosyvoice3.yaml || $(PARITY) fixture --out $(MODEL) --size tiny --seed 7
+
+report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
+	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report
+
+test: setup      ## all tests, the goldens among them
+	cargo test --workspace
+
+golden: fixture  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
+	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
+	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
+		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
+		--model-dir $(MODEL) --cases golden/cases.toml --out $(GOLDEN)
+
+reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
+	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)
+
+bench: fixture   ## criterion benchmarks of the engine's stages
+	cargo bench --package native
+
+lint:            ## what CI checks besides the tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+clean:           ## remove what make wrote, but not cargo's builds
+	rm -rf out .cache

@@ -1,0 +1,125 @@
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use native::model_dir::ModelDir;
+use native::text::TextFrontend;
+use serde_json::{Value, json};
+
+use super::options::TextOptions;
+
+/// Show what the text frontend makes of a text: normalised, split, tokenised.
+///
+/// Example: native text --model-dir out/tiny-7 "It costs $5.20, due on May 3rd."
+#[derive(ClapArgs)]
+pub struct Args {
+    /// The text; standard input where it is left out
+    text: Option<String>,
+    /// Model directory whose vocabulary and text rules are used
+    #[arg(long, value_name = "DIR")]
+    model_dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Read one JSON string a line and answer each with one JSON object a line
+    #[arg(long, conflicts_with = "text")]
+    lines: bool,
+    /// Keep the text whole, as a prompt's text is
+    #[arg(long)]
+    no_split: bool,
+    #[command(flatten)]
+    options: TextOptions,
+}
+
+impl Args {
+    pub fn run(self) -> anyhow::Result<()> {
+        let dir = ModelDir::open(&self.model_dir)?;
+        let rules = self
+            .options
+            .text_rules
+            .clone()
+            .unwrap_or_else(|| dir.text_rules());
+        let frontend =
+            TextFrontend::load(&dir.text_tokenizer(), Some(&rules), self.options.frontend())?;
+        if self.lines {
+            return self.answer_lines(&frontend);
+        }
+        let text = match &self.text {
+            Some(text) => text.clone(),
+            None => std::io::read_to_string(std::io::stdin()).context("standard input")?,
+        };
+        let answer = Answer::of(&frontend, &text, !self.no_split)?;
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", answer.json())?;
+        } else {
+            answer.print(&mut out)?;
+        }
+        Ok(())
+    }
+
+    fn answer_lines(&self, frontend: &TextFrontend) -> anyhow::Result<()> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        for line in std::io::stdin().lock().lines() {
+            let line = line.context("standard input")?;
+            let answer = serde_json::from_str::<String>(&line)
+                .map_err(|e| format!("not a JSON string: {e}"))
+                .and_then(|text| {
+                    Answer::of(frontend, &text, !self.no_split).map_err(|e| e.to_string())
+                });
+            match answer {
+                Ok(answer) => writeln!(out, "{}", answer.json())?,
+                Err(e) => writeln!(out, "{}", json!({ "error": e }))?,
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+struct Answer {
+    normalized: String,
+    segments: Vec<String>,
+    ids: Vec<Vec<u32>>,
+    warnings: Vec<String>,
+}
+
+impl Answer {
+    fn of(frontend: &TextFrontend, text: &str, split: bool) -> native::Result<Self> {
+        let normalized = frontend.normalize(text, split)?;
+        let ids = normalized
+            .segments
+            .iter()
+            .map(|s| frontend.ids(s))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            normalized: normalized.text,
+            segments: normalized.segments,
+            ids,
+            warnings: normalized.warnings,
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "normalized": self.normalized,
+            "segments": self.segments,
+            "ids": self.ids,
+            "warnings": self.warnings,
+        })
+    }
+
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        writeln!(out, "normalized  {}", self.normalized)?;
+        for (i, (segment, ids)) in self.segments.iter().zip(&self.ids).enumerate() {
+            writeln!(out, "segment {:<3} {segment}", i + 1)?;
+            let ids: Vec<_> = ids.iter().map(u32::to_string).collect();
+            writeln!(out, "  {} ids    {}", ids.len(), ids.join(" "))?;
+        }
+        for warning in &self.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(())
+    }
+}

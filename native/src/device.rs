@@ -1,0 +1,150 @@
+//! Choosing a device and a precision by name.
+
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+
+use crate::{Error, Result};
+
+/// A device as it is named on a command line: `cpu`, `cuda`, `cuda:1`, `metal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceName {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU by its number.
+    Cuda(usize),
+    /// An Apple GPU by its number.
+    Metal(usize),
+}
+
+impl DeviceName {
+    /// Opens the device, or says which cargo feature or driver is missing.
+    pub fn open(self) -> Result<Device> {
+        let opened = match self {
+            Self::Cpu => return Ok(Device::Cpu),
+            // With dynamically loaded CUDA libraries, a missing library is a panic.
+            Self::Cuda(n) => quietly(|| Device::new_cuda(n)),
+            Self::Metal(n) => quietly(|| Device::new_metal(n)),
+        };
+        match opened {
+            Ok(Ok(device)) => Ok(device),
+            Ok(Err(e)) => Err(Error::input(format!(
+                "{self} cannot be used: {e}. Is the program built with `--features {}`, and is there such a device?",
+                self.feature()
+            ))),
+            Err(_) => Err(Error::input(format!(
+                "{self} cannot be used: its libraries could not be loaded. Install the driver, or use --device cpu"
+            ))),
+        }
+    }
+
+    /// The kind of device, without its number: `cpu`, `cuda` or `metal`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda(_) => "cuda",
+            Self::Metal(_) => "metal",
+        }
+    }
+
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Cpu => "default",
+            Self::Cuda(_) => "cuda",
+            Self::Metal(_) => "metal",
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::Metal(n) => write!(f, "metal:{n}"),
+        }
+    }
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let (kind, number) = s.split_once(':').unwrap_or((s, "0"));
+        let number = number
+            .parse()
+            .map_err(|_| format!("`{number}` is not the number of a device, as in cuda:0"))?;
+        match kind {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(number)),
+            "metal" => Ok(Self::Metal(number)),
+            _ => Err(format!("`{s}` is no device: cpu, cuda, cuda:1 or metal")),
+        }
+    }
+}
+
+/// Runs `open` and hands its panic back, without the program's panic hook seeing it.
+fn quietly<T>(open: impl FnOnce() -> T + std::panic::UnwindSafe) -> std::thread::Result<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(open);
+    std::panic::set_hook(hook);
+    result
+}
+
+/// The floating-point type of the weights, as it is named on a command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`, the reference's own.
+    #[default]
+    F32,
+    /// `bf16`.
+    Bf16,
+    /// `f16`.
+    F16,
+}
+
+impl Precision {
+    /// The type of the tensors.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.dtype().as_str())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            "f16" => Ok(Self::F16),
+            _ => Err(format!("`{s}` is no precision: f32, bf16 or f16")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_read_as_it_is_written() {
+        for name in ["cpu", "cuda:1", "metal:0"] {
+            assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
+        assert!("cuda:x".parse::<DeviceName>().is_err());
+        assert!("tpu".parse::<DeviceName>().is_err());
+    }
+}

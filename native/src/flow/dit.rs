@@ -1,0 +1,134 @@
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::flow::DitConfig;
+use crate::flow::time::{TimeEmbedding, modulation};
+use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, gelu, mish, modulated_norm};
+
+const POSITION_KERNEL: usize = 31;
+const POSITION_GROUPS: usize = 16;
+
+/// The diffusion transformer: the velocity of a noisy mel at one time step.
+///
+/// Adaptive layer norms read nothing but the time, and the time grid is fixed, so they are tables
+/// made on loading; the matrices behind them, a third of the checkpoint, are not kept.
+pub(super) struct Dit {
+    time_embedding: Tensor,
+    input: Linear,
+    position: [Conv1d; 2],
+    blocks: Vec<Block>,
+    /// Scale and shift of the last layer norm, [steps, 2, dim].
+    out_modulation: Tensor,
+    out: Linear,
+    inverse_frequencies: Vec<f32>,
+}
+
+/// Receives the name and value of every tensor inside the network.
+pub(super) type Inside<'a> = &'a mut dyn FnMut(&str, &Tensor) -> crate::Result<()>;
+
+impl Dit {
+    pub(super) fn new(config: &DitConfig, vb: VarBuilder<'_>) -> Result<Self> {
+        let dim = config.dim;
+        let time = TimeEmbedding::new(dim, vb.pp("time_embed"))?;
+        let position = vb.pp("input_embed.conv_pos_embed");
+        let position_conv = |name: &str| {
+            Conv1d::load(
+                dim / POSITION_GROUPS,
+                dim,
+                POSITION_KERNEL,
+                position.pp(name).pp("0"),
+            )
+            .map(|conv| conv.with_groups(POSITION_GROUPS))
+        };
+        let inputs = 2 * config.mel_dim + config.mu_dim + config.spk_dim;
+        let blocks = vb.pp("transformer_blocks");
+        let frequencies = vb.get(config.dim_head / 2, "rotary_embed.inv_freq")?;
+        Ok(Self {
+            input: Linear::load(inputs, dim, vb.pp("input_embed.proj"))?,
+            position: [position_conv("conv1")?, position_conv("conv2")?],
+            blocks: (0..config.depth)
+                .map(|i| Block::new(config, &time, blocks.pp(i)))
+                .collect::<Result<_>>()?,
+            out_modulation: modulation(2, dim, &time, vb.pp("norm_out"))?,
+            out: Linear::load(dim, config.out_channels, vb.pp("proj_out"))?,
+            inverse_frequencies: frequencies
+                .to_dtype(DType::F32)?
+                .to_device(&Device::Cpu)?
+                .to_vec1()?,
+            time_embedding: time.embedding,
+        })
+    }
+
+    pub(super) fn inverse_frequencies(&self) -> &[f32] {
+        &self.inverse_frequencies
+    }
+
+    /// The velocity [batch, frames, channels] of `x` [batch, frames, noisy mel + prompt mel + mu +
+    /// speaker] at step `index`, counted from 0.
+    pub(super) fn forward(
+        &self,
+        index: usize,
+        x: &Tensor,
+        positions: &Positions,
+        inside: Inside<'_>,
+    ) -> crate::Result<Tensor> {
+        inside("time_embed", &self.time_embedding.get(index)?)?;
+        let x = self.input.forward(x)?;
+        let mut h = x.transpose(1, 2)?;
+        for conv in &self.position {
+            h = mish(&conv.causal(&h)?)?;
+        }
+        let mut x = (h.transpose(1, 2)? + x)?;
+        inside("input_embed", &x)?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            x = block.forward(index, &x, positions)?;
+            inside(&format!("block.{i:02}"), &x)?;
+        }
+        let table = self.out_modulation.get(index)?;
+        let x = modulated_norm(&x, &table.get(1)?, &table.get(0)?)?;
+        inside("norm_out", &x)?;
+        Ok(self.out.forward(&x)?)
+    }
+}
+
+struct Block {
+    /// Shift, scale and gate of the attention, then those of the feed-forward, [steps, 6, dim].
+    modulation: Tensor,
+    heads: usize,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    attended: Linear,
+    expand: Linear,
+    contract: Linear,
+}
+
+impl Block {
+    fn new(config: &DitConfig, time: &TimeEmbedding, vb: VarBuilder<'_>) -> Result<Self> {
+        let (dim, inner) = (config.dim, config.dim * config.ff_mult);
+        let width = config.heads * config.dim_head;
+        let attention = vb.pp("attn");
+        Ok(Self {
+            modulation: modulation(6, dim, time, vb.pp("attn_norm"))?,
+            heads: config.heads,
+            query: Linear::load(dim, width, attention.pp("to_q"))?,
+            key: Linear::load(dim, width, attention.pp("to_k"))?,
+            value: Linear::load(dim, width, attention.pp("to_v"))?,
+            attended: Linear::load(width, dim, attention.pp("to_out.0"))?,
+            expand: Linear::load(dim, inner, vb.pp("ff.ff.0.0"))?,
+            contract: Linear::load(inner, dim, vb.pp("ff.ff.2"))?,
+        })
+    }
+
+    fn forward(&self, index: usize, x: &Tensor, positions: &Positions) -> Result<Tensor> {
+        let table = self.modulation.get(index)?;
+        let row = |i| table.get(i);
+        let h = modulated_norm(x, &row(0)?, &row(1)?)?;
+        let (q, k) = (self.query.forward(&h)?, self.key.forward(&h)?);
+        let h = attention(&q, &k, &self.value.forward(&h)?, self.heads, positions)?;
+        let x = add_gated(x, &self.attended.forward(&h)?, &row(2)?)?;
+        let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
+        let h = self.contract.forward(&gelu(&self.expand.forward(&h)?)?)?;
+        add_gated(&x, &h, &row(5)?)
+    }
+}

@@ -1,0 +1,212 @@
+use std::collections::VecDeque;
+
+use super::decode::{Generation, Stop};
+use super::prompt::{END_OF_PROMPT, InputId, check_prompt_speech, check_text_ids};
+use super::qwen2::KvCache;
+use super::{Sampler, SpeechLm};
+use crate::{Error, Result};
+
+/// Positions of the cache to begin with.
+const ROOM: usize = 512;
+
+/// A segment sampled while its text streams in: an iterator over its speech tokens.
+///
+/// Text and speech alternate, five text ids to fifteen speech tokens (`mix_ratio`). The model
+/// asks for the next text ids with its fill mark, which is also put in its mouth where it is
+/// overdue. When the text has ended, the remaining text ids, the task mark and the rest of the
+/// speech follow. There is no longest speech, except for the model's last position.
+///
+/// Three ways of the reference are kept on purpose, because trained models meet them: speech
+/// begins with the first text ids, before five of them are there, if there is no prompt speech;
+/// the fill mark itself is never fed back; and the input that was fed last before the text ended
+/// is fed once more before the remaining text.
+pub struct Bistream<'a, I> {
+    lm: &'a SpeechLm,
+    sampler: &'a mut Sampler,
+    cache: KvCache,
+    text: I,
+    /// Text ids that wait for their turn.
+    pending_text: VecDeque<u32>,
+    /// Prompt speech that waits for text.
+    pending_speech: VecDeque<u32>,
+    input: Vec<InputId>,
+    /// All that was sampled, fill marks included: the history that repetition is judged by.
+    history: Vec<u32>,
+    /// Length of the history at which the fill mark is due.
+    next_fill: usize,
+    tokens: Vec<u32>,
+    phase: Phase,
+}
+
+enum Phase {
+    AwaitingText,
+    Speaking,
+    TextEnded,
+    Done(Stop),
+}
+
+impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
+    pub(super) fn new(
+        lm: &'a SpeechLm,
+        prompt_text_ids: &[u32],
+        prompt_speech_tokens: &[u32],
+        text: I,
+        sampler: &'a mut Sampler,
+    ) -> Result<Self> {
+        let config = lm.config();
+        let Some(end) = prompt_text_ids.iter().position(|&id| id == END_OF_PROMPT) else {
+            return Err(Error::input(
+                "the prompt's text has no `<|endofprompt|>`, which it needs where text streams in",
+            ));
+        };
+        check_text_ids(prompt_text_ids, lm.body().config())?;
+        check_prompt_speech(prompt_speech_tokens, config)?;
+        let (instruction, rest) = prompt_text_ids.split_at(end + 1);
+        let mut input = vec![InputId::Speech(config.start_of_sequence())];
+        input.extend(instruction.iter().map(|&id| InputId::Text(id)));
+        let speech_turn = config.mix_ratio[1];
+        let prompt_len = prompt_speech_tokens.len();
+        Ok(Self {
+            lm,
+            sampler,
+            cache: lm.body().cache(ROOM + prompt_text_ids.len() + prompt_len),
+            text,
+            pending_text: rest.iter().copied().collect(),
+            pending_speech: prompt_speech_tokens.iter().copied().collect(),
+            input,
+            history: Vec::new(),
+            next_fill: (prompt_len / speech_turn + 1) * speech_turn - prompt_len,
+            tokens: Vec::new(),
+            phase: Phase::AwaitingText,
+        })
+    }
+
+    /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
+    pub fn finish(self) -> Generation {
+        Generation {
+            tokens: self.tokens,
+            stop: match self.phase {
+                Phase::Done(stop) => stop,
+                _ => Stop::MaxLength,
+            },
+        }
+    }
+
+    /// Runs until the next speech token, or until the end.
+    fn advance(&mut self) -> Result<Option<u32>> {
+        loop {
+            let token = match self.phase {
+                Phase::Done(_) => return Ok(None),
+                Phase::AwaitingText => {
+                    self.take_text()?;
+                    continue;
+                }
+                Phase::Speaking => self.speak()?,
+                Phase::TextEnded => self.speak_on()?,
+            };
+            if let Some(token) = token {
+                self.tokens.push(token);
+                self.input = vec![InputId::Speech(token)];
+                return Ok(Some(token));
+            }
+        }
+    }
+
+    fn take_text(&mut self) -> Result<()> {
+        let Some(chunk) = self.text.next() else {
+            self.input
+                .extend(self.pending_text.drain(..).map(InputId::Text));
+            self.input.push(InputId::Speech(self.lm.config().task()));
+            self.phase = Phase::TextEnded;
+            return Ok(());
+        };
+        check_text_ids(&chunk, self.lm.body().config())?;
+        self.pending_text.extend(chunk);
+        let [text_turn, speech_turn] = self.lm.config().mix_ratio;
+        while !self.pending_speech.is_empty() && self.pending_text.len() >= text_turn {
+            self.input
+                .extend(self.pending_text.drain(..text_turn).map(InputId::Text));
+            let n = speech_turn.min(self.pending_speech.len());
+            self.input
+                .extend(self.pending_speech.drain(..n).map(InputId::Speech));
+        }
+        if !self.pending_speech.is_empty() {
+            return Ok(());
+        }
+        if self.history.last() == Some(&self.lm.config().fill()) {
+            if self.pending_text.len() < text_turn {
+                return Ok(());
+            }
+            self.input = self
+                .pending_text
+                .drain(..text_turn)
+                .map(InputId::Text)
+                .collect();
+        }
+        self.phase = Phase::Speaking;
+        Ok(())
+    }
+
+    /// One step while text may still come.
+    fn speak(&mut self) -> Result<Option<u32>> {
+        let Some(logits) = self.logits()? else {
+            return Ok(None);
+        };
+        let config = self.lm.config();
+        let token = if self.history.len() == self.next_fill {
+            config.fill()
+        } else {
+            let masked = Some(config.start_of_sequence());
+            self.sampler.sample(&logits, &self.history, masked)?
+        };
+        if token == config.fill() {
+            self.next_fill = self.history.len() + config.mix_ratio[1] + 1;
+            self.phase = Phase::AwaitingText;
+        } else if token as usize >= config.speech_token_size {
+            self.phase = Phase::Done(Stop::OutOfPlace(token));
+        }
+        self.history.push(token);
+        Ok(Some(token).filter(|&t| (t as usize) < config.speech_token_size))
+    }
+
+    /// One step after the last text.
+    fn speak_on(&mut self) -> Result<Option<u32>> {
+        let Some(logits) = self.logits()? else {
+            return Ok(None);
+        };
+        let config = self.lm.config();
+        let token = self.sampler.sample(&logits, &self.history, None)?;
+        self.history.push(token);
+        if (token as usize) < config.speech_token_size {
+            return Ok(Some(token));
+        }
+        self.phase = Phase::Done(if token == config.end_of_speech() {
+            Stop::StopToken(token)
+        } else {
+            Stop::OutOfPlace(token)
+        });
+        Ok(None)
+    }
+
+    /// Nothing where the model's positions are used up.
+    fn logits(&mut self) -> Result<Option<Vec<f32>>> {
+        let positions = self.cache.len() + self.input.len();
+        if positions > self.lm.body().config().max_position_embeddings {
+            self.phase = Phase::Done(Stop::MaxLength);
+            return Ok(None);
+        }
+        self.lm.next_logits(&self.input, &mut self.cache).map(Some)
+    }
+}
+
+impl<I: Iterator<Item = Vec<u32>>> Iterator for Bistream<'_, I> {
+    type Item = Result<u32>;
+
+    fn next(&mut self) -> Option<Result<u32>> {
+        let step = self.advance();
+        if step.is_err() {
+            self.phase = Phase::Done(Stop::MaxLength);
+        }
+        step.transpose()
+    }
+}

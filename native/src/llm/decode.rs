@@ -1,0 +1,115 @@
+use super::prompt::{InputId, LmPrompt};
+use super::qwen2::KvCache;
+use super::{Sampler, SpeechLm};
+use crate::Result;
+
+/// Positions of the cache to begin with, besides the prompt's: about ten seconds of speech.
+const ROOM: usize = 256;
+
+/// The speech tokens of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// As sampled: neither the mark that ended them, nor long silences left out
+    /// ([`super::drop_long_silences`]).
+    pub tokens: Vec<u32>,
+    /// Why there are no more.
+    pub stop: Stop,
+}
+
+/// Why a segment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A mark was sampled. In CosyVoice 3 any of its 200 marks ends the speech.
+    StopToken(u32),
+    /// The longest speech for a text of its length, or the model's last position, was reached.
+    MaxLength,
+    /// A mark was sampled where text still streams in, or another one than the end of speech
+    /// after it. The reference raises an exception there and keeps the tokens so far.
+    OutOfPlace(u32),
+}
+
+/// A segment being sampled: an iterator over its speech tokens.
+///
+/// It ends after the last token, or after an error.
+pub struct Decoding<'a> {
+    lm: &'a SpeechLm,
+    sampler: &'a mut Sampler,
+    cache: KvCache,
+    /// What the model has not seen yet.
+    input: Vec<InputId>,
+    min_len: usize,
+    max_len: usize,
+    tokens: Vec<u32>,
+    stop: Option<Stop>,
+}
+
+impl<'a> Decoding<'a> {
+    /// The prompt must have been checked.
+    pub(super) fn new(lm: &'a SpeechLm, prompt: &LmPrompt, sampler: &'a mut Sampler) -> Self {
+        let input = prompt.input(lm.config());
+        let max_len = prompt.max_len();
+        Self {
+            lm,
+            sampler,
+            cache: lm.body().cache(input.len() + ROOM.min(max_len)),
+            input,
+            min_len: prompt.min_len(),
+            max_len,
+            tokens: Vec::new(),
+            stop: None,
+        }
+    }
+
+    /// The tokens so far.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Why there are no more tokens; nothing while there may be.
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
+    pub fn finish(self) -> Generation {
+        Generation {
+            tokens: self.tokens,
+            stop: self.stop.unwrap_or(Stop::MaxLength),
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<u32>> {
+        if self.tokens.len() == self.max_len {
+            self.stop = Some(Stop::MaxLength);
+            return Ok(None);
+        }
+        let config = self.lm.config();
+        let logits = self.lm.next_logits(&self.input, &mut self.cache)?;
+        let early = self.tokens.len() < self.min_len;
+        let masked = early.then(|| config.start_of_sequence());
+        let token = self.sampler.sample(&logits, &self.tokens, masked)?;
+        if token as usize >= config.speech_token_size {
+            self.stop = Some(Stop::StopToken(token));
+            return Ok(None);
+        }
+        self.tokens.push(token);
+        self.input.clear();
+        self.input.push(InputId::Speech(token));
+        Ok(Some(token))
+    }
+}
+
+impl Iterator for Decoding<'_> {
+    type Item = Result<u32>;
+
+    fn next(&mut self) -> Option<Result<u32>> {
+        if self.stop.is_some() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.stop = Some(Stop::MaxLength);
+        }
+        step.transpose()
+    }
+}

@@ -1,0 +1,320 @@
+//! Qwen2's decoder, with a cache of keys and values.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{Embedding, Module, VarBuilder};
+
+use super::QwenConfig;
+use crate::ops::{Projection, RmsNorm};
+
+/// The body of the language model.
+#[derive(Clone, Debug)]
+pub(super) struct Qwen2 {
+    embed_tokens: Embedding,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    rotary: Rotary,
+    config: QwenConfig,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    input_layernorm: RmsNorm,
+    attention: Attention,
+    post_attention_layernorm: RmsNorm,
+    mlp: Mlp,
+}
+
+#[derive(Clone, Debug)]
+struct Attention {
+    q_proj: Projection,
+    k_proj: Projection,
+    v_proj: Projection,
+    o_proj: Projection,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Mlp {
+    gate_proj: Projection,
+    up_proj: Projection,
+    down_proj: Projection,
+}
+
+impl Qwen2 {
+    pub(super) fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+        let norm = |vb| RmsNorm::load(config.hidden_size, config.rms_norm_eps, vb);
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| {
+                let vb = vb.pp("layers").pp(i);
+                Ok(Layer {
+                    input_layernorm: norm(vb.pp("input_layernorm"))?,
+                    attention: Attention::new(config, vb.pp("self_attn"))?,
+                    post_attention_layernorm: norm(vb.pp("post_attention_layernorm"))?,
+                    mlp: Mlp::new(config, vb.pp("mlp"))?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            embed_tokens: candle_nn::embedding(
+                config.vocab_size,
+                config.hidden_size,
+                vb.pp("embed_tokens"),
+            )?,
+            layers,
+            norm: norm(vb.pp("norm"))?,
+            rotary: Rotary::new(config, vb.device())?,
+            config: config.clone(),
+        })
+    }
+
+    /// Embeddings of text ids, [ids, hidden].
+    pub(super) fn embed(&self, ids: &Tensor) -> Result<Tensor> {
+        self.embed_tokens.forward(ids)
+    }
+
+    /// An empty cache with room for `positions`; it grows where more are needed.
+    pub(super) fn cache(&self, positions: usize) -> KvCache {
+        KvCache {
+            layers: vec![LayerCache { kv: None }; self.layers.len()],
+            len: 0,
+            room: positions,
+        }
+    }
+
+    /// Hidden states after the last norm, [positions, hidden], of embeddings [positions, hidden]
+    /// that follow what is in the cache. `on_layer` is handed the output of every layer.
+    pub(super) fn forward(
+        &self,
+        embeddings: &Tensor,
+        cache: &mut KvCache,
+        on_layer: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
+    ) -> crate::Result<Tensor> {
+        let positions = embeddings.dim(0)?;
+        let rotation = self
+            .rotary
+            .rotation(cache.len, positions, embeddings.dtype())?;
+        let mask = causal_mask(cache.len, positions, embeddings)?;
+        cache.reserve(cache.len + positions);
+        let mut x = embeddings.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let attended = layer.attention.forward(
+                &layer.input_layernorm.forward(&x)?,
+                &rotation,
+                mask.as_ref(),
+                cache.len,
+                cache.room,
+                &mut cache.layers[i],
+            )?;
+            x = (x + attended)?;
+            let fed = layer
+                .mlp
+                .forward(&layer.post_attention_layernorm.forward(&x)?)?;
+            x = (x + fed)?;
+            on_layer(i, &x)?;
+        }
+        cache.len += positions;
+        Ok(self.norm.forward(&x)?)
+    }
+
+    pub(super) fn config(&self) -> &QwenConfig {
+        &self.config
+    }
+}
+
+impl Attention {
+    fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+        let (hidden, head_dim) = (config.hidden_size, config.head_dim());
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        Ok(Self {
+            q_proj: Projection::load(hidden, heads * head_dim, vb.pp("q_proj"))?,
+            k_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("k_proj"))?,
+            v_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("v_proj"))?,
+            o_proj: Projection::load_no_bias(heads * head_dim, hidden, vb.pp("o_proj"))?,
+            heads,
+            kv_heads,
+            head_dim,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        rotation: &Rotation,
+        mask: Option<&Tensor>,
+        past: usize,
+        room: usize,
+        cache: &mut LayerCache,
+    ) -> Result<Tensor> {
+        let positions = x.dim(0)?;
+        let split = |x: Tensor, heads: usize| {
+            x.reshape((positions, heads, self.head_dim))?
+                .transpose(0, 1)?
+                .contiguous()
+        };
+        let q = rotation.apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
+        let k = rotation.apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
+        let v = split(self.v_proj.forward(x)?, self.kv_heads)?;
+        let (k, v) = cache.append(&k, &v, past, room)?;
+
+        // The query heads of a group become further rows of the product with their one key head.
+        let rows = self.heads / self.kv_heads * positions;
+        let q =
+            (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;
+        let mut scores = q.matmul(&k.transpose(1, 2)?)?;
+        let total = past + positions;
+        if let Some(mask) = mask {
+            scores = scores
+                .reshape((self.heads, positions, total))?
+                .broadcast_add(mask)?
+                .reshape((self.kv_heads, rows, total))?;
+        }
+        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
+        let attended = weights
+            .matmul(&v)?
+            .reshape((self.heads, positions, self.head_dim))?
+            .transpose(0, 1)?
+            .reshape((positions, self.heads * self.head_dim))?;
+        self.o_proj.forward(&attended)
+    }
+}
+
+impl Mlp {
+    fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        Ok(Self {
+            gate_proj: Projection::load_no_bias(hidden, inner, vb.pp("gate_proj"))?,
+            up_proj: Projection::load_no_bias(hidden, inner, vb.pp("up_proj"))?,
+            down_proj: Projection::load_no_bias(inner, hidden, vb.pp("down_proj"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let gate = self.gate_proj.forward(x)?.silu()?;
+        self.down_proj.forward(&(gate * self.up_proj.forward(x)?)?)
+    }
+}
+
+/// Rotary position embedding, halves rotated against each other.
+#[derive(Clone, Debug)]
+struct Rotary {
+    /// Angle per position, [head_dim / 2], float32 as in the reference, whose rounding shows at
+    /// large positions.
+    frequencies: Tensor,
+}
+
+/// Cosines and sines of some positions, each [positions, head_dim / 2].
+struct Rotation {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Rotary {
+    fn new(config: &QwenConfig, device: &Device) -> Result<Self> {
+        let dim = config.head_dim();
+        let frequencies: Vec<f32> = (0..dim)
+            .step_by(2)
+            .map(|i| {
+                let exponent = f64::from(i as f32 / dim as f32);
+                1.0 / config.rope_theta.powf(exponent) as f32
+            })
+            .collect();
+        Ok(Self {
+            frequencies: Tensor::new(frequencies, device)?,
+        })
+    }
+
+    fn rotation(&self, from: usize, count: usize, dtype: DType) -> Result<Rotation> {
+        let device = self.frequencies.device();
+        let positions = Tensor::arange(from as u32, (from + count) as u32, device)?
+            .to_dtype(DType::F32)?
+            .unsqueeze(1)?;
+        let angles = positions.broadcast_mul(&self.frequencies)?;
+        Ok(Rotation {
+            cos: angles.cos()?.to_dtype(dtype)?,
+            sin: angles.sin()?.to_dtype(dtype)?,
+        })
+    }
+}
+
+impl Rotation {
+    /// Rotates [heads, positions, head_dim].
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::rotary_emb::rope(&x.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)
+    }
+}
+
+/// Zero where a position may attend, minus infinity where it may not, [positions, total]; nothing
+/// for a single position, which may attend to all.
+fn causal_mask(past: usize, positions: usize, like: &Tensor) -> Result<Option<Tensor>> {
+    if positions == 1 {
+        return Ok(None);
+    }
+    let total = past + positions;
+    let mask: Vec<f32> = (0..positions)
+        .flat_map(|i| (0..total).map(move |j| if j > past + i { f32::NEG_INFINITY } else { 0.0 }))
+        .collect();
+    let mask = Tensor::from_vec(mask, (positions, total), like.device())?;
+    mask.to_dtype(like.dtype()).map(Some)
+}
+
+/// Keys and values of the positions so far.
+#[derive(Clone, Debug)]
+pub(super) struct KvCache {
+    layers: Vec<LayerCache>,
+    len: usize,
+    room: usize,
+}
+
+#[derive(Clone, Debug)]
+struct LayerCache {
+    /// Each [kv_heads, room, head_dim], of which the first positions are filled.
+    kv: Option<(Tensor, Tensor)>,
+}
+
+impl KvCache {
+    /// Positions in the cache.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn reserve(&mut self, positions: usize) {
+        if positions > self.room {
+            self.room = positions.max(2 * self.room);
+        }
+    }
+}
+
+impl LayerCache {
+    /// Adds keys and values [kv_heads, positions, head_dim] after `past` others, and returns all.
+    fn append(
+        &mut self,
+        k: &Tensor,
+        v: &Tensor,
+        past: usize,
+        room: usize,
+    ) -> Result<(Tensor, Tensor)> {
+        let positions = k.dim(1)?;
+        let buffers = match self.kv.take() {
+            Some((keys, values)) if keys.dim(1)? >= past + positions => (keys, values),
+            outgrown => {
+                let (kv_heads, _, head_dim) = k.dims3()?;
+                let fresh = || Tensor::zeros((kv_heads, room, head_dim), k.dtype(), k.device());
+                let (keys, values) = (fresh()?, fresh()?);
+                if let Some((old_keys, old_values)) = outgrown {
+                    keys.slice_set(&old_keys.narrow(1, 0, past)?.contiguous()?, 1, 0)?;
+                    values.slice_set(&old_values.narrow(1, 0, past)?.contiguous()?, 1, 0)?;
+                }
+                (keys, values)
+            }
+        };
+        let (keys, values) = self.kv.insert(buffers);
+        keys.slice_set(k, 1, past)?;
+        values.slice_set(v, 1, past)?;
+        Ok((
+            keys.narrow(1, 0, past + positions)?,
+            values.narrow(1, 0, past + positions)?,
+        ))
+    }
+}

@@ -1,0 +1,176 @@
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{Embedding, Module, VarBuilder};
+
+use super::bistream::Bistream;
+use super::decode::{Decoding, Generation};
+use super::prompt::{InputId, LmPrompt};
+use super::qwen2::{KvCache, Qwen2};
+use super::{LmConfig, QwenConfig, Sampler};
+use crate::model_dir::ModelDir;
+use crate::ops::Projection;
+use crate::tap::{NoTap, Tap};
+use crate::weights::Weights;
+use crate::{Error, Result};
+
+/// The speech language model: a Qwen2 body that reads text and speech tokens, and predicts the
+/// next speech token. 25 tokens are one second of speech.
+#[derive(Clone, Debug)]
+pub struct SpeechLm {
+    body: Qwen2,
+    speech_embedding: Embedding,
+    llm_decoder: Projection,
+    config: LmConfig,
+}
+
+impl SpeechLm {
+    /// Loads the model of `dir` from one of its weight files ([`ModelDir::lm_weights`]).
+    ///
+    /// Every tensor of the file must be one that the model has, in its shape. Two exceptions that
+    /// the network does not use: the body's own output layer, tied to its embedding, and a
+    /// speaker projection that the weights after reinforcement learning still carry.
+    pub fn load(dir: &ModelDir, weights: &Path, device: &Device, dtype: DType) -> Result<Self> {
+        let config = dir.config();
+        let file = Weights::open(weights)?;
+        let lm = Self::new(&config.llm, &config.qwen, file.builder(dtype, device));
+        file.finish(lm, |name| {
+            name == "llm.model.lm_head.weight" || name.starts_with("spk_embed_affine_layer.")
+        })
+    }
+
+    /// Builds the model from tensors that are named as in the reference's checkpoint.
+    pub fn new(config: &LmConfig, qwen: &QwenConfig, vb: VarBuilder) -> candle_core::Result<Self> {
+        let (vocabulary, hidden) = (config.vocabulary(), qwen.hidden_size);
+        Ok(Self {
+            body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
+            speech_embedding: candle_nn::embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
+            llm_decoder: Projection::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
+            config: config.clone(),
+        })
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &LmConfig {
+        &self.config
+    }
+
+    /// Samples speech tokens until the speech ends. The tap is handed `llm.tokens`.
+    pub fn generate(
+        &self,
+        prompt: &LmPrompt,
+        sampler: &mut Sampler,
+        tap: &mut dyn Tap,
+    ) -> Result<Generation> {
+        let mut decoding = self.decode(prompt, sampler)?;
+        for token in &mut decoding {
+            token?;
+        }
+        let generation = decoding.finish();
+        tap.tensor(
+            "llm.tokens",
+            &Tensor::new(generation.tokens.as_slice(), &Device::Cpu)?,
+        )?;
+        Ok(generation)
+    }
+
+    /// Like [`SpeechLm::generate`], one token at a time.
+    pub fn decode<'a>(
+        &'a self,
+        prompt: &LmPrompt,
+        sampler: &'a mut Sampler,
+    ) -> Result<Decoding<'a>> {
+        prompt.check(&self.config, self.body.config())?;
+        Ok(Decoding::new(self, prompt, sampler))
+    }
+
+    /// Samples speech tokens while the text still streams in, in chunks of ids.
+    ///
+    /// The prompt's text must contain `<|endofprompt|>`. Speech may begin before any text is
+    /// there; that is the reference's behaviour.
+    pub fn decode_bistream<'a, I>(
+        &'a self,
+        prompt_text_ids: &[u32],
+        prompt_speech_tokens: &[u32],
+        text: I,
+        sampler: &'a mut Sampler,
+    ) -> Result<Bistream<'a, I::IntoIter>>
+    where
+        I: IntoIterator<Item = Vec<u32>>,
+    {
+        Bistream::new(
+            self,
+            prompt_text_ids,
+            prompt_speech_tokens,
+            text.into_iter(),
+            sampler,
+        )
+    }
+
+    /// Logits, [tokens + 1, vocabulary], float32, of every next token where `tokens` were the
+    /// ones sampled.
+    pub fn teacher_forced_logits(&self, prompt: &LmPrompt, tokens: &[u32]) -> Result<Tensor> {
+        self.teacher_forced_logits_tapped(prompt, tokens, &mut NoTap)
+    }
+
+    /// Like [`SpeechLm::teacher_forced_logits`]; the tap is handed the hidden states of every
+    /// stage, [positions, hidden]: `llm.embedding`, `llm.layer.01` and following, `llm.norm`.
+    pub fn teacher_forced_logits_tapped(
+        &self,
+        prompt: &LmPrompt,
+        tokens: &[u32],
+        tap: &mut dyn Tap,
+    ) -> Result<Tensor> {
+        prompt.check(&self.config, self.body.config())?;
+        if let Some(token) = tokens
+            .iter()
+            .find(|&&t| t as usize >= self.config.vocabulary())
+        {
+            return Err(Error::input(format!(
+                "speech token {token} is outside of the model's vocabulary of {}",
+                self.config.vocabulary()
+            )));
+        }
+        let mut input = prompt.input(&self.config);
+        let first = input.len() - 1;
+        input.extend(tokens.iter().map(|&t| InputId::Speech(t)));
+        let embeddings = self.embed(&input)?;
+        tap.tensor("llm.embedding", &embeddings)?;
+        let mut cache = self.body.cache(input.len());
+        let hidden = self.body.forward(&embeddings, &mut cache, &mut |i, x| {
+            tap.tensor(&format!("llm.layer.{:02}", i + 1), x)
+        })?;
+        tap.tensor("llm.norm", &hidden)?;
+        let rows = hidden.narrow(0, first, tokens.len() + 1)?;
+        Ok(self.llm_decoder.forward(&rows)?.to_dtype(DType::F32)?)
+    }
+
+    pub(super) fn body(&self) -> &Qwen2 {
+        &self.body
+    }
+
+    /// Feeds some positions, and returns the logits after the last one, on the CPU.
+    pub(super) fn next_logits(&self, input: &[InputId], cache: &mut KvCache) -> Result<Vec<f32>> {
+        let hidden = self
+            .body
+            .forward(&self.embed(input)?, cache, &mut |_, _| Ok(()))?;
+        let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
+        let logits = self.llm_decoder.forward(&last)?.squeeze(0)?;
+        Ok(logits.to_dtype(DType::F32)?.to_vec1()?)
+    }
+
+    /// Embeddings, [positions, hidden].
+    fn embed(&self, input: &[InputId]) -> Result<Tensor> {
+        let device = self.llm_decoder.device();
+        let mut parts = Vec::new();
+        for run in input.chunk_by(|a, b| a.is_text() == b.is_text()) {
+            let ids: Vec<u32> = run.iter().map(|id| id.id()).collect();
+            let ids = Tensor::new(ids, device)?;
+            parts.push(match run[0] {
+                InputId::Text(_) => self.body.embed(&ids)?,
+                InputId::Speech(_) => self.speech_embedding.forward(&ids)?,
+            });
+        }
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+}

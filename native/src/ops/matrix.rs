@@ -1,0 +1,92 @@
+use gemm::Parallelism;
+
+/// Terms that are summed in one run. A float32 sum of fewer terms rounds less, and adding up the
+/// runs costs little.
+pub(crate) const RUN: usize = 256;
+
+/// Element types that the kernels are compiled for.
+pub(crate) trait Real: Copy + Send + Sync + 'static {
+    const ZERO: Self;
+    const ONE: Self;
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+/// A matrix inside a slice that begins with its first element.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) row_stride: usize,
+    pub(crate) column_stride: usize,
+}
+
+impl<T> Matrix<'_, T> {
+    fn is_inside_its_slice(&self) -> bool {
+        self.rows == 0
+            || self.columns == 0
+            || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride
+                < self.data.len()
+    }
+}
+
+/// Adds the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
+/// `out_stride` elements a row.
+pub(crate) fn add_product<T: Real>(
+    out: &mut [T],
+    out_stride: usize,
+    first_column: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    parallelism: Parallelism,
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    assert_eq!(k, b.rows, "inner dimensions");
+    assert!(
+        a.is_inside_its_slice() && b.is_inside_its_slice(),
+        "operands inside their slices"
+    );
+    assert!(
+        first_column + n <= out_stride,
+        "columns inside a row of the result"
+    );
+    assert!(m * out_stride <= out.len(), "rows inside the result");
+    // SAFETY: the assertions above keep every element that the product touches inside the three
+    // slices, whose strides are in elements and not negative; `out` is borrowed mutably and so
+    // overlaps neither operand.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr().add(first_column),
+            1,
+            out_stride as isize,
+            true,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! Operations that the networks share, on any device.
+//!
+//! On the CPU in float32 each has a kernel of its own, where candle's would be slow (single
+//! threads, copies to satisfy a matrix product) or would round more often than it must. Elsewhere
+//! it is composed of candle's operations; tests hold the two against each other.
+
+mod activation;
+mod attention;
+mod conv;
+mod conv_by_taps;
+mod linear;
+mod math;
+mod matrix;
+mod norm;
+mod projection;
+mod rms_norm;
+
+pub(crate) use activation::{Snake, gelu, mish};
+pub(crate) use attention::{Positions, attention};
+pub(crate) use conv::Conv1d;
+pub(crate) use linear::Linear;
+pub(crate) use norm::{add_gated, modulated_norm};
+pub(crate) use projection::Projection;
+pub(crate) use rms_norm::RmsNorm;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+
+/// Whether the kernels for the CPU take this tensor.
+fn has_kernel(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
+
+/// The elements of a contiguous float32 tensor on the CPU.
+fn elements<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(data), Some((start, end))) => Ok(&data[start..end]),
+        _ => candle_core::bail!("the kernel takes contiguous float32 only"),
+    }
+}

@@ -1,0 +1,62 @@
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::ops::{Conv1d, Snake};
+use crate::vocoder::weight_norm::weight_norm_conv;
+
+/// Pairs of causal convolutions, dilated and plain, each behind a Snake and around a residual
+/// connection (reference: `ResBlock`).
+pub(super) struct ResBlock {
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    dilated_activation: Snake,
+    dilated: Conv1d,
+    plain_activation: Snake,
+    plain: Conv1d,
+}
+
+impl ResBlock {
+    pub(super) fn new(
+        channels: usize,
+        kernel: usize,
+        dilations: &[usize],
+        vb: VarBuilder<'_>,
+        place: (DType, &Device),
+    ) -> Result<Self> {
+        let conv = |vb| weight_norm_conv(channels, channels, kernel, vb, place);
+        let snake = |vb: VarBuilder<'_>| {
+            let alpha = vb.get(channels, "alpha")?;
+            Snake::new(&alpha.to_dtype(place.0)?.to_device(place.1)?)
+        };
+        let layer = |(i, &dilation)| {
+            Ok(Layer {
+                dilated_activation: snake(vb.pp("activations1").pp(i))?,
+                dilated: conv(vb.pp("convs1").pp(i))?.with_dilation(dilation),
+                plain_activation: snake(vb.pp("activations2").pp(i))?,
+                plain: conv(vb.pp("convs2").pp(i))?,
+            })
+        };
+        Ok(Self {
+            layers: dilations
+                .iter()
+                .enumerate()
+                .map(layer)
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// [1, channels, time] to the same.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.clone();
+        for layer in &self.layers {
+            let h = layer
+                .dilated
+                .causal(&layer.dilated_activation.forward(&x)?)?;
+            let h = layer.plain.causal(&layer.plain_activation.forward(&h)?)?;
+            x = (h + x)?;
+        }
+        Ok(x)
+    }
+}

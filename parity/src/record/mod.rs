@@ -1,0 +1,14 @@
+//! Making recordings: running an engine over cases.
+
+mod cascaded;
+mod isolated;
+mod model;
+mod native;
+#[cfg(feature = "record")]
+pub mod python;
+mod session;
+mod values;
+
+pub use model::describe_model;
+pub use native::{Error, NativeRecorder};
+pub use session::{Session, run_native};

@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+
+/// Why a recording could not be read or written. Each message names the file and the way out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no recording there.
+    #[error("{}: no recording here (it has no manifest.json); make one with `parity record`", dir.display())]
+    Missing {
+        /// The folder that was to hold it.
+        dir: PathBuf,
+    },
+    /// The recording was written by another version of this program.
+    #[error("{}: recording format {found}, but this program reads {known}; record again with this version", path.display())]
+    UnknownFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// The format found.
+        found: u64,
+        /// The format that this program reads.
+        known: u32,
+    },
+    /// A file of the recording is not what was written.
+    #[error("{}: damaged: {reason}; restore the file or record again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What gave it away.
+        reason: String,
+    },
+    /// The recording has no such case.
+    #[error("{}: the recording has no case \"{case}\"", dir.display())]
+    NoSuchCase {
+        /// The recording.
+        dir: PathBuf,
+        /// The case asked for.
+        case: String,
+    },
+    /// What was to be written is no valid case record.
+    #[error("case \"{case}\": {reason}")]
+    Invalid {
+        /// The case.
+        case: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder that is no recording would have been replaced by one.
+    #[error("{}: exists and is no recording; choose another folder, or remove it first", dir.display())]
+    NotARecording {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] about `path`, for `map_err`.
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Damaged`] about `path`.
+    pub(super) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, sha256};
+use crate::case::Case;
+use crate::stage::Feed;
+
+/// The recording format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+/// The manifest's file name; a folder is a recording if it has one.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Who recorded what, with which files. A recording's table of contents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format; see [`FORMAT`].
+    pub format: u32,
+    /// Who recorded.
+    pub engine: Engine,
+    /// Versions of what the engine stands on: torch, onnxruntime, wetext …
+    #[serde(default)]
+    pub libraries: BTreeMap<String, String>,
+    /// `cpu`, `cuda` …
+    pub device: String,
+    /// `f32`, `bf16` …
+    pub precision: String,
+    /// Where the stages got their inputs.
+    #[serde(default)]
+    pub feed: Feed,
+    /// SHA-256 of the manifest of the golden that fed the stages, for an isolated run, or whose
+    /// tokens the logits were teacher-forced on.
+    #[serde(default)]
+    pub fed_from: Option<String>,
+    /// The weights.
+    pub model: Model,
+    /// SHA-256 of the engine's sources, by relative path, where it is run from sources.
+    #[serde(default)]
+    pub sources: BTreeMap<String, String>,
+    /// Files of every case. [`super::Writer`] fills this in.
+    #[serde(default)]
+    pub cases: BTreeMap<String, CaseFiles>,
+    /// When, as RFC 3339; see [`timestamp`].
+    pub recorded_at: String,
+    /// Seconds spent, by stage or part.
+    #[serde(default)]
+    pub seconds: BTreeMap<String, f64>,
+    /// SHA-256 of this file with these digits replaced by zeros. [`super::Writer`] fills this in.
+    #[serde(default)]
+    pub seal: String,
+}
+
+/// An implementation of CosyVoice3.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// `python` for the reference, `native` for this project's engine.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The commit it was built or run from, where known.
+    #[serde(default)]
+    pub commit: Option<String>,
+}
+
+/// The weights of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// A short name, such as `tiny-7`.
+    pub id: String,
+    /// Weight files and the yaml, by relative path.
+    pub files: BTreeMap<String, FileHash>,
+}
+
+/// A file's content, by hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileHash {
+    /// SHA-256, lower-case hexadecimals.
+    pub sha256: String,
+    /// Length.
+    pub bytes: u64,
+}
+
+/// The files of a case, by name, with their SHA-256.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFiles {
+    /// SHA-256 by file name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The current time as RFC 3339, in UTC, to the second.
+pub fn timestamp() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// What every format shares: enough to refuse the unknown ones.
+#[derive(Deserialize)]
+struct Versioned {
+    format: u64,
+}
+
+const SEAL_DIGITS: usize = 64;
+
+impl Manifest {
+    /// A manifest of this format, recorded now, cascaded, with nothing else known yet.
+    pub fn new(engine: Engine, model: Model) -> Self {
+        Self {
+            format: FORMAT,
+            engine,
+            libraries: BTreeMap::new(),
+            device: "cpu".into(),
+            precision: "f32".into(),
+            feed: Feed::Cascaded,
+            fed_from: None,
+            model,
+            sources: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            recorded_at: timestamp(),
+            seconds: BTreeMap::new(),
+            seal: String::new(),
+        }
+    }
+
+    /// Parses and checks the manifest that was read from `path`.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let Versioned { format } =
+            serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
+        if format != u64::from(FORMAT) {
+            return Err(Error::UnknownFormat {
+                path: path.to_owned(),
+                found: format,
+                known: FORMAT,
+            });
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
+        let zeros = "0".repeat(SEAL_DIGITS);
+        let unsealed = text.replacen(
+            &format!("\"{}\"", manifest.seal),
+            &format!("\"{zeros}\""),
+            1,
+        );
+        if manifest.seal.len() != SEAL_DIGITS || sha256(unsealed.as_bytes()) != manifest.seal {
+            return Err(Error::damaged(path, "its seal does not fit its content"));
+        }
+        if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
+            return Err(Error::damaged(
+                path,
+                format!("\"{name}\" is no name for a case"),
+            ));
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest as JSON, sealed.
+    pub(super) fn sealed(&self) -> String {
+        let zeros = "0".repeat(SEAL_DIGITS);
+        let manifest = Self {
+            seal: zeros.clone(),
+            ..self.clone()
+        };
+        // Serialising strings, maps with string keys and finite floats cannot fail; a seconds
+        // entry that is not finite becomes null and is refused on reading.
+        let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
+        let seal = sha256(text.as_bytes());
+        // The seal is the last field, so the last run of zeros is its place.
+        match text.rfind(&zeros) {
+            Some(at) => [&text[..at], &seal, &text[at + SEAL_DIGITS..]].concat(),
+            None => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let engine = Engine {
+            name: "python".into(),
+            version: "1".into(),
+            commit: None,
+        };
+        Manifest::new(
+            engine,
+            Model {
+                id: "m".into(),
+                files: BTreeMap::new(),
+            },
+        )
+    }
+
+    fn parse(text: &str) -> Result<Manifest, Error> {
+        Manifest::parse(Path::new("manifest.json"), text)
+    }
+
+    #[test]
+    fn a_sealed_manifest_reads_back() {
+        let read = parse(&manifest().sealed()).unwrap();
+        assert_eq!(
+            Manifest {
+                seal: String::new(),
+                ..read
+            },
+            manifest_at(&manifest().recorded_at)
+        );
+    }
+
+    fn manifest_at(recorded_at: &str) -> Manifest {
+        Manifest {
+            recorded_at: recorded_at.into(),
+            ..manifest()
+        }
+    }
+
+    #[test]
+    fn any_flipped_character_breaks_the_manifest() {
+        let text = manifest().sealed();
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            let flipped = String::from_utf8(bytes).unwrap();
+            assert!(parse(&flipped).is_err(), "position {at}: {flipped}");
+        }
+    }
+
+    #[test]
+    fn another_format_is_refused_by_its_number() {
+        let text = r#"{"format": 7, "what": "else"}"#;
+        assert!(matches!(
+            parse(text),
+            Err(Error::UnknownFormat {
+                found: 7,
+                known: 1,
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,155 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::record::CaseRecord;
+use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors, wav};
+
+/// Where cases come from: a folder that is read one case at a time, or memory.
+pub trait Source {
+    /// Who recorded what.
+    fn manifest(&self) -> &Manifest;
+    /// One case, checked.
+    fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error>;
+    /// SHA-256 of the manifest as it stands on disk, for [`Manifest::fed_from`].
+    fn manifest_sha256(&self) -> Option<&str>;
+}
+
+/// A recording on disk, read one case at a time. Every file's hash is checked.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    manifest: Manifest,
+    manifest_sha256: String,
+}
+
+impl Reader {
+    /// Reads the manifest of the recording in `dir`.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let dir = dir.as_ref();
+        let path = dir.join(MANIFEST);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::Missing {
+                    dir: dir.to_owned(),
+                });
+            }
+            Err(e) => return Err(Error::io(&path)(e)),
+        };
+        let text = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
+        let manifest = Manifest::parse(&path, text)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+            manifest_sha256: sha256(&bytes),
+        })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads a file that the manifest lists, and checks its hash.
+    fn file(&self, case: &str, name: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Error> {
+        let files = self
+            .manifest
+            .cases
+            .get(case)
+            .ok_or_else(|| Error::NoSuchCase {
+                dir: self.dir.clone(),
+                case: case.into(),
+            })?;
+        let Some(expected) = files.files.get(name) else {
+            return Ok(None);
+        };
+        let path = self.dir.join(case).join(name);
+        let bytes = std::fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::damaged(&path, "the file is missing"),
+            _ => Error::io(&path)(e),
+        })?;
+        if sha256(&bytes) == *expected {
+            Ok(Some((path, bytes)))
+        } else {
+            Err(Error::damaged(
+                &path,
+                "its content is not what was recorded (sha256 differs)",
+            ))
+        }
+    }
+
+    fn required(&self, case: &str, name: &str) -> Result<(PathBuf, Vec<u8>), Error> {
+        let missing = || {
+            Error::damaged(
+                &self.dir.join(MANIFEST),
+                format!("it lists no {name} for case \"{case}\""),
+            )
+        };
+        self.file(case, name)?.ok_or_else(missing)
+    }
+}
+
+impl Source for Reader {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error> {
+        let (path, bytes) = self.required(name, "tensors.safetensors")?;
+        let tensors = tensors::decode(&path, &bytes)?;
+        let (path, bytes) = self.required(name, "audio.wav")?;
+        let audio = wav::decode(&path, &bytes)?;
+        let noise = match self.file(name, "noise.json")? {
+            Some((path, bytes)) => json(&path, &bytes)?,
+            None => BTreeMap::new(),
+        };
+        let (path, bytes) = self.required(name, "case.json")?;
+        let case: super::RecordedCase = json(&path, &bytes)?;
+        if case.case.name != name {
+            return Err(Error::damaged(
+                &path,
+                format!("it is of case \"{}\"", case.case.name),
+            ));
+        }
+        let (path, bytes) = self.required(name, "text.json")?;
+        let text = json(&path, &bytes)?;
+        Ok(Cow::Owned(CaseRecord {
+            case,
+            text,
+            tensors,
+            noise,
+            audio,
+        }))
+    }
+
+    fn manifest_sha256(&self) -> Option<&str> {
+        Some(&self.manifest_sha256)
+    }
+}
+
+impl Source for Recording {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error> {
+        self.cases
+            .get(name)
+            .map(Cow::Borrowed)
+            .ok_or_else(|| Error::NoSuchCase {
+                dir: "(in memory)".into(),
+                case: name.into(),
+            })
+    }
+
+    fn manifest_sha256(&self) -> Option<&str> {
+        None
+    }
+}
+
+fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|e| Error::damaged(path, e))
+}

@@ -1,0 +1,170 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Manifest, Reader, Source as _, Writer, sha256_file};
+use crate::array::Array;
+use crate::case::{Case, CaseFile, Mode};
+use crate::number;
+use crate::stage::{Feed, Key, Stage};
+
+/// Samples per second of what CosyVoice3 synthesises.
+pub const SAMPLE_RATE: u32 = 24_000;
+
+/// The tap under which a stage's noise is that of the whole chain up to it.
+pub const CASCADED_NOISE: &str = "cascaded";
+
+/// A whole recording in memory.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Who recorded what.
+    pub manifest: Manifest,
+    /// The cases by name.
+    pub cases: BTreeMap<String, CaseRecord>,
+}
+
+impl Recording {
+    /// Reads every case of the recording in `dir`, checking every hash.
+    pub fn read(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let reader = Reader::open(dir)?;
+        let mut cases = BTreeMap::new();
+        for name in reader.manifest().cases.keys() {
+            cases.insert(name.clone(), reader.case(name)?.into_owned());
+        }
+        Ok(Self {
+            manifest: reader.manifest().clone(),
+            cases,
+        })
+    }
+
+    /// Writes the recording to `dir`, in place of the recording that may be there.
+    pub fn write(&self, dir: impl AsRef<Path>) -> Result<(), Error> {
+        let mut writer = Writer::create(dir, self.manifest.clone())?;
+        for case in self.cases.values() {
+            writer.case(case)?;
+        }
+        writer.finish()
+    }
+}
+
+/// What an engine produced for one case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaseRecord {
+    /// The case as it was run.
+    pub case: RecordedCase,
+    /// Normalised texts and their ids.
+    pub text: TextRecord,
+    /// The tensors and token lists.
+    pub tensors: BTreeMap<Key, Array>,
+    /// The reference's own float32 error, by tensor; empty but in goldens. Under a tap called
+    /// [`CASCADED_NOISE`] stands what piles up when every stage is fed by the one before.
+    pub noise: BTreeMap<Key, Noise>,
+    /// The sound, all segments joined, mono, at [`SAMPLE_RATE`].
+    pub audio: Vec<f32>,
+}
+
+/// A case with the hashes of the files that it names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedCase {
+    /// The case.
+    pub case: Case,
+    /// SHA-256 of the prompt's file.
+    pub prompt_wav_sha256: String,
+    /// SHA-256 of the file to convert, where there is one.
+    #[serde(default)]
+    pub source_wav_sha256: Option<String>,
+}
+
+impl RecordedCase {
+    /// `case` of `file`, with its recordings hashed as they are now.
+    pub fn of(case: &Case, file: &CaseFile) -> Result<Self, Error> {
+        let hash = |wav: &Path| sha256_file(file.resolve(wav)).map(|h| h.sha256);
+        Ok(Self {
+            prompt_wav_sha256: hash(&case.prompt_wav)?,
+            source_wav_sha256: case.source_wav.as_deref().map(hash).transpose()?,
+            case: case.clone(),
+        })
+    }
+}
+
+/// What the text frontend made of a case; all empty for voice conversion.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextRecord {
+    /// The normalised transcript or instruction, where the mode has one.
+    #[serde(default)]
+    pub prompt_text: Option<String>,
+    /// Its token ids.
+    #[serde(default)]
+    pub prompt_ids: Vec<i64>,
+    /// The normalised text, split.
+    pub segments: Vec<Segment>,
+    /// What the frontend could not do, such as normalise.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// A piece of the text that is synthesised on its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// The normalised text.
+    pub text: String,
+    /// Its token ids.
+    pub ids: Vec<i64>,
+}
+
+/// The error of the reference in float32 against itself in float64, for one tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noise {
+    /// Largest absolute difference.
+    pub max_abs: f64,
+    /// 99.9th percentile of the absolute differences.
+    pub p999: f64,
+    /// Root of the mean squared difference.
+    pub rms: f64,
+    /// Energy of the difference over that of the signal, in dB; minus infinity if there is none.
+    #[serde(with = "number")]
+    pub nmse_db: f64,
+}
+
+impl CaseRecord {
+    /// The case's name.
+    pub fn name(&self) -> &str {
+        &self.case.case.name
+    }
+
+    /// How many segments it was synthesised in; voice conversion has one.
+    pub fn segments(&self) -> usize {
+        if self.case.case.mode == Mode::Vc {
+            1
+        } else {
+            self.text.segments.len()
+        }
+    }
+
+    /// The reference's own float32 error of a value under a feed.
+    pub fn noise_of(&self, key: &Key, feed: Feed) -> Option<&Noise> {
+        let piled_up = || self.noise.get(&key.clone().tap(CASCADED_NOISE));
+        let cascaded = if feed == Feed::Cascaded {
+            piled_up()
+        } else {
+            None
+        };
+        cascaded.or_else(|| self.noise.get(key))
+    }
+
+    /// The keys under which `stage` is to be found.
+    pub fn keys(&self, stage: Stage) -> Vec<Key> {
+        if stage.per_segment() {
+            (0..self.segments())
+                .map(|i| Key::segment(stage, i))
+                .collect()
+        } else {
+            vec![Key::whole(stage)]
+        }
+    }
+}

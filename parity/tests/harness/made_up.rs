@@ -1,0 +1,178 @@
+//! Recordings made up for tests: right in every shape, wrong in no value.
+
+use std::collections::BTreeMap;
+use std::f32::consts::TAU;
+
+use parity::array::Array;
+use parity::case::{Case, Keep, Mode};
+use parity::recording::{
+    CaseRecord, Engine, FileHash, Manifest, Model, Noise, RecordedCase, Recording, Segment,
+    TextRecord, sha256,
+};
+use parity::stage::{Kind, Stage};
+
+/// Frames of mel in each made-up segment.
+pub const FRAMES: usize = 12;
+const VOCABULARY: usize = 40;
+const HOP: usize = 480;
+
+/// A recording of two zero-shot cases, `first` with one segment and `second` with two.
+pub fn recording(engine: &str) -> Recording {
+    let files = BTreeMap::from([(
+        "llm.pt".into(),
+        FileHash {
+            sha256: sha256(b"weights"),
+            bytes: 7,
+        },
+    )]);
+    let engine = Engine {
+        name: engine.into(),
+        version: "1.0".into(),
+        commit: None,
+    };
+    let manifest = Manifest::new(
+        engine,
+        Model {
+            id: "tiny".into(),
+            files,
+        },
+    );
+    let cases: BTreeMap<_, _> = [case("first", 1), case("second", 2)]
+        .map(|c| (c.name().to_owned(), c))
+        .into();
+    let listed = cases
+        .keys()
+        .map(|name| (name.clone(), Default::default()))
+        .collect();
+    Recording {
+        manifest: Manifest {
+            cases: listed,
+            ..manifest
+        },
+        cases,
+    }
+}
+
+/// A recording by the reference at the commit that the tolerances were made for.
+pub fn golden() -> Recording {
+    let mut golden = recording("python");
+    golden.manifest.engine.commit = Some("ace7c47f41bbd303aa6bf1ea80e6f9fbd595cd40".into());
+    let libraries = [
+        ("torch", "2.3.1"),
+        ("onnxruntime", "1.18.0"),
+        ("wetext", "0.1.8"),
+    ];
+    golden.manifest.libraries = libraries.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    golden
+}
+
+fn case(name: &str, segments: usize) -> CaseRecord {
+    let case = Case {
+        name: name.into(),
+        mode: Mode::ZeroShot,
+        text: "Hello there. How are you?".into(),
+        prompt_text: Some("Good morning.".into()),
+        prompt_wav: "prompts/a.wav".into(),
+        instruct: None,
+        source_wav: None,
+        seed: 3,
+        stream: false,
+        speed: 1.0,
+        keep: Keep::Everything,
+    };
+    let texts = ["hello there.", "how are you?"];
+    let segments: Vec<Segment> = texts[..segments]
+        .iter()
+        .map(|t| Segment {
+            text: (*t).into(),
+            ids: t.bytes().map(i64::from).collect(),
+        })
+        .collect();
+    let text = TextRecord {
+        prompt_text: Some("good morning.".into()),
+        prompt_ids: vec![5, 9, 11],
+        segments,
+        warnings: vec![],
+    };
+    let recorded = RecordedCase {
+        case,
+        prompt_wav_sha256: sha256(b"wav"),
+        source_wav_sha256: None,
+    };
+    let mut record = CaseRecord {
+        case: recorded,
+        text,
+        tensors: BTreeMap::new(),
+        noise: BTreeMap::new(),
+        audio: vec![],
+    };
+    let stages = Stage::all().filter(|s| s.is_tensor() && s.applies_to(&record.case.case));
+    for (seed, key) in stages
+        .flat_map(|s| record.keys(s))
+        .enumerate()
+        .collect::<Vec<_>>()
+    {
+        let array = array(key.stage, seed);
+        if array.as_f32().is_some() {
+            record.noise.insert(key.clone(), noise(&array));
+        }
+        record.tensors.insert(key, array);
+    }
+    let wavs = record.keys(Stage::VocoderWav);
+    record.audio = wavs
+        .iter()
+        .flat_map(|k| record.tensors[k].as_f32().unwrap().to_vec())
+        .collect();
+    record
+}
+
+fn array(stage: Stage, seed: usize) -> Array {
+    let floats = |shape: &[usize]| {
+        let n = shape.iter().product();
+        Array::f32(shape, wave(n, seed)).unwrap()
+    };
+    match stage {
+        Stage::PromptMel | Stage::PromptFbank => floats(&[FRAMES, 80]),
+        Stage::PromptWhisperMel => floats(&[128, FRAMES]),
+        Stage::PromptSpeakerEmbedding => floats(&[192]),
+        Stage::LlmLogits => floats(&[3, VOCABULARY]),
+        Stage::LlmLogitRows => Array::ids(vec![0, 2, 5]),
+        Stage::FlowMel | Stage::FlowMu | Stage::FlowStep(_) => floats(&[80, FRAMES]),
+        Stage::VocoderF0 => floats(&[FRAMES]),
+        Stage::VocoderSource | Stage::VocoderWav => floats(&[FRAMES * HOP]),
+        other => {
+            assert_eq!(other.kind(), Kind::Tokens);
+            Array::ids(
+                (0..FRAMES as i64 / 2)
+                    .map(|i| (i * i + seed as i64) % 40)
+                    .collect(),
+            )
+        }
+    }
+}
+
+/// Two sines and a little that looks random, within ±0.5.
+fn wave(n: usize, seed: usize) -> Vec<f32> {
+    let mut state = seed as u32 + 1;
+    (0..n)
+        .map(|i| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let random = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+            let t = i as f32 / 24_000.0;
+            0.3 * (TAU * 220.0 * t).sin() + 0.1 * (TAU * 1310.0 * t).sin() + 0.1 * random
+        })
+        .collect()
+}
+
+/// Float32 noise as it is met: 100 dB below the signal.
+fn noise(array: &Array) -> Noise {
+    let values = array.as_f32().unwrap();
+    let power = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / values.len() as f64;
+    let rms = power.sqrt() * 1e-5;
+    Noise {
+        max_abs: 4.0 * rms,
+        p999: 3.0 * rms,
+        rms,
+        nmse_db: -100.0,
+    }
+}
