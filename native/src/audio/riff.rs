@@ -107,7 +107,7 @@ impl Format {
 
     /// The complete frames in `data`.
     fn samples(&self, data: &[u8]) -> Interleaved {
-        let samples: Vec<f32> = match self.encoding {
+        let mut samples: Vec<f32> = match self.encoding {
             Encoding::Unsigned8 => data
                 .iter()
                 .map(|&b| (f32::from(b) - 128.0) / 128.0)
@@ -122,7 +122,6 @@ impl Format {
             Encoding::Float32 => each(data, f32::from_le_bytes),
             Encoding::Float64 => each(data, |b: [u8; 8]| f64::from_le_bytes(b) as f32),
         };
-        let mut samples = samples;
         samples.truncate(samples.len() / self.channels * self.channels);
         Interleaved {
             samples,

@@ -18,10 +18,11 @@ const SAMPLE_RATE: u32 = 16_000;
 /// The network averages over windows of 100 frames; whenever half its frames are no multiple of
 /// that, the last window is partial. onnxruntime up to 1.18, which the reference pins, divides
 /// its sum by 100 all the same (onnxruntime issue 16203); later versions divide by how many
-/// frames there are. The embeddings differ visibly.
+/// frames there are. The embeddings then differ by thousands of times float32's rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PartialWindow {
-    /// By the full window, as onnxruntime 1.18 does, and as the released model was trained on.
+    /// By the full window, as onnxruntime 1.18 does, and as the released model was probably
+    /// trained.
     #[default]
     Ort118,
     /// By the frames in it, as later versions and PyTorch do.

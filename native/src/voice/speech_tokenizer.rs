@@ -61,8 +61,9 @@ impl SpeechTokenizer {
         let samples = recording.at_rate(SAMPLE_RATE)?;
         if samples.len() > MAX_SECONDS * SAMPLE_RATE as usize {
             return Err(Error::input(format!(
-                "a recording of {:.1} s is too long for the speech tokenizer: cut it to \
-                 {MAX_SECONDS} s at most",
+                "a recording of {} samples at 16 kHz ({:.2} s) is too long for the speech \
+                 tokenizer: cut it to {MAX_SECONDS} s at most",
+                samples.len(),
                 recording.seconds()
             )));
         }
@@ -98,12 +99,7 @@ mod tests {
             samples: vec![0.1; 24_000],
             sample_rate: 24_000,
         };
-        assert_eq!(
-            counting
-                .tokens_of(&one, "prompt.whisper_mel", &mut NoTap)
-                .unwrap(),
-            [100]
-        );
+        assert_eq!(counting.tokens_of(&one, "mel", &mut NoTap).unwrap(), [100]);
     }
 
     #[test]
@@ -126,15 +122,18 @@ mod tests {
         };
         assert_eq!(
             tokenizer
-                .tokens_of(&recording(480_000), "prompt.whisper_mel", &mut NoTap)
+                .tokens_of(&recording(480_000), "mel", &mut NoTap)
                 .unwrap(),
             [3000]
         );
         let error = tokenizer
-            .tokens_of(&recording(480_001), "prompt.whisper_mel", &mut NoTap)
+            .tokens_of(&recording(480_001), "mel", &mut NoTap)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("30.0 s is too long"), "{error}");
+        assert!(
+            error.contains("480001 samples") && error.contains("30 s at most"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -140,8 +140,7 @@ pub fn rounding_tokenizer() -> Vec<u8> {
     )
 }
 
-/// A tokenizer that gives one token for a recording, the length it is told: the mean of nothing
-/// else is needed to see that both inputs arrive.
+/// A tokenizer that gives one token for a recording: the length it is told.
 pub fn counting_tokenizer() -> Vec<u8> {
     let identity = node("Identity", &["feats_length"], "indices", &[]);
     model(
