@@ -184,7 +184,7 @@ impl SplitMix64 {
 mod tests {
     use proptest::{prop_assert, proptest};
 
-    use super::*;
+    use super::{Strategy, *};
 
     fn torch(seed: u64) -> Sampler {
         let multinomial = Multinomial::MklStream;

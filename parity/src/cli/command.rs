@@ -58,7 +58,7 @@ pub fn run() -> Exit {
         Command::Selftest(args) => selftest::run(&args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("parity: {error:#}");
+        eprintln!("parity: {}", native::whole_story(error.as_ref()));
         if error.is::<GoldenFault>() {
             Exit::Golden
         } else {

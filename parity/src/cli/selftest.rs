@@ -12,10 +12,10 @@ use super::shared::{TolerancesArg, read_golden, say};
 /// Gain, shift, NaN, zeros, empty, truncated and transposed tensors, swapped tokens, steps left
 /// out, other noise, other weights, flipped bits: every one must be found by the stage it is in.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  parity selftest --golden golden/tiny-7")]
+#[command(after_help = "Example:\n  parity selftest")]
 pub struct SelftestArgs {
     /// The golden; it is only read
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "golden/tiny-7")]
     golden: PathBuf,
     #[command(flatten)]
     tolerances: TolerancesArg,

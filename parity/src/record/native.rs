@@ -16,10 +16,10 @@ use crate::stage::Feed;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine refused the model or a case.
-    #[error("{0}")]
+    #[error(transparent)]
     Native(#[from] native::Error),
     /// A file of the recording or of a case.
-    #[error("{0}")]
+    #[error(transparent)]
     Recording(#[from] recording::Error),
 }
 

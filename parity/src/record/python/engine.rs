@@ -69,7 +69,7 @@ impl PythonEngine {
         let provenance: Provenance = Python::attach(|py| {
             let provenance = self.reference.call_method0(py, "provenance");
             provenance
-                .and_then(|p| p.extract(py).map_err(PyErr::from))
+                .and_then(|p| p.extract(py))
                 .map_err(Error::python(py, "asking the reference for its versions"))
         })?;
         // The reference has no version of its own but its commit.
