@@ -182,7 +182,7 @@ impl SplitMix64 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prop_assert, proptest};
 
     use super::{Strategy, *};
 

@@ -32,9 +32,20 @@ impl SpeechLm {
     /// speaker projection that the weights after reinforcement learning still carry.
     pub fn load(dir: &ModelDir, weights: &Path, device: &Device, dtype: DType) -> Result<Self> {
         let config = dir.config();
-        let file = Weights::open(weights)?;
-        let lm = Self::new(&config.llm, &config.qwen, file.builder(dtype, device));
-        file.finish(lm, |name| {
+        let weights = Weights::open(weights)?;
+        Self::from_weights(&config.llm, &config.qwen, weights, device, dtype)
+    }
+
+    /// Like [`SpeechLm::load`], of a model of these sizes.
+    pub fn from_weights(
+        config: &LmConfig,
+        qwen: &QwenConfig,
+        weights: Weights,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self> {
+        let lm = Self::new(config, qwen, weights.builder(dtype, device));
+        weights.finish(lm, |name| {
             name == "llm.model.lm_head.weight" || name.starts_with("spk_embed_affine_layer.")
         })
     }
