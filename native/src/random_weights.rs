@@ -14,8 +14,17 @@ pub(crate) fn random_weights(dtype: DType, device: &Device) -> VarBuilder<'stati
 struct RandomWeights;
 
 impl SimpleBackend for RandomWeights {
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        let seed = name.bytes().fold(7u64, |seed, byte| seed * 31 % 4_294_967_291 + u64::from(byte));
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let seed = name.bytes().fold(7u64, |seed, byte| {
+            seed * 31 % 4_294_967_291 + u64::from(byte)
+        });
         let mut values = vec![0f32; shape.elem_count()];
         TorchRng::new(seed, Multinomial::default()).randn(&mut values);
         let fan_in: usize = shape.dims().iter().skip(1).product();
@@ -27,7 +36,9 @@ impl SimpleBackend for RandomWeights {
                 _ => *value / (fan_in as f32).sqrt(),
             };
         }
-        Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
+        Tensor::from_vec(values, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(device)
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {

@@ -2,7 +2,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use crate::ops::matrix::{Matrix, Real, add_product};
+use crate::ops::matrix::{Matrix, RUN, Real, add_product};
 
 /// Output frames that one task computes: its input and output then stay in the second-level cache.
 const TILE: usize = 384;
@@ -201,22 +201,112 @@ impl Problem {
                 continue;
             }
             let taps = &weight[(tap * self.out_channels + group * group_out) * group_in..];
-            let a = Matrix {
-                data: &taps[..group_out * group_in],
-                rows: group_out,
-                columns: group_in,
-                row_stride: group_in,
-                column_stride: 1,
-            };
-            let b = Matrix {
-                data: &x[begin * stride + shift - left..],
-                rows: group_in,
-                columns: end - begin,
-                row_stride: self.frames,
-                column_stride: stride,
-            };
-            add_product(&mut out, width, begin - first, a, b, Parallelism::None);
+            for channel in (0..group_in).step_by(RUN) {
+                let a = Matrix {
+                    data: &taps[channel..group_out * group_in],
+                    rows: group_out,
+                    columns: RUN.min(group_in - channel),
+                    row_stride: group_in,
+                    column_stride: 1,
+                };
+                let b = Matrix {
+                    data: &x[channel * self.frames + begin * stride + shift - left..],
+                    rows: a.columns,
+                    columns: end - begin,
+                    row_stride: self.frames,
+                    column_stride: stride,
+                };
+                add_product(&mut out, width, begin - first, a, b, Parallelism::None);
+            }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn taps_make_the_convolution_that_candle_makes(
+            (batch, groups, group_in, group_out) in (1..3usize, 1..4usize, 1..6usize, 1..6usize),
+            (kernel, stride, dilation) in (1..6usize, 1..5usize, 1..4usize),
+            (left, right, frames) in (0..12usize, 0..12usize, 1..30usize),
+        ) {
+            let reach = (kernel - 1) * dilation + 1;
+            prop_assume!(left + frames + right >= reach);
+            let shape = ConvShape { left, right, stride, dilation, groups };
+            let error = difference(shape, batch, group_in, group_out, kernel, frames);
+            prop_assert!(error.is_ok_and(|e| e < 1e-5));
+        }
+    }
+
+    fn difference(
+        shape: ConvShape,
+        batch: usize,
+        group_in: usize,
+        group_out: usize,
+        kernel: usize,
+        frames: usize,
+    ) -> Result<f64> {
+        let ConvShape {
+            left,
+            right,
+            stride,
+            dilation,
+            groups,
+        } = shape;
+        let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu);
+        let x = random(&[batch, groups * group_in, frames])?;
+        let weight = random(&[groups * group_out, group_in, kernel])?;
+        let bias = random(&[groups * group_out])?;
+        let by_taps = weight.permute((2, 0, 1))?.contiguous()?;
+        let got = conv1d_by_taps(&x, &by_taps, &bias, shape)?.to_dtype(DType::F64)?;
+        let wide = |t: &Tensor| t.to_dtype(DType::F64);
+        let want = wide(&x)?
+            .pad_with_zeros(2, left, right)?
+            .conv1d(&wide(&weight)?, 0, stride, dilation, groups)?
+            .broadcast_add(&wide(&bias)?.reshape((1, (), 1))?)?;
+        (got - want)?.abs()?.max_all()?.to_scalar()
+    }
+
+    #[test]
+    fn long_inputs_and_many_channels_are_cut_and_joined() -> Result<()> {
+        let shape = ConvShape {
+            left: 6,
+            right: 0,
+            stride: 1,
+            dilation: 3,
+            groups: 1,
+        };
+        assert!(difference(shape, 1, RUN + 44, 5, 3, 2 * TILE + 17)? < 1e-4);
+        let strided = ConvShape {
+            left: 14,
+            right: 0,
+            stride: 15,
+            dilation: 1,
+            groups: 1,
+        };
+        assert!(difference(strided, 1, 18, 32, 30, 20_000)? < 1e-4);
+        Ok(())
+    }
+
+    #[test]
+    fn an_input_shorter_than_the_kernel_is_refused() -> Result<()> {
+        let shape = ConvShape {
+            left: 1,
+            right: 0,
+            stride: 1,
+            dilation: 1,
+            groups: 1,
+        };
+        assert!(difference(shape, 1, 2, 2, 5, 3).is_err());
+        Ok(())
     }
 }

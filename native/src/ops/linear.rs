@@ -2,12 +2,8 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Module, Result, Shape, Tensor};
 use candle_nn::VarBuilder;
 use gemm::Parallelism;
 
-use crate::ops::matrix::{Matrix, add_product};
+use crate::ops::matrix::{Matrix, RUN, add_product};
 use crate::ops::{elements, has_kernel};
-
-/// Terms that are summed in one run. A float32 sum of fewer terms rounds less, and adding up the
-/// runs costs little.
-const RUN: usize = 256;
 
 /// An affine map of the last dimension.
 #[derive(Clone, Debug)]

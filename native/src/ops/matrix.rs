@@ -1,5 +1,9 @@
 use gemm::Parallelism;
 
+/// Terms that are summed in one run. A float32 sum of fewer terms rounds less, and adding up the
+/// runs costs little.
+pub(crate) const RUN: usize = 256;
+
 /// Element types that the kernels are compiled for.
 pub(crate) trait Real: Copy + Send + Sync + 'static {
     const ZERO: Self;

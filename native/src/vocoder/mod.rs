@@ -1,4 +1,9 @@
 //! The HiFT vocoder: log-mel spectrogram to waveform.
+//!
+//! Stages handed to a [`Tap`](crate::tap::Tap): `vocoder.f0`, `vocoder.source`, `vocoder.wav`; a deep
+//! one also gets `vocoder.stft` (of the source), `vocoder.conv_pre`, then of each upsampling i
+//! `vocoder.up.i`, `vocoder.source_branch.i` and `vocoder.resblock.i.j`, and `vocoder.conv_post`, each
+//! [1, channels, time].
 
 mod config;
 mod f0;
@@ -8,6 +13,8 @@ mod resblock;
 mod source;
 mod speed;
 mod stft;
+#[cfg(test)]
+mod tests;
 mod weight_norm;
 
 pub use config::{F0Config, IstftConfig, VocoderConfig};

@@ -129,3 +129,93 @@ impl Noise {
         use_it(&drawn[..wanted])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source with the noise of the tiny model that the reference was run with, and weights like
+    /// those of the published one, times eight.
+    fn source() -> Source {
+        let weight = [
+            0.33509815f32,
+            0.00059131,
+            0.041_991,
+            0.00276883,
+            0.03175732,
+            0.00221597,
+            0.01335267,
+            0.00096985,
+            0.02022304,
+        ];
+        let sizes = ConstructionSizes {
+            flow_vocab: 6561,
+            flow_input: 80,
+            speaker: 192,
+            flow_output: 80,
+            f0_input: 80,
+            f0_channels: 64,
+            sines: 9,
+        };
+        Source {
+            sampling_rate: 24_000.0,
+            amplitude: 0.1,
+            voiced_noise: 0.003,
+            voiced_threshold: 10.0,
+            samples_per_frame: 480,
+            merge: (
+                weight.iter().map(|&w| f64::from(w * 8.0)).collect(),
+                0.00188588f32.into(),
+            ),
+            noise: Noise {
+                sizes,
+                drawn: Mutex::default(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_source_is_the_reference_s() -> Result<()> {
+        // `SourceModuleHnNSF` with torch 2.3.1; 9.99 Hz is unvoiced, 10.01 Hz is not.
+        let wave = source().forward(&[0.0, 118.3, 231.75, 9.99, 10.01, 3950.5])?;
+        assert_eq!(wave.len(), 2880);
+        let torch = [
+            (0, 0.049_208_283),
+            (1, 0.094_590_284),
+            (479, 0.086_147_38),
+            (480, 0.214_446_19),
+            (959, 0.210_315_61),
+            (960, 0.008_716_104),
+            (1440, 0.025_133_448),
+            (1919, 0.048_989_292),
+            (1920, 0.173_671_17),
+            (2400, 0.168_053_45),
+            (2879, 0.166_096_2),
+        ];
+        for (i, want) in torch {
+            let got: f32 = wave[i];
+            assert!(
+                (got - want).abs() < 1e-7,
+                "sample {i}: {got} instead of {want}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_phase_is_rounded_as_in_the_reference_after_many_turns() -> Result<()> {
+        let wave = source().forward(&[317.3; 1000])?;
+        let got = wave[999 * 480];
+        assert!((got - 0.004_334_288).abs() < 1e-7, "{got}");
+        Ok(())
+    }
+
+    #[test]
+    fn noise_drawn_later_continues_what_was_drawn() -> Result<()> {
+        let source = source();
+        let short = source.forward(&[200.0; 3])?;
+        let long = source.forward(&[200.0; 50])?;
+        assert_eq!(short, long[..short.len()]);
+        Ok(())
+    }
+}

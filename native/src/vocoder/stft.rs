@@ -150,3 +150,112 @@ impl Stft {
             .to_device(&self.device)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Expected values were printed by torch 2.3.1 (`torch.stft`, `torch.istft`, Hann window).
+    use super::*;
+
+    fn stft() -> Result<Stft> {
+        Stft::new(
+            &IstftConfig {
+                n_fft: 16,
+                hop_len: 4,
+            },
+            DType::F32,
+            &Device::Cpu,
+        )
+    }
+
+    fn close(got: &[f32], want: &[f32]) {
+        assert_eq!(got.len(), want.len());
+        assert!(
+            got.iter().zip(want).all(|(a, b)| (a - b).abs() < 5e-7),
+            "{got:?} is not {want:?}"
+        );
+    }
+
+    #[test]
+    fn the_transform_agrees_with_torch() -> Result<()> {
+        let wave: Vec<f32> = (0..40)
+            .map(|i| (i as f32 * 0.37).sin() + 0.25 * (i as f32 * 1.9).cos())
+            .collect();
+        let spectrum = stft()?.forward(&Tensor::new(wave, &Device::Cpu)?)?;
+        assert_eq!(spectrum.dims(), [1, 18, 11]);
+        let rows: Vec<Vec<f32>> = spectrum.squeeze(0)?.to_vec2()?;
+        close(
+            &rows[3][..4],
+            &[0.958_543_54, -0.298_223_6, 0.036_460_16, -0.005_025_506],
+        );
+        close(
+            &rows[12][..4],
+            &[0.0, -0.154_890_42, 0.020_583_063, 0.035_890_22],
+        );
+        close(
+            &[rows[0][0], rows[0][5], rows[0][10]],
+            &[4.945_091_2, 3.904_869_3, 5.145_260_3],
+        );
+        close(&[rows[8][0], rows[8][5]], &[-0.176_427_13, 0.010_914_087]);
+        assert!(rows[9].iter().chain(&rows[17]).all(|&v| v == 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn the_inverse_agrees_with_torch_on_a_spectrum_that_no_wave_has() -> Result<()> {
+        let grid = |f: fn(f32, f32) -> f32| {
+            (0..9).flat_map(move |k| (0..5).map(move |t| f(k as f32, t as f32)))
+        };
+        let real = grid(|k, t| (0.7 * k + 1.3 * t).cos());
+        let imaginary = grid(|k, t| (1.1 * k - 0.4 * t).sin());
+        let spectrum: Vec<f32> = real.chain(imaginary).collect();
+        let wave = stft()?.inverse(&Tensor::from_vec(spectrum, (1, 18, 5), &Device::Cpu)?)?;
+        close(
+            &wave.to_vec1::<f32>()?,
+            &[
+                0.088_195_145,
+                -0.002_146_05,
+                -0.028_304_337,
+                0.012_810_819,
+                0.060_996_25,
+                0.132_918_02,
+                -0.011_711_36,
+                0.039_725_736,
+                0.019_667_348,
+                0.134_899_81,
+                0.011_543_034,
+                0.003_715_996,
+                -0.011_094_65,
+                0.042_324,
+                -0.010_382_91,
+                -0.050_310_664,
+            ],
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn transforming_back_gives_the_wave() -> Result<()> {
+        let wave = Tensor::randn(0f32, 1.0, 4 * 23, &Device::Cpu)?;
+        let back = stft()?.inverse(&stft()?.forward(&wave)?)?;
+        assert_eq!(back.dims(), wave.dims());
+        assert!((back - wave)?.abs()?.max_all()?.to_scalar::<f32>()? < 2e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_transformed_is_refused() -> Result<()> {
+        assert!(
+            stft()?
+                .forward(&Tensor::zeros(8, DType::F32, &Device::Cpu)?)
+                .is_err()
+        );
+        for (n_fft, hop_len) in [(16, 0), (16, 3), (0, 0), (8, 8)] {
+            let config = IstftConfig { n_fft, hop_len };
+            assert!(
+                Stft::new(&config, DType::F32, &Device::Cpu).is_err(),
+                "{n_fft}, {hop_len}"
+            );
+        }
+        Ok(())
+    }
+}

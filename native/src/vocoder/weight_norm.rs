@@ -28,3 +28,41 @@ pub(super) fn weight_norm_conv(
         bias.to_dtype(dtype)?.to_device(device)?,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn the_fold_gives_each_output_channel_its_magnitude() -> Result<()> {
+        let tensors = std::collections::HashMap::from([
+            (
+                "parametrizations.weight.original0",
+                Tensor::new(&[[[10f64]], [[-2.0]]], &Device::Cpu)?,
+            ),
+            (
+                "parametrizations.weight.original1",
+                Tensor::new(
+                    &[[[3f64, 0.0], [0.0, 4.0]], [[0.0, 1.0], [0.0, 0.0]]],
+                    &Device::Cpu,
+                )?,
+            ),
+            ("bias", Tensor::new(&[1f64, -1.0], &Device::Cpu)?),
+        ]);
+        let tensors = tensors
+            .into_iter()
+            .map(|(name, t)| (name.to_owned(), t))
+            .collect();
+        let vb = VarBuilder::from_tensors(tensors, DType::F64, &Device::Cpu);
+        let conv = weight_norm_conv(2, 2, 2, vb, (DType::F32, &Device::Cpu))?;
+        let x = Tensor::new(&[[[1f32, 2.0], [3.0, 5.0]]], &Device::Cpu)?;
+        // (3·1 + 4·5) · 10/5 + 1 and 1·2 · −2 − 1.
+        assert_eq!(
+            conv.forward(&x, 0, 0)?.to_vec3::<f32>()?,
+            [[[47.0], [-5.0]]]
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! A small vocoder with random weights: what must hold whatever the weights.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::noise::ConstructionSizes;
+use crate::random_weights::random_weights;
+use crate::tap::{NoTap, Tap};
+use crate::vocoder::{F0Config, IstftConfig, Vocoder, VocoderConfig};
+use crate::{Error, Result};
+
+const SAMPLES_PER_FRAME: usize = 24;
+
+fn config() -> VocoderConfig {
+    VocoderConfig {
+        in_channels: 5,
+        base_channels: 16,
+        nb_harmonics: 2,
+        sampling_rate: 24_000,
+        nsf_alpha: 0.1,
+        nsf_sigma: 0.003,
+        nsf_voiced_threshold: 10.0,
+        upsample_rates: vec![3, 2],
+        upsample_kernel_sizes: vec![7, 4],
+        istft_params: IstftConfig {
+            n_fft: 16,
+            hop_len: 4,
+        },
+        resblock_kernel_sizes: vec![3, 5],
+        resblock_dilation_sizes: vec![vec![1, 2], vec![1, 3]],
+        source_resblock_kernel_sizes: vec![3, 5],
+        source_resblock_dilation_sizes: vec![vec![1, 2], vec![1, 3]],
+        lrelu_slope: 0.1,
+        audio_limit: 0.99,
+        conv_pre_look_right: 4,
+        f0: F0Config {
+            in_channels: 5,
+            cond_channels: 7,
+        },
+    }
+}
+
+fn sizes() -> ConstructionSizes {
+    ConstructionSizes {
+        flow_vocab: 50,
+        flow_input: 80,
+        speaker: 12,
+        flow_output: 80,
+        f0_input: 5,
+        f0_channels: 7,
+        sines: 3,
+    }
+}
+
+fn vocoder(dtype: DType) -> Result<Vocoder> {
+    let weights = random_weights(DType::F64, &Device::Cpu);
+    Ok(Vocoder::new(
+        &config(),
+        &sizes(),
+        weights,
+        &Device::Cpu,
+        dtype,
+    )?)
+}
+
+fn mel(frames: usize) -> Result<Tensor> {
+    // By channel and time, so that a longer mel begins like a shorter one.
+    let value = |c: usize, t: usize| (1.7 * c as f32 + 0.61 * t as f32).sin();
+    let values: Vec<f32> = (0..5)
+        .flat_map(|c| (0..frames).map(move |t| value(c, t)))
+        .collect();
+    Ok(Tensor::from_vec(values, (5, frames), &Device::Cpu)?)
+}
+
+fn apart(a: &Tensor, b: &Tensor) -> Result<f64> {
+    let wide = |t: &Tensor| t.to_dtype(DType::F64);
+    Ok((wide(a)? - wide(b)?)?.abs()?.max_all()?.to_scalar()?)
+}
+
+#[test]
+fn lengths_follow_from_frames_and_context() -> Result<()> {
+    let vocoder = vocoder(DType::F32)?;
+    let wave = vocoder.inference(&mel(11)?, true, &mut NoTap)?;
+    assert_eq!(wave.dims(), [11 * SAMPLES_PER_FRAME]);
+    // Three frames of context for F0, four for the mel, and one held back.
+    let wave = vocoder.inference(&mel(11)?, false, &mut NoTap)?;
+    assert_eq!(wave.dims(), [3 * SAMPLES_PER_FRAME]);
+    assert_eq!(vocoder.f0(&mel(11)?, false)?.dims(), [8]);
+    assert_eq!(vocoder.f0(&mel(11)?, true)?.dims(), [11]);
+    Ok(())
+}
+
+#[test]
+fn a_wave_that_is_to_go_on_begins_like_the_whole_one() -> Result<()> {
+    let vocoder = vocoder(DType::F32)?;
+    let whole = vocoder.inference(&mel(30)?, true, &mut NoTap)?;
+    let begun = vocoder.inference(&mel(21)?, false, &mut NoTap)?;
+    assert_eq!(begun.dims(), [13 * SAMPLES_PER_FRAME]);
+    assert!(apart(&whole.narrow(0, 0, begun.dim(0)?)?, &begun)? < 1e-6);
+    let peak = begun.abs()?.max_all()?.to_scalar::<f32>()?;
+    assert!(peak > 1e-3 && peak <= 0.99, "{peak}");
+    Ok(())
+}
+
+#[test]
+fn float32_kernels_agree_with_float64() -> Result<()> {
+    let (f32, f64) = (vocoder(DType::F32)?, vocoder(DType::F64)?);
+    let source = f32.source(&f32.f0(&mel(12)?, true)?)?;
+    let error = apart(
+        &f32.decode(&mel(12)?, &source, true)?,
+        &f64.decode(&mel(12)?, &source, true)?,
+    )?;
+    assert!(error < 1e-6, "{error}");
+    Ok(())
+}
+
+#[test]
+fn deep_taps_name_every_block() -> Result<()> {
+    struct Names(Vec<String>);
+    impl Tap for Names {
+        fn tensor(&mut self, stage: &str, _: &Tensor) -> Result<()> {
+            self.0.push(stage.to_owned());
+            Ok(())
+        }
+        fn deep(&self) -> bool {
+            true
+        }
+    }
+    let mut tap = Names(Vec::new());
+    vocoder(DType::F32)?.inference(&mel(6)?, true, &mut tap)?;
+    let wanted = "f0 source stft conv_pre up.0 source_branch.0 resblock.0.0 resblock.0.1 up.1 \
+                  source_branch.1 resblock.1.0 resblock.1.1 conv_post wav";
+    let wanted: Vec<_> = wanted
+        .split_whitespace()
+        .map(|s| format!("vocoder.{s}"))
+        .collect();
+    assert_eq!(tap.0, wanted);
+    Ok(())
+}
+
+#[test]
+fn what_the_vocoder_cannot_be_given_is_said() -> Result<()> {
+    let vocoder = vocoder(DType::F32)?;
+    let message = |result: Result<Tensor>| match result {
+        Err(Error::Input(message)) => message,
+        other => panic!("{other:?}"),
+    };
+    let transposed = mel(11)?.t()?.contiguous()?;
+    assert!(message(vocoder.f0(&transposed, true)).contains("11 channels"));
+    assert!(message(vocoder.f0(&mel(3)?, false)).contains("more than 3"));
+    assert!(message(vocoder.inference(&mel(8)?, false, &mut NoTap)).contains("more than 5"));
+    assert!(message(vocoder.inference(&mel(0)?, true, &mut NoTap)).contains("0 frame"));
+    let source = vocoder.source(&vocoder.f0(&mel(6)?, true)?)?;
+    assert!(message(vocoder.decode(&mel(7)?, &source, true)).contains("[168]"));
+    let too_long = Tensor::zeros(300_001, DType::F32, &Device::Cpu)?;
+    assert!(message(vocoder.source(&too_long)).contains("7200000"));
+    Ok(())
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_itself_is_refused() {
+    let build = |config: VocoderConfig| {
+        let weights = random_weights(DType::F64, &Device::Cpu);
+        Vocoder::new(&config, &sizes(), weights, &Device::Cpu, DType::F32).is_err()
+    };
+    let mut harmonics = config();
+    harmonics.nb_harmonics = 8;
+    let mut kernels = config();
+    kernels.upsample_kernel_sizes.pop();
+    let mut dilations = config();
+    dilations.resblock_dilation_sizes.pop();
+    assert!(!build(config()) && build(harmonics) && build(kernels) && build(dilations));
+}
