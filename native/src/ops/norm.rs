@@ -27,7 +27,9 @@ fn plain_modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Te
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let x = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
-    x.to_dtype(dtype)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)
+    x.to_dtype(dtype)?
+        .broadcast_mul(&(scale + 1.0)?)?
+        .broadcast_add(shift)
 }
 
 /// `x` + `gate` · `y`, with `gate` [dim] the same for every row.
