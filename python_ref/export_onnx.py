@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 import s3tokenizer.model_v2
 import torch
-import torch._dynamo  # noqa: F401 - imported late, in the middle of an export, it fails
+import torch._dynamo  # imported late, in the middle of an export, it fails
 from onnx import numpy_helper
 from s3tokenizer.model_v3 import ModelConfigV3, S3TokenizerV3
 from speakerlab.models.campplus.DTDNN import FCM, CAMPPlus
@@ -161,7 +161,9 @@ def voices(count: int, frames: int) -> torch.Tensor:
     loudness = 2.0 * torch.randn(count, frames // 25 + 1, 1)
     loudness = loudness.repeat_interleave(25, dim=1)[:, :frames]
     tilt = torch.randn(count, 1, 1) * torch.linspace(-1, 1, FEATURES)
-    moving = 35.0 * smooth + loudness * (1.0 + 0.5 * tilt) + 0.7 * torch.randn(count, frames, FEATURES)
+    moving = (
+        35.0 * smooth + loudness * (1.0 + 0.5 * tilt) + 0.7 * torch.randn(count, frames, FEATURES)
+    )
     return moving - moving.mean(dim=1, keepdim=True)
 
 

@@ -23,8 +23,8 @@ impl DeviceName {
         let opened = match self {
             Self::Cpu => return Ok(Device::Cpu),
             // With dynamically loaded CUDA libraries, a missing library is a panic.
-            Self::Cuda(n) => std::panic::catch_unwind(|| Device::new_cuda(n)),
-            Self::Metal(n) => std::panic::catch_unwind(|| Device::new_metal(n)),
+            Self::Cuda(n) => quietly(|| Device::new_cuda(n)),
+            Self::Metal(n) => quietly(|| Device::new_metal(n)),
         };
         match opened {
             Ok(Ok(device)) => Ok(device),
@@ -35,6 +35,15 @@ impl DeviceName {
             Err(_) => Err(Error::input(format!(
                 "{self} cannot be used: its libraries could not be loaded. Install the driver, or use --device cpu"
             ))),
+        }
+    }
+
+    /// The kind of device, without its number: `cpu`, `cuda` or `metal`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda(_) => "cuda",
+            Self::Metal(_) => "metal",
         }
     }
 
@@ -74,13 +83,54 @@ impl FromStr for DeviceName {
     }
 }
 
-/// Reads the name of a floating-point type: `f32`, `bf16` or `f16`.
-pub fn parse_precision(s: &str) -> Result<DType, String> {
-    match s {
-        "f32" => Ok(DType::F32),
-        "bf16" => Ok(DType::BF16),
-        "f16" => Ok(DType::F16),
-        _ => Err(format!("`{s}` is no precision: f32, bf16 or f16")),
+/// Runs `open` and hands its panic back, without the program's panic hook seeing it.
+fn quietly<T>(open: impl FnOnce() -> T + std::panic::UnwindSafe) -> std::thread::Result<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(open);
+    std::panic::set_hook(hook);
+    result
+}
+
+/// The floating-point type of the weights, as it is named on a command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`, the reference's own.
+    #[default]
+    F32,
+    /// `bf16`.
+    Bf16,
+    /// `f16`.
+    F16,
+}
+
+impl Precision {
+    /// The type of the tensors.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.dtype().as_str())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            "f16" => Ok(Self::F16),
+            _ => Err(format!("`{s}` is no precision: f32, bf16 or f16")),
+        }
     }
 }
 

@@ -131,6 +131,8 @@ pub struct StageSeconds {
 pub struct Engine {
     /// The model directory it came from.
     pub model_dir: ModelDir,
+    /// Where the language model, the flow and the vocoder compute.
+    pub device: Device,
     /// Text to token ids.
     pub frontend: TextFrontend,
     /// Prompt sound to speech tokens.
@@ -177,6 +179,7 @@ impl Engine {
                 dtype,
             )?,
             model_dir: dir,
+            device: device.clone(),
         })
     }
 

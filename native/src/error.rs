@@ -33,11 +33,30 @@ pub enum Error {
     Input(String),
     /// A tensor operation failed: shapes that do not fit, or a device that gave up.
     #[error("{0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(candle_core::Error),
 }
 
 /// A result whose error is the engine's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(without_backtrace(error))
+    }
+}
+
+/// The error itself: candle wraps it in its own call stack where `RUST_BACKTRACE` is set, and a
+/// page of that would bury the message.
+pub(crate) fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(*inner),
+        candle_core::Error::Context { inner, context } => candle_core::Error::Context {
+            inner: Box::new(without_backtrace(*inner)),
+            context,
+        },
+        error => error,
+    }
+}
 
 impl Error {
     /// An [`Error::Io`] about `path`, for `map_err`.
@@ -65,5 +84,31 @@ impl Error {
     /// An [`Error::Input`].
     pub fn input(reason: impl std::fmt::Display) -> Self {
         Self::Input(reason.to_string())
+    }
+}
+
+/// An error with its causes, each said once: many errors name their cause in their own message.
+pub fn whole_story(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !told.contains(&message) {
+            told = format!("{told}: {message}");
+        }
+        cause = error.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_the_message_names_is_not_told_twice() {
+        let io = std::io::Error::other("the disk is gone");
+        let error = Error::io("a.wav")(io);
+        assert_eq!(whole_story(&error), "a.wav: the disk is gone");
     }
 }

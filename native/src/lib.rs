@@ -22,4 +22,4 @@ pub mod vocoder;
 pub mod voice;
 pub mod weights;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, whole_story};

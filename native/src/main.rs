@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if cli::is_closed_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("native: {e:#}");
+            eprintln!("native: {}", native::whole_story(e.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -55,7 +55,7 @@ impl ConstructionSizes {
 
 /// 32-bit draws of a `normal_` over `n` ≥ 16 elements.
 fn normals(n: usize) -> usize {
-    if n % 16 == 0 { n } else { n + 16 }
+    if n.is_multiple_of(16) { n } else { n + 16 }
 }
 
 /// The vocoder's noise for the first `samples` samples, [samples, sines] row-major, *uniform* in

@@ -6,7 +6,7 @@
 //!
 //! Described after torch 2.3.1 (x86-64 wheels, AVX2 or AVX-512) and checked against it: no value
 //! of `rand`, `randn` and module initialisation differs; 980,000 draws of `multinomial` agree.
-//! The polynomials of [`log_cephes`] and [`sincos_cephes`] are those of the Cephes library in
+//! The polynomials of `log_cephes` and `sincos_cephes` are those of the Cephes library in
 //! the vectorised form of Julien Pommier and Giovanni Garberoglio (zlib licence), with the
 //! multiply-adds fused where the wheel's compiler fused them.
 
@@ -133,7 +133,7 @@ impl TorchRng {
         for block in out.chunks_exact_mut(16) {
             box_muller_16(block);
         }
-        if n % 16 != 0 {
+        if !n.is_multiple_of(16) {
             let tail = &mut out[n - 16..];
             self.rand(tail);
             box_muller_16(tail);
@@ -333,7 +333,9 @@ mod tests {
     fn skipping_is_drawing() {
         let (mut a, mut b) = (seeded(), seeded());
         a.skip(1500);
-        (0..1500).for_each(|_| drop(b.next_u32()));
+        for _ in 0..1500 {
+            b.next_u32();
+        }
         assert_eq!(a.next_u32(), b.next_u32());
     }
 }

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Shape, Tensor, pickle::PthTensors};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
+use crate::error::without_backtrace;
 use crate::{Error, Result};
 
 /// A loaded `.pt` or `.safetensors` file that remembers which of its tensors were taken.
@@ -33,8 +34,12 @@ impl Weights {
     /// pickle is executed.
     pub fn open(path: &Path) -> Result<Self> {
         std::fs::File::open(path).map_err(Error::io(path))?;
-        let damaged =
-            |e: candle_core::Error| Error::format(path, format!("not a readable weight file: {e}"));
+        let damaged = |e: candle_core::Error| {
+            Error::format(
+                path,
+                format!("not a readable weight file: {}", without_backtrace(e)),
+            )
+        };
         let tensors: HashMap<String, Tensor> =
             if path.extension().is_some_and(|e| e == "safetensors") {
                 candle_core::safetensors::load(path, &Device::Cpu).map_err(damaged)?
@@ -91,7 +96,7 @@ impl Weights {
         network: candle_core::Result<T>,
         ignored: impl Fn(&str) -> bool,
     ) -> Result<T> {
-        let network = network.map_err(|e| Error::weights(&self.path, e))?;
+        let network = network.map_err(|e| Error::weights(&self.path, without_backtrace(e)))?;
         let taken = self
             .store
             .taken

@@ -39,7 +39,7 @@ impl Array {
         Self::new(shape.into(), Data::I64(data))
     }
 
-    /// A list of token ids or positions, [n].
+    /// A list of token ids or positions, `[n]`.
     pub fn ids(ids: Vec<i64>) -> Self {
         Self {
             shape: vec![ids.len()],
@@ -47,7 +47,7 @@ impl Array {
         }
     }
 
-    /// A list of floats, [n].
+    /// A list of floats, `[n]`.
     pub fn vector(values: Vec<f32>) -> Self {
         Self {
             shape: vec![values.len()],

@@ -6,8 +6,15 @@
 
 pub mod array;
 pub mod case;
+pub mod diff;
+pub mod exit;
 pub mod fixture;
+pub mod judge;
+pub mod metric;
 pub mod number;
 pub mod record;
 pub mod recording;
+pub mod report;
+pub mod selftest;
 pub mod stage;
+pub mod wav;

@@ -1,13 +1,7 @@
 //! The parity command.
-#[path = "cli/fixture.rs"]
-mod fixture;
 
-#[derive(clap::Parser)]
-struct Cli {
-    #[command(flatten)]
-    args: fixture::FixtureArgs,
-}
+mod cli;
 
-fn main() -> anyhow::Result<()> {
-    fixture::run(&<Cli as clap::Parser>::parse().args)
+fn main() -> parity::exit::Exit {
+    cli::run()
 }

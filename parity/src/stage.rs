@@ -23,21 +23,21 @@ pub enum Stage {
     PromptWhisperMel,
     /// Kaldi filter banks of the prompt, mean-subtracted, [frames, 80].
     PromptFbank,
-    /// Speech tokens of the prompt, [n].
+    /// Speech tokens of the prompt, `[n]`.
     PromptSpeechTokens,
-    /// Speaker embedding of the prompt, [192].
+    /// Speaker embedding of the prompt, `[192]`.
     PromptSpeakerEmbedding,
     /// Whisper's log-mel of the recording to convert, [128, frames].
     SourceWhisperMel,
-    /// Speech tokens of the recording to convert, [n].
+    /// Speech tokens of the recording to convert, `[n]`.
     SourceSpeechTokens,
-    /// The positions that `llm.logits` holds, [rows].
+    /// The positions that `llm.logits` holds, `[rows]`.
     LlmLogitRows,
     /// Next-token logits, teacher-forced on the reference's tokens, [rows, vocabulary].
     LlmLogits,
-    /// Speech tokens as sampled, [n].
+    /// Speech tokens as sampled, `[n]`.
     LlmTokens,
-    /// Sampled speech tokens that reach the flow: long silences are cut, [n].
+    /// Sampled speech tokens that reach the flow: long silences are cut, `[n]`.
     LlmTokensKept,
     /// The flow's conditioning, prompt included, [80, frames].
     FlowMu,
@@ -45,13 +45,13 @@ pub enum Stage {
     FlowStep(u8),
     /// The mel without the prompt, [80, frames].
     FlowMel,
-    /// Fundamental frequency in Hz, [frames].
+    /// Fundamental frequency in Hz, `[frames]`.
     VocoderF0,
-    /// The excitation at 24 kHz, [samples].
+    /// The excitation at 24 kHz, `[samples]`.
     VocoderSource,
-    /// The waveform of one segment, [samples].
+    /// The waveform of one segment, `[samples]`.
     VocoderWav,
-    /// Samples of every chunk delivered, [chunks].
+    /// Samples of every chunk delivered, `[chunks]`.
     SpeechChunks,
     /// All segments joined: the sound that the user hears.
     Speech,
@@ -182,6 +182,12 @@ impl Stage {
         }
     }
 
+    /// Whether it gets a verdict. `llm.logit_rows` only says which rows `llm.logits` has, and is
+    /// judged with it.
+    pub fn is_judged(self) -> bool {
+        self != Self::LlmLogitRows
+    }
+
     /// Whether it is a tensor of `tensors.safetensors`, and not in `text.json` or `audio.wav`.
     pub fn is_tensor(self) -> bool {
         !matches!(self, Self::TextNormalized | Self::TextIds | Self::Speech)
@@ -232,7 +238,7 @@ impl Stage {
             FlowMu => "the golden's tokens",
             FlowStep(1) => "the golden's conditioning, prompt mel and speaker embedding",
             FlowStep(_) => "the golden's state after the step before",
-            FlowMel => "the golden's state after the last step",
+            FlowMel => "the golden's tokens, prompt mel and speaker embedding, through all steps",
             VocoderF0 => "the golden's mel",
             VocoderSource => "the golden's fundamental frequency",
             VocoderWav => "the golden's mel and excitation",

@@ -72,3 +72,65 @@ pub fn decode(bytes: Vec<u8>, extension: Option<&str>) -> Result<Interleaved, St
     }
     Ok(sound)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::test_signals::noise;
+
+    /// 100 frames of the noise, two channels interleaved, 44.1 kHz, 16 bits; by libsndfile.
+    const FLAC: &[u8] = include_bytes!("testdata/noise_stereo_16.flac");
+    /// 3000 samples of a sine of 1 kHz, 24 kHz; by libsndfile (LAME).
+    const MP3: &[u8] = include_bytes!("testdata/sine_1khz.mp3");
+
+    #[test]
+    fn flac_comes_out_as_it_went_in() {
+        let sound = decode(FLAC.to_vec(), Some("flac")).unwrap();
+        assert_eq!((sound.channels, sound.sample_rate), (2, 44_100));
+        assert_eq!(sound.samples, noise(200));
+    }
+
+    #[test]
+    fn mp3_comes_out_as_libsndfile_decodes_it() {
+        let sound = decode(MP3.to_vec(), Some("mp3")).unwrap();
+        assert_eq!((sound.channels, sound.sample_rate), (1, 24_000));
+        // The encoder's delay and padding are cut off again.
+        assert_eq!(sound.samples.len(), 3000);
+        let expected = [
+            (0, -0.007_879_082),
+            (100, 0.432_797_64),
+            (1500, -0.018_539_41),
+            (2500, 0.429_071_93),
+            (2999, -0.127_323_4),
+        ];
+        for (at, value) in expected {
+            let difference: f32 = sound.samples[at] - value;
+            assert!(difference.abs() < 1e-6, "sample {at}: {difference:e}");
+        }
+    }
+
+    #[test]
+    fn the_extension_need_not_tell_the_format() {
+        assert!(is_supported(FLAC) && is_supported(MP3));
+        assert_eq!(
+            decode(FLAC.to_vec(), Some("mp3")).unwrap().samples.len(),
+            200
+        );
+        assert_eq!(decode(MP3.to_vec(), None).unwrap().samples.len(), 3000);
+    }
+
+    #[test]
+    fn a_file_cut_short_is_an_error_or_a_shorter_sound() {
+        for length in 0..FLAC.len() {
+            assert!(
+                decode(FLAC[..length].to_vec(), None).is_err(),
+                "{length} bytes"
+            );
+        }
+        for length in 0..MP3.len() {
+            if let Ok(sound) = decode(MP3[..length].to_vec(), None) {
+                assert!(sound.samples.len() <= 3000);
+            }
+        }
+    }
+}

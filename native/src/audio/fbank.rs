@@ -114,3 +114,87 @@ fn kaldi_filters() -> MelFilters {
 fn mel(hz: f64) -> f64 {
     1127.0 * (1.0 + hz / 700.0).ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::test_signals::noise;
+
+    fn fbank(samples: &[f32]) -> Vec<Vec<f32>> {
+        kaldi_fbank(samples).unwrap().to_vec2().unwrap()
+    }
+
+    fn assert_values(fbank: &[Vec<f32>], expected: &[(usize, usize, f32)]) {
+        for &(frame, channel, value) in expected {
+            let difference = fbank[frame][channel] - value;
+            assert!(
+                difference.abs() < 3e-5,
+                "frame {frame}, channel {channel}: {difference:e}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_equal_the_references() {
+        // torchaudio 2.3.1, compliance.kaldi.fbank less its mean, of 12,000 samples of the noise.
+        let features = fbank(&noise(12_000));
+        assert_eq!((features.len(), features[0].len()), (73, 80));
+        let expected = [
+            (0, 0, 0.363_739_73),
+            (0, 79, 0.386_599_06),
+            (3, 10, 0.543_471_1),
+            (40, 40, -0.400_489_1),
+            (72, 79, 0.467_101_57),
+            (72, 1, -0.063_151_84),
+        ];
+        assert_values(&features, &expected);
+    }
+
+    #[test]
+    fn silence_lies_on_the_floor_of_float32s_epsilon() {
+        // The reference, on the noise with its second half silent.
+        let mut samples = noise(12_000);
+        samples[6000..].fill(0.0);
+        let expected = [
+            (60, 0, -6.348_122_6),
+            (60, 40, -10.325_541),
+            (10, 40, 9.652_946),
+        ];
+        assert_values(&fbank(&samples), &expected);
+    }
+
+    #[test]
+    fn neither_a_gain_nor_an_offset_changes_the_features() {
+        let features = fbank(&noise(4000)).concat();
+        let louder: Vec<f32> = noise(4000).iter().map(|x| x * 0.5 + 0.25).collect();
+        for (a, b) in features.iter().zip(fbank(&louder).concat()) {
+            assert!((a - b).abs() < 1e-3, "{a} against {b}");
+        }
+    }
+
+    #[test]
+    fn every_channel_averages_to_zero() {
+        let features = fbank(&noise(8000));
+        for channel in 0..CHANNELS {
+            let sum: f32 = features.iter().map(|frame| frame[channel]).sum();
+            assert!((sum / features.len() as f32).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_povey_window_has_torchaudios_values() {
+        let window = povey();
+        assert_eq!((window[0], window[399]), (0.0, 0.0));
+        assert_eq!((window[1], window[200]), (2.651_345_6e-4, 0.999_986_8));
+    }
+
+    #[test]
+    fn a_recording_shorter_than_a_frame_is_an_error() {
+        assert_eq!(fbank(&noise(400)).len(), 1);
+        let error = kaldi_fbank(&noise(399)).unwrap_err().to_string();
+        assert!(
+            error.contains("399 samples") && error.contains("too short"),
+            "{error}"
+        );
+    }
+}

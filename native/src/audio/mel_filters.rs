@@ -103,3 +103,42 @@ fn mel_to_hz(mel: f64) -> f64 {
         HZ_PER_MEL * mel
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All weights, each multiplied by 1 + its place modulo 97, summed in float64.
+    fn checksum(filters: &MelFilters, bins: usize) -> f64 {
+        let mut sum = 0.0;
+        for (row, filter) in filters.filters.iter().enumerate() {
+            for (column, &weight) in (filter.first_bin..).zip(&filter.weights) {
+                sum += f64::from(weight) * ((row * bins + column) % 97 + 1) as f64;
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn filters_equal_librosas() {
+        // librosa 0.10.2, filters.mel; the second are whisper's stored filters, too.
+        let mel = MelFilters::slaney(24_000, 1920, 80);
+        assert_eq!(checksum(&mel, 961), 278.269_165_366_894_64);
+        let whisper = MelFilters::slaney(16_000, 400, 128);
+        assert_eq!(checksum(&whisper, 201), 155.324_074_330_170_33);
+        let first = &whisper.filters[0];
+        assert_eq!((first.first_bin, first.weights[0]), (1, 0.012_373_987));
+    }
+
+    #[test]
+    fn each_filter_weighs_its_own_bins() {
+        let rows = [
+            vec![0.0, 0.5, 0.25, 0.0],
+            vec![0.0; 4],
+            vec![0.0, 0.0, 0.0, 2.0],
+        ];
+        let filters = MelFilters::from_rows(rows.into_iter());
+        let energies: Vec<f64> = filters.apply(&[100.0, 1.0, 2.0, 3.0]).collect();
+        assert_eq!(energies, [1.0, 0.0, 6.0]);
+    }
+}

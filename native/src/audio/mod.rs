@@ -7,6 +7,8 @@ mod mel_filters;
 mod resample;
 mod riff;
 mod stft;
+#[cfg(test)]
+mod test_signals;
 mod waveform;
 mod whisper_mel;
 

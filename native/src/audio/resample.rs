@@ -9,7 +9,8 @@ const ROLLOFF: f64 = 0.99;
 /// (`torchaudio.transforms.Resample`, defaults).
 ///
 /// The kernel has torchaudio's values: computed in float64 from a phase that was rounded to
-/// float32, then stored as float32. Samples come out equal to torch's, bit for bit. The result has
+/// float32, then stored as float32. More than 20,480 samples come out equal to torch's, bit for
+/// bit; for fewer torch sums in another order, so that the last bits differ. The result has
 /// ⌈samples · to / from⌉ elements, where torch rounds the quotient to float32 first, so that long
 /// recordings can come out one sample shorter. A rate of 0 gives silence of length 0.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
@@ -34,7 +35,10 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
             let taps = taps.get(skipped..).unwrap_or_default();
             // One float32 fused multiply-add after the other, in the order of the taps: so
             // torch's convolution sums, to the last bit.
-            *out = taps.iter().zip(inside).fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
+            *out = taps
+                .iter()
+                .zip(inside)
+                .fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
         }
     }
     resampled
@@ -83,4 +87,102 @@ fn tap(time: f64, scale: f64) -> f32 {
 
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::test_signals::{noise, sine};
+
+    #[test]
+    fn samples_equal_torchaudios_to_the_last_bit() {
+        // torchaudio 2.3.1, Resample(from, to) of 24,000 samples of the noise.
+        let places = [0, 17, 1000, 4001];
+        let cases: [(u32, u32, [f32; 4], usize, f32); 4] = [
+            (
+                22_050,
+                24_000,
+                [-0.520_126_94, 1.214_841_4, 0.135_006_01, 0.804_565_13],
+                26_122,
+                -0.135_123_71,
+            ),
+            (
+                44_100,
+                16_000,
+                [-0.194_478_48, -0.082_961_95, -0.043_446_686, -0.125_595_58],
+                8707,
+                0.020_652_404,
+            ),
+            (
+                48_000,
+                24_000,
+                [-0.384_898_8, 0.211_424_23, -0.020_769_36, 0.201_677_34],
+                11_999,
+                0.083_335_675,
+            ),
+            (
+                16_000,
+                24_000,
+                [-0.520_126_94, -0.059_403_1, -0.186_112_46, -0.371_105_13],
+                35_999,
+                -0.219_368_12,
+            ),
+        ];
+        for (from, to, expected, last, last_expected) in cases {
+            let resampled = resample(&noise(24_000), from, to);
+            assert_eq!(
+                places.map(|at| resampled[at]),
+                expected,
+                "{from} to {to} Hz"
+            );
+            assert_eq!(resampled.len(), last + 1, "{from} to {to} Hz");
+            assert_eq!(resampled[last], last_expected, "{from} to {to} Hz");
+        }
+    }
+
+    #[test]
+    fn the_length_is_rounded_in_float32_as_torch_rounds_it() {
+        // 90,569 · 320 / 441 is a little more than 65,719, which float32 cannot tell from it.
+        assert_eq!(resample(&vec![0.0; 90_569], 22_050, 16_000).len(), 65_719);
+        assert_eq!(resample(&vec![0.0; 180_697], 44_100, 16_000).len(), 65_559);
+        assert_eq!(resample(&vec![0.0; 442], 22_050, 16_000).len(), 321);
+    }
+
+    #[test]
+    fn a_sine_in_the_pass_band_stays_the_same_sine() {
+        let resampled = resample(&sine(4410, 1000.0, 44_100), 44_100, 24_000);
+        let expected = sine(2400, 1000.0, 24_000);
+        assert_eq!(resampled.len(), expected.len());
+        for (at, (a, b)) in resampled
+            .iter()
+            .zip(&expected)
+            .enumerate()
+            .take(2300)
+            .skip(100)
+        {
+            assert!((a - b).abs() < 2e-3, "sample {at}: {a} against {b}");
+        }
+    }
+
+    #[test]
+    fn a_sine_above_the_new_nyquist_frequency_vanishes() {
+        let resampled = resample(&sine(4800, 11_000.0, 48_000), 48_000, 16_000);
+        let loudest = resampled[100..1500]
+            .iter()
+            .fold(0.0_f32, |m, x| m.max(x.abs()));
+        assert!(loudest < 5e-3, "{loudest}");
+    }
+
+    #[test]
+    fn no_samples_and_impossible_rates_give_no_samples() {
+        assert!(resample(&[], 44_100, 16_000).is_empty());
+        assert!(resample(&[1.0], 0, 16_000).is_empty());
+        assert!(resample(&[1.0], 16_000, 0).is_empty());
+    }
+
+    #[test]
+    fn rates_without_a_common_divisor_need_no_table_of_all_phases() {
+        // torchaudio would build 16,000 filters of 44,137 taps here, 2.8 GB.
+        assert_eq!(resample(&noise(300), 44_101, 16_000).len(), 109);
+    }
 }

@@ -157,3 +157,111 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
         .first_chunk()
         .map(|b| u32::from_le_bytes(*b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wav file of one format chunk and one data chunk that states `length`.
+    fn wav(tag: u16, channels: u16, bits: u16, data: &[u8], length: u32) -> Vec<u8> {
+        let block = channels * bits / 8;
+        let mut file = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0".to_vec();
+        file.extend(tag.to_le_bytes());
+        file.extend(channels.to_le_bytes());
+        file.extend(22_050_u32.to_le_bytes());
+        file.extend((22_050 * u32::from(block)).to_le_bytes());
+        file.extend(block.to_le_bytes());
+        file.extend(bits.to_le_bytes());
+        file.extend(b"data");
+        file.extend(length.to_le_bytes());
+        file.extend(data);
+        file
+    }
+
+    fn samples(tag: u16, bits: u16, data: &[u8]) -> Vec<f32> {
+        decode(&wav(tag, 1, bits, data, data.len() as u32))
+            .unwrap()
+            .samples
+    }
+
+    fn message(file: &[u8]) -> String {
+        decode(file).err().expect("decoded")
+    }
+
+    #[test]
+    fn integers_are_scaled_as_libsndfile_scales_them() {
+        assert_eq!(samples(PCM, 8, &[0, 128, 255]), [-1.0, 0.0, 127.0 / 128.0]);
+        assert_eq!(samples(PCM, 16, &[0, 0x80, 1, 0]), [-1.0, 1.0 / 32_768.0]);
+        let sample = 1.0 / 8_388_608.0;
+        assert_eq!(
+            samples(PCM, 24, &[0, 0, 0x80, 0xff, 0xff, 0xff]),
+            [-1.0, -sample]
+        );
+        // The largest 32-bit sample rounds up to full scale.
+        assert_eq!(
+            samples(PCM, 32, &[0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0x7f]),
+            [-1.0, 1.0]
+        );
+    }
+
+    #[test]
+    fn floats_are_taken_as_they_are() {
+        assert_eq!(samples(IEEE_FLOAT, 32, &1.5_f32.to_le_bytes()), [1.5]);
+        assert_eq!(samples(IEEE_FLOAT, 64, &0.1_f64.to_le_bytes()), [0.1_f32]);
+    }
+
+    #[test]
+    fn the_extensible_format_is_looked_through() {
+        let mut file = wav(EXTENSIBLE, 2, 16, &[], 0);
+        file.truncate(36);
+        file[16] = 40;
+        file.extend([22, 0, 16, 0, 3, 0, 0, 0, 1, 0]);
+        file.extend([0; 14]);
+        file.extend(b"data\x04\0\0\0\x00\x40\x00\xc0");
+        let sound = decode(&file).unwrap();
+        assert_eq!((sound.channels, sound.samples), (2, vec![0.5, -0.5]));
+    }
+
+    #[test]
+    fn a_length_that_was_never_filled_in_means_the_rest_of_the_file() {
+        let sound = decode(&wav(PCM, 1, 16, &[0, 0x40, 0, 0x20], u32::MAX)).unwrap();
+        assert_eq!(sound.samples, [0.5, 0.25]);
+    }
+
+    #[test]
+    fn data_cut_short_end_with_the_last_complete_frame() {
+        let sound = decode(&wav(PCM, 2, 16, &[0, 0x40, 0, 0x20, 0, 0x10, 7], 400)).unwrap();
+        assert_eq!(sound.samples, [0.5, 0.25]);
+    }
+
+    #[test]
+    fn chunks_of_other_kinds_are_skipped_with_their_padding() {
+        let mut file = wav(PCM, 1, 16, &[0, 0x40], 2);
+        file.splice(36..36, *b"LIST\x05\0\0\0INFOx\0");
+        file.extend(b"LIST\x04\0\0\0INFO");
+        assert_eq!(decode(&file).unwrap().samples, [0.5]);
+    }
+
+    #[test]
+    fn every_cut_through_the_header_is_an_error() {
+        let file = wav(PCM, 1, 16, &[0, 0x40], 2);
+        for length in 0..44 {
+            let reason = message(&file[..length]);
+            assert!(
+                reason.contains("cut short") || reason.contains("no data"),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        const A_LAW: u16 = 6;
+        assert!(message(&wav(A_LAW, 1, 8, &[0], 1)).contains("convert it"));
+        assert!(message(&wav(PCM, 1, 64, &[0], 1)).contains("64 bits"));
+        assert!(message(&wav(PCM, 0, 16, &[0], 1)).contains("no channels"));
+        let mut file = wav(PCM, 1, 16, &[0, 0x40], 2);
+        file.drain(12..36);
+        assert!(message(&file).contains("before its format chunk"));
+    }
+}

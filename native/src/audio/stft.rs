@@ -61,3 +61,51 @@ fn hann_over(n: usize, period: usize) -> Vec<f32> {
         .map(|i| f64::from(i as f32 * step).cos() as f32 * -0.5 + 0.5)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reflection_mirrors_without_repeating_the_edge() {
+        let padded = reflect(&[1.0, 2.0, 3.0, 4.0], 3);
+        assert_eq!(
+            padded,
+            Some(vec![4.0, 3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0])
+        );
+        assert_eq!(reflect(&[1.0, 2.0], 0), Some(vec![1.0, 2.0]));
+    }
+
+    #[test]
+    fn reflection_needs_more_samples_than_it_adds() {
+        assert_eq!(reflect(&[1.0, 2.0, 3.0], 3), None);
+        assert_eq!(reflect(&[], 0), None);
+    }
+
+    #[test]
+    fn windows_have_torchs_values() {
+        // torch 2.3.1, hann_window(1920) and hann_window(400, periodic=False).
+        let periodic = hann(1920);
+        assert_eq!(
+            (periodic[0], periodic[1], periodic[640]),
+            (0.0, 2.682_209e-6, 0.75)
+        );
+        assert_eq!((periodic[960], periodic[1919]), (1.0, 2.682_209e-6));
+        let symmetric = symmetric_hann(400);
+        assert_eq!((symmetric[0], symmetric[1]), (0.0, 6.198_883e-5));
+        assert_eq!((symmetric[200], symmetric[399]), (0.999_984_5, 0.0));
+    }
+
+    #[test]
+    fn the_spectrum_of_a_shifted_impulse_turns_its_phase() {
+        let mut transform = FrameTransform::new(8);
+        // What an earlier, longer frame left behind must not stay.
+        transform.spectrum([9.0; 8].into_iter());
+        let spectrum = transform.spectrum([0.0, 1.0].into_iter());
+        assert_eq!(spectrum.len(), 5);
+        for (bin, z) in spectrum.iter().enumerate() {
+            let expected = Complex64::cis(-std::f64::consts::TAU * bin as f64 / 8.0);
+            assert!((z - expected).norm() < 1e-15, "bin {bin}: {z}");
+        }
+    }
+}

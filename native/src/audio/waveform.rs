@@ -9,6 +9,11 @@ use crate::{Error, Result};
 /// The lowest rate the reference resamples from, Hz (CosyVoice `load_wav`, `min_sr`).
 pub const MIN_SAMPLE_RATE: u32 = 16_000;
 
+/// Of a written sample.
+const SAMPLE_BYTES: u32 = 4;
+/// More than the header of a written file takes.
+const MAX_HEADER_BYTES: u32 = 128;
+
 /// A mono recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waveform {
@@ -60,8 +65,19 @@ impl Waveform {
     }
 
     /// Writes a mono wav of 32-bit floats, beside `path` first and then renamed to it, so that
-    /// an interrupted run leaves no half file.
+    /// an interrupted run leaves no half file. An error where a wav header cannot state the
+    /// sample rate or the length (4 GiB).
     pub fn write_f32(&self, path: &Path) -> Result<()> {
+        if !(1..=u32::MAX / SAMPLE_BYTES).contains(&self.sample_rate)
+            || self.samples.len() > ((u32::MAX - MAX_HEADER_BYTES) / SAMPLE_BYTES) as usize
+        {
+            return Err(Error::input(format!(
+                "{}: {} samples at {} Hz do not fit into a wav file",
+                path.display(),
+                self.samples.len(),
+                self.sample_rate
+            )));
+        }
         let temporary = temporary_beside(path)?;
         let written = self
             .write_to(&temporary)
@@ -148,4 +164,149 @@ fn temporary_beside(path: &Path) -> Result<PathBuf> {
     temporary.push(name);
     temporary.push(format!(".{}.tmp", std::process::id()));
     Ok(path.with_file_name(temporary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::test_signals::noise;
+
+    fn error_of(name: &str, contents: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, contents).unwrap();
+        let error = Waveform::read(&path).unwrap_err().to_string();
+        assert!(error.contains(name), "does not name the file: {error}");
+        error
+    }
+
+    fn written(channels: u16, sample_rate: u32, samples: &[f32]) -> Vec<u8> {
+        let mut file = std::io::Cursor::new(Vec::new());
+        let spec = hound::WavSpec {
+            channels,
+            sample_rate,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+        samples
+            .iter()
+            .for_each(|&sample| writer.write_sample(sample).unwrap());
+        writer.finalize().unwrap();
+        file.into_inner()
+    }
+
+    #[test]
+    fn a_written_file_reads_back_the_same_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("speech.wav");
+        let speech = Waveform {
+            samples: noise(1000),
+            sample_rate: 24_000,
+        };
+        speech.write_f32(&path).unwrap();
+        speech.write_f32(&path).unwrap();
+        assert_eq!(Waveform::read(&path).unwrap(), speech);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_named_when_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("speech.wav");
+        let speech = Waveform {
+            samples: noise(10),
+            sample_rate: 24_000,
+        };
+        assert!(
+            speech
+                .write_f32(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("missing")
+        );
+        assert!(speech.write_f32(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn a_rate_that_no_header_can_state_is_an_error_when_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        for sample_rate in [0, u32::MAX] {
+            let speech = Waveform {
+                samples: noise(10),
+                sample_rate,
+            };
+            let error = speech
+                .write_f32(&folder.path().join("speech.wav"))
+                .unwrap_err();
+            assert!(error.to_string().contains("do not fit"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn channels_are_averaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stereo.wav");
+        std::fs::write(&path, written(2, 44_100, &[0.5, 0.25, -1.0, 1.0])).unwrap();
+        let stereo = Waveform::read(&path).unwrap();
+        assert_eq!(
+            stereo,
+            Waveform {
+                samples: vec![0.375, 0.0],
+                sample_rate: 44_100
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_no_recording_is_an_error_that_names_the_file() {
+        assert!(error_of("a.wav", b"").contains("empty"));
+        assert!(error_of("a.wav", b"RIFF").contains("cut short"));
+        assert!(error_of("a.wav", b"hello, this is a text").contains("neither a wav"));
+        assert!(error_of("a.mp3", b"ID3 but nothing after it").contains("cannot be decoded"));
+        assert!(error_of("a.flac", b"fLaC").contains("cannot be decoded"));
+        assert!(error_of("a.wav", &written(1, 24_000, &[])).contains("no samples"));
+        let mut without_rate = written(1, 24_000, &[0.5]);
+        without_rate[24..28].fill(0);
+        assert!(error_of("a.wav", &without_rate).contains("0 Hz"));
+        let samples = [0.0, 0.5, f32::NAN, 0.5];
+        let error = error_of("a.wav", &written(1, 2, &samples));
+        assert!(error.contains("1.000 s from the start"), "{error}");
+        assert!(error_of("a.wav", &written(2, 24_000, &[0.0, f32::INFINITY])).contains("finite"));
+        let missing = Waveform::read(Path::new("no such file.wav"))
+            .unwrap_err()
+            .to_string();
+        assert!(missing.contains("no such file.wav"), "{missing}");
+    }
+
+    #[test]
+    fn rates_below_16_khz_cannot_be_resampled() {
+        for sample_rate in [1, 7, 8000, 15_999] {
+            let recording = Waveform {
+                samples: noise(100),
+                sample_rate,
+            };
+            let error = recording.resampled(24_000).unwrap_err().to_string();
+            assert!(error.contains(&format!("{sample_rate} Hz")), "{error}");
+            assert_eq!(recording.resampled(sample_rate).unwrap(), recording.samples);
+        }
+        let recording = Waveform {
+            samples: noise(100),
+            sample_rate: 16_000,
+        };
+        assert_eq!(recording.resampled(24_000).unwrap().len(), 150);
+    }
+
+    #[test]
+    fn the_duration_is_samples_over_rate() {
+        assert_eq!(
+            Waveform {
+                samples: vec![0.0; 36_000],
+                sample_rate: 24_000
+            }
+            .seconds(),
+            1.5
+        );
+    }
 }

@@ -48,3 +48,59 @@ pub fn whisper_log_mel(wav_16k: &[f32]) -> Result<Tensor> {
     }
     Ok(Tensor::from_vec(log_mel, (CHANNELS, frames), &Device::Cpu)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::test_signals::noise;
+
+    fn log_mel(samples: &[f32]) -> Vec<Vec<f32>> {
+        whisper_log_mel(samples).unwrap().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn values_equal_the_references() {
+        // openai-whisper 20231117 under torch 2.3.1, of 12,000 samples of the noise.
+        let log_mel = log_mel(&noise(12_000));
+        assert_eq!((log_mel.len(), log_mel[0].len()), (128, 75));
+        let expected = [
+            (0, 0, 0.520_035_3),
+            (127, 0, 1.065_374),
+            (10, 3, 1.008_049_5),
+            (64, 40, 1.008_219_7),
+            (127, 74, 0.936_264),
+            (1, 74, 1.047_948_6),
+        ];
+        for (channel, frame, value) in expected {
+            let difference: f32 = log_mel[channel][frame] - value;
+            assert!(
+                difference.abs() < 1e-6,
+                "channel {channel}, frame {frame}: {difference:e}"
+            );
+        }
+    }
+
+    #[test]
+    fn silence_lies_eight_decades_below_the_peak() {
+        let mut samples = noise(12_000);
+        samples[6000..].fill(0.0);
+        let values = log_mel(&samples).concat();
+        let peak = values.iter().copied().fold(f32::MIN, f32::max);
+        let floor = values.iter().copied().fold(f32::MAX, f32::min);
+        // The reference gives 1.25733 and -0.74267: 8 decades, divided by 4.
+        assert!((peak - 1.257_33).abs() < 1e-5, "{peak}");
+        assert!((floor + 0.742_67).abs() < 1e-5, "{floor}");
+        assert_eq!(log_mel(&samples)[5][74], floor);
+    }
+
+    #[test]
+    fn a_recording_that_cannot_be_reflected_is_an_error() {
+        assert_eq!(log_mel(&noise(201))[0].len(), 1);
+        let error = whisper_log_mel(&noise(200)).unwrap_err().to_string();
+        assert!(
+            error.contains("200 samples") && error.contains("too short"),
+            "{error}"
+        );
+        assert!(whisper_log_mel(&[]).is_err());
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use native::device::{DeviceName, parse_precision};
+use native::device::{DeviceName, Precision};
 use native::engine::EngineOptions;
 use native::model_dir::LmWeights;
 use native::text::{FrontendOptions, NormalizerKind};
@@ -19,8 +19,8 @@ pub struct ModelOptions {
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
     /// f32, bf16 or f16; only f32 is held to the reference
-    #[arg(long, default_value = "f32", value_parser = parse_precision)]
-    pub precision: candle_core::DType,
+    #[arg(long, default_value = "f32")]
+    pub precision: Precision,
     /// Which of the language model's weight files
     #[arg(long, value_enum, default_value_t = LmFile::Reference)]
     pub lm_weights: LmFile,
@@ -105,7 +105,7 @@ impl ModelOptions {
     pub fn engine(&self) -> native::Result<EngineOptions> {
         Ok(EngineOptions {
             device: self.device.open()?,
-            precision: self.precision,
+            precision: self.precision.dtype(),
             frontend: self.text.frontend(),
             pooling: match self.pooling {
                 Pooling::Ort118 => PartialWindow::Ort118,

@@ -88,7 +88,9 @@ impl Args {
             eprintln!("warning: {warning}");
         }
         let started = Instant::now();
-        let voice = engine.voice(&prompt_wav, &mut NoTap)?;
+        let voice = engine
+            .voice(&prompt_wav, &mut NoTap)
+            .with_context(|| self.prompt_wav.display().to_string())?;
         let prompt = started.elapsed().as_secs_f64();
 
         let draws = match self.torch_draws {

@@ -33,7 +33,7 @@ pub struct FlowInput<'a> {
     pub prompt_tokens: &'a [u32],
     /// Log-mel spectrogram of the prompt, [frames, 80].
     pub prompt_mel: &'a Tensor,
-    /// Speaker embedding as the speaker network gives it, [192].
+    /// Speaker embedding as the speaker network gives it, `[192]`.
     pub embedding: &'a Tensor,
     /// Frames see no further than the end of their chunk, so that the frames of a shorter
     /// synthesis keep their value in a longer one.
@@ -84,7 +84,7 @@ impl Flow {
         })
     }
 
-    /// Projects the speaker embedding [192] to what the network is conditioned on, [80].
+    /// Projects the speaker embedding `[192]` to what the network is conditioned on, `[80]`.
     pub fn speaker(&self, embedding: &Tensor) -> Result<Tensor> {
         let width = self.config.spk_embed_dim;
         if embedding.dims() != [width] {
@@ -130,7 +130,7 @@ impl Flow {
         Ok(mu.t()?.contiguous()?.to_dtype(DType::F32)?)
     }
 
-    /// Gathers what the solver is conditioned on: `mu` [80, frames], the projected `speaker` [80]
+    /// Gathers what the solver is conditioned on: `mu` [80, frames], the projected `speaker` `[80]`
     /// and the prompt's mel [prompt frames, 80], which covers the first frames.
     pub fn condition(
         &self,

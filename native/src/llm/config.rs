@@ -146,8 +146,8 @@ mod json {
             let (heads, kv_heads) = (c.num_attention_heads, c.num_key_value_heads);
             if heads == 0
                 || kv_heads == 0
-                || heads % kv_heads != 0
-                || c.hidden_size % (2 * heads) != 0
+                || !heads.is_multiple_of(kv_heads)
+                || !c.hidden_size.is_multiple_of(2 * heads)
             {
                 return Err(format!(
                     "a hidden size of {}, {heads} heads and {kv_heads} key-value heads do not fit together",

@@ -1,9 +1,10 @@
 //! Qwen2's decoder, with a cache of keys and values.
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Embedding, Linear, Module, RmsNorm, VarBuilder};
+use candle_nn::{Embedding, Module, VarBuilder};
 
 use super::QwenConfig;
+use crate::ops::{Projection, RmsNorm};
 
 /// The body of the language model.
 #[derive(Clone, Debug)]
@@ -25,10 +26,10 @@ struct Layer {
 
 #[derive(Clone, Debug)]
 struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    o_proj: Linear,
+    q_proj: Projection,
+    k_proj: Projection,
+    v_proj: Projection,
+    o_proj: Projection,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
@@ -36,14 +37,14 @@ struct Attention {
 
 #[derive(Clone, Debug)]
 struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
-    down_proj: Linear,
+    gate_proj: Projection,
+    up_proj: Projection,
+    down_proj: Projection,
 }
 
 impl Qwen2 {
     pub(super) fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
-        let norm = |vb| candle_nn::rms_norm(config.hidden_size, config.rms_norm_eps, vb);
+        let norm = |vb| RmsNorm::load(config.hidden_size, config.rms_norm_eps, vb);
         let layers = (0..config.num_hidden_layers)
             .map(|i| {
                 let vb = vb.pp("layers").pp(i);
@@ -127,10 +128,10 @@ impl Attention {
         let (hidden, head_dim) = (config.hidden_size, config.head_dim());
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         Ok(Self {
-            q_proj: candle_nn::linear(hidden, heads * head_dim, vb.pp("q_proj"))?,
-            k_proj: candle_nn::linear(hidden, kv_heads * head_dim, vb.pp("k_proj"))?,
-            v_proj: candle_nn::linear(hidden, kv_heads * head_dim, vb.pp("v_proj"))?,
-            o_proj: candle_nn::linear_no_bias(heads * head_dim, hidden, vb.pp("o_proj"))?,
+            q_proj: Projection::load(hidden, heads * head_dim, vb.pp("q_proj"))?,
+            k_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("k_proj"))?,
+            v_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("v_proj"))?,
+            o_proj: Projection::load_no_bias(heads * head_dim, hidden, vb.pp("o_proj"))?,
             heads,
             kv_heads,
             head_dim,
@@ -183,9 +184,9 @@ impl Mlp {
     fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
-            gate_proj: candle_nn::linear_no_bias(hidden, inner, vb.pp("gate_proj"))?,
-            up_proj: candle_nn::linear_no_bias(hidden, inner, vb.pp("up_proj"))?,
-            down_proj: candle_nn::linear_no_bias(inner, hidden, vb.pp("down_proj"))?,
+            gate_proj: Projection::load_no_bias(hidden, inner, vb.pp("gate_proj"))?,
+            up_proj: Projection::load_no_bias(hidden, inner, vb.pp("up_proj"))?,
+            down_proj: Projection::load_no_bias(inner, hidden, vb.pp("down_proj"))?,
         })
     }
 

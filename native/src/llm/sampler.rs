@@ -179,3 +179,180 @@ impl SplitMix64 {
         last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Strategy, *};
+
+    fn torch(seed: u64) -> Sampler {
+        let multinomial = Multinomial::MklStream;
+        Sampler::new(
+            Strategy::Torch { seed, multinomial },
+            SamplingConfig::default(),
+        )
+    }
+
+    /// Twelve draws from logits by a formula, with a history in which the likeliest token is
+    /// planted, so that repetitions happen; end of speech is masked at every other draw.
+    fn draws(row: usize) -> Vec<u32> {
+        let hash = |i: usize| (i * 7919 + row * 104_729) % 2003;
+        let scale = [128.0, 256.0, 64.0, 512.0][row];
+        let logits: Vec<f32> = (0..6761).map(|i| hash(i) as f32 / scale).collect();
+        let likeliest = argmax(&logits);
+        let mut sampler = torch(100 + row as u64);
+        let (mut history, mut drawn) = (Vec::new(), Vec::new());
+        for j in 0..12 {
+            let masked = (j % 2 == 1).then_some(6561);
+            let token = sampler.sample(&logits, &history, masked).unwrap();
+            drawn.push(token);
+            history.push(token);
+            if j % 3 == 0 {
+                history.push(likeliest);
+            }
+        }
+        drawn
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_references_tokens() {
+        // Printed by `ras_sampling` of CosyVoice ace7c47 on torch 2.3.1.
+        let reference: [[u32; 12]; 4] = [
+            [
+                3123, 237, 2843, 4286, 3683, 1812, 6569, 5406, 6289, 2563, 2843, 5686,
+            ],
+            [
+                5046, 760, 1600, 5606, 2440, 1320, 3883, 3603, 3043, 6146, 1040, 2763,
+            ],
+            [
+                6086, 2963, 961, 2360, 4363, 77, 2683, 5246, 6086, 3243, 4966, 5894,
+            ],
+            [
+                3443, 4886, 557, 6006, 5166, 5726, 3163, 1720, 4177, 2840, 3317, 5446,
+            ],
+        ];
+        for (row, tokens) in reference.iter().enumerate() {
+            assert_eq!(draws(row), tokens, "row {row}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_token_is_forbidden_for_one_draw() {
+        // One token has all the probability, so a second one can only come from its being
+        // forbidden.
+        let mut logits = vec![0.0; 50];
+        logits[7] = 60.0;
+        let mut sampler = torch(1);
+        assert_eq!(sampler.sample(&logits, &[], None).unwrap(), 7);
+        assert_eq!(sampler.sample(&logits, &[7; 0], None).unwrap(), 7);
+        for _ in 0..20 {
+            assert_ne!(sampler.sample(&logits, &[3, 7, 4], None).unwrap(), 7);
+        }
+    }
+
+    #[test]
+    fn a_token_eleven_ago_is_forgotten() {
+        let mut logits = vec![0.0; 50];
+        logits[7] = 60.0;
+        let mut history = vec![7];
+        history.extend(20..30);
+        assert_eq!(torch(1).sample(&logits, &history, None).unwrap(), 7);
+        assert_ne!(torch(1).sample(&logits, &history[..10], None).unwrap(), 7);
+    }
+
+    #[test]
+    fn greedy_takes_the_lowest_of_the_likeliest() {
+        let mut sampler = Sampler::new(Strategy::Greedy, SamplingConfig::default());
+        let logits = [0.5, 2.0, 2.0, 1.0];
+        assert_eq!(sampler.sample(&logits, &[1, 1], None).unwrap(), 1);
+        assert_eq!(sampler.sample(&logits, &[], Some(1)).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_plain_seed_draws_in_proportion() {
+        let config = SamplingConfig {
+            top_p: 1.0,
+            win_size: 1,
+            tau_r: 2.0,
+            ..SamplingConfig::default()
+        };
+        let mut sampler = Sampler::new(Strategy::Seeded { seed: 5 }, config);
+        let logits = [1f32, 2.0, 5.0].map(f32::ln);
+        let mut counts = [0f64; 3];
+        for _ in 0..8000 {
+            counts[sampler.sample(&logits, &[], None).unwrap() as usize] += 1.0;
+        }
+        // Five standard deviations of the largest count are 217.
+        for (count, wanted) in counts.iter().zip([1000.0, 2000.0, 5000.0]) {
+            assert!((count - wanted).abs() < 220.0, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_an_error() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let error = torch(0).sample(&[0.0, bad, 1.0], &[], None).unwrap_err();
+            assert!(error.to_string().contains("not numbers"), "{error}");
+        }
+        assert!(torch(0).sample(&[f32::NEG_INFINITY; 3], &[], None).is_err());
+        assert!(torch(0).sample(&[], &[], None).is_err());
+    }
+
+    #[test]
+    fn nothing_left_to_draw_is_an_error() {
+        let config = SamplingConfig {
+            top_k: 0,
+            ..SamplingConfig::default()
+        };
+        let mut sampler = Sampler::new(Strategy::Seeded { seed: 0 }, config);
+        assert!(sampler.sample(&[1.0, 2.0], &[], None).is_err());
+        assert!(torch(0).sample(&[1.0], &[0], None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_nucleus_keeps_the_token_that_crosses_and_no_further_one(
+            logits in proptest::collection::vec(-8.0f32..8.0, 1..200),
+            top_p in 0.05f64..1.0,
+            top_k in 1usize..40,
+        ) {
+            let probs = softmax(&logits);
+            let config = SamplingConfig { top_p, top_k, ..SamplingConfig::default() };
+            let (ids, kept) = nucleus(&probs, &config);
+            let before: f32 = kept[..kept.len() - 1].iter().sum();
+            prop_assert!(kept.len() <= top_k);
+            prop_assert!(before < top_p as f32, "the last one was needed");
+            let sum = before + kept[kept.len() - 1];
+            prop_assert!(
+                sum >= top_p as f32 || kept.len() == top_k.min(probs.len()),
+                "only top_k ends the nucleus early"
+            );
+            let least = kept[kept.len() - 1];
+            for (id, &p) in probs.iter().enumerate() {
+                prop_assert!(p <= least || ids.contains(&(id as u32)), "{id} is likelier");
+            }
+        }
+
+        #[test]
+        fn a_masked_token_is_never_drawn(
+            logits in proptest::collection::vec(-8.0f32..8.0, 2..60),
+            history in proptest::collection::vec(0u32..60, 0..15),
+            masked in 0u32..60,
+            seed: u64,
+        ) {
+            let masked = masked % logits.len() as u32;
+            for strategy in [
+                Strategy::Torch { seed, multinomial: Multinomial::MklStream },
+                Strategy::Torch { seed, multinomial: Multinomial::TwoDraws },
+                Strategy::Seeded { seed },
+                Strategy::Greedy,
+            ] {
+                let mut sampler = Sampler::new(strategy, SamplingConfig::default());
+                if let Ok(token) = sampler.sample(&logits, &history, Some(masked)) {
+                    prop_assert!(token != masked && (token as usize) < logits.len());
+                }
+            }
+        }
+    }
+}

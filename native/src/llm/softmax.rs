@@ -86,6 +86,48 @@ fn log(x: f32) -> f32 {
     let t = 0.302_729_5f32
         .mul_add(r2, 0.399_610_82)
         .mul_add(r2, 0.666_669_5);
-    let ln2 = f64::from(0.693_147_2f32) + f64::from(-1.904_654_3e-9f32);
+    let ln2 = f64::from(std::f32::consts::LN_2) + f64::from(-1.904_654_3e-9f32);
     (ln2 * exponent + 2.0 * ratio + f64::from((r2 * r) * t)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Logits that are the same numbers in every language.
+    fn logits() -> Vec<f32> {
+        let hash = |i: u32| (i * 7919 + 3 * 104_729) % 2003;
+        (0..6761).map(|i| hash(i) as f32 / 512.0).collect()
+    }
+
+    #[test]
+    fn every_bit_is_torchs() {
+        // Printed by torch 2.3.1 on x86-64 with AVX-512.
+        let mut row = logits();
+        log_softmax(&mut row);
+        assert_eq!(
+            bits(&row[..4]),
+            [0xc0ff_953d, 0xc102_b29e, 0xc105_9a9e, 0xc108_829e]
+        );
+        assert_eq!(
+            bits(&softmax(&row)[..4]),
+            [0x39b2_2fa6, 0x3994_96f4, 0x3977_d170, 0x394e_a7e0]
+        );
+    }
+
+    #[test]
+    fn what_is_forbidden_has_no_probability() {
+        let probs = softmax(&[0.0, f32::NEG_INFINITY, 0.0, -200.0]);
+        assert_eq!(probs, [0.5, 0.0, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn probabilities_sum_to_one() {
+        let sum: f64 = softmax(&logits()).into_iter().map(f64::from).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Embedding, Linear, Module, VarBuilder};
+use candle_nn::{Embedding, Module, VarBuilder};
 
 use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
@@ -9,6 +9,7 @@ use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler};
 use crate::model_dir::ModelDir;
+use crate::ops::Projection;
 use crate::tap::{NoTap, Tap};
 use crate::weights::Weights;
 use crate::{Error, Result};
@@ -19,7 +20,7 @@ use crate::{Error, Result};
 pub struct SpeechLm {
     body: Qwen2,
     speech_embedding: Embedding,
-    llm_decoder: Linear,
+    llm_decoder: Projection,
     config: LmConfig,
 }
 
@@ -44,7 +45,7 @@ impl SpeechLm {
         Ok(Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
             speech_embedding: candle_nn::embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
-            llm_decoder: candle_nn::linear_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
+            llm_decoder: Projection::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
             config: config.clone(),
         })
     }
@@ -160,7 +161,7 @@ impl SpeechLm {
 
     /// Embeddings, [positions, hidden].
     fn embed(&self, input: &[InputId]) -> Result<Tensor> {
-        let device = self.llm_decoder.weight().device();
+        let device = self.llm_decoder.device();
         let mut parts = Vec::new();
         for run in input.chunk_by(|a, b| a.is_text() == b.is_text()) {
             let ids: Vec<u32> = run.iter().map(|id| id.id()).collect();

@@ -1,8 +1,12 @@
-//! What a model directory holds: the configuration in `cosyvoice3.yaml` and the weight files.
+//! What a model directory holds: the configuration in `cosyvoice3.yaml`, the weight files, and
+//! the saved speakers.
 
 mod config;
 mod dir;
 mod hyper_yaml;
+mod saved_speakers;
+mod torch_archive;
 
 pub use config::ModelConfig;
 pub use dir::{LmWeights, ModelDir};
+pub use saved_speakers::{SavedSpeaker, SavedSpeakers};

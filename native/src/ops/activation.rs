@@ -33,7 +33,7 @@ const MISH_IS_IDENTITY: f32 = 20.0;
 /// By 0.5 · (1 + tanh u) = 1 / (1 + e⁻²ᵘ), which does not cancel.
 #[inline]
 fn gelu_of(x: f32) -> f32 {
-    const TWO_SQRT_2_OVER_PI: f32 = 1.595_769_1;
+    const TWO_SQRT_2_OVER_PI: f32 = 1.595_769;
     let u = TWO_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
     x / (1.0 + exp(-u))
 }

@@ -1,4 +1,4 @@
-//! Operations that the flow and the vocoder share, on any device.
+//! Operations that the networks share, on any device.
 //!
 //! On the CPU in float32 each has a kernel of its own, where candle's would be slow (single
 //! threads, copies to satisfy a matrix product) or would round more often than it must. Elsewhere
@@ -12,12 +12,16 @@ mod linear;
 mod math;
 mod matrix;
 mod norm;
+mod projection;
+mod rms_norm;
 
 pub(crate) use activation::{Snake, gelu, mish};
 pub(crate) use attention::{Positions, attention};
 pub(crate) use conv::Conv1d;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{add_gated, modulated_norm};
+pub(crate) use projection::Projection;
+pub(crate) use rms_norm::RmsNorm;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
 

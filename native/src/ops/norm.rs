@@ -7,7 +7,7 @@ use crate::ops::{elements, has_kernel};
 const EPSILON: f64 = 1e-6;
 
 /// Layer norm over the last dimension without weights of its own, then multiplied by 1 + `scale`
-/// [dim] and shifted by `shift` [dim].
+/// `[dim]` and shifted by `shift` `[dim]`.
 pub(crate) fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x
@@ -32,7 +32,7 @@ fn plain_modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Te
         .broadcast_add(shift)
 }
 
-/// `x` + `gate` · `y`, with `gate` [dim] the same for every row.
+/// `x` + `gate` · `y`, with `gate` `[dim]` the same for every row.
 pub(crate) fn add_gated(x: &Tensor, y: &Tensor, gate: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x

@@ -41,3 +41,34 @@ fn close_with_full_stop(mut text: String) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cleaned_as_in_the_reference() {
+        for (text, cleaned) in [
+            ("你 好 world 再 见", "你好world再见"),
+            ("hello world 你好 ok go", "hello world你好ok go"),
+            (" a好b", " a好b"),
+            (" 好", "好"),
+            (" 好a", "好a"),
+            ("a  b好", "ab好"),
+            ("5m²和3m³", "5m平方和3m立方"),
+            ("v1.5", "v1。5"),
+            ("a - b 好", "a，b好"),
+            ("（注）【好】`x`——完", "注好x 完"),
+            ("好，,、", "好。"),
+            ("好，a、，", "好，a。"),
+            ("一\n二\nc d", "一二c d"),
+        ] {
+            assert_eq!(clean(text), (cleaned.into(), false), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_blank_at_the_end_is_dropped_and_reported() {
+        assert_eq!(clean("好 "), ("好".into(), true));
+    }
+}

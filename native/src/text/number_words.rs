@@ -168,3 +168,56 @@ pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<String>) {
     spelled.push_str(rest);
     (spelled, unspoken)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_spelled_as_inflect_spells_them() {
+        let table = include_str!("../../tests/data/text/number_words.tsv");
+        for (digits, words) in table.lines().filter_map(|line| line.split_once('\t')) {
+            assert_eq!(number_to_words(digits).as_deref(), Ok(words), "{digits}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_inflect_refuses_are_out_of_range() {
+        for digits in [
+            format!("1{}", "0".repeat(36)),
+            format!("12{}", "0".repeat(36)),
+            "٠".repeat(37) + "5",
+            "0".repeat(4301),
+        ] {
+            assert_eq!(number_to_words(&digits), Err(OutOfRange), "{digits}");
+        }
+        assert_eq!(number_to_words(&"0".repeat(4300)).as_deref(), Ok("zero"));
+        assert_eq!(
+            number_to_words(&("٠".repeat(40) + "12")).as_deref(),
+            Ok("twelve")
+        );
+    }
+
+    #[test]
+    fn runs_of_digits_are_spelled_within_a_text() {
+        let huge = "9".repeat(40);
+        assert_eq!(
+            spell_out_numbers(&format!("a 42, x²! {huge} 7")),
+            (
+                format!("a forty-two, xzero! {huge} seven"),
+                vec![huge.clone()]
+            )
+        );
+        assert_eq!(spell_out_numbers("none"), ("none".into(), vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_spellable_digit_is_left(text in "[a-z0-9²٣ .]{0,60}") {
+            let (spelled, unspoken) = spell_out_numbers(&text);
+            prop_assert_eq!(unspoken.is_empty(), !spelled.contains(is_digit));
+        }
+    }
+}

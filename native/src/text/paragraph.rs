@@ -117,3 +117,142 @@ pub(super) fn join<E>(
 pub(super) fn is_only_punctuation(segment: &str) -> bool {
     segment.chars().all(is_punctuation_or_symbol)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(text: &str, marks: Marks) -> Vec<String> {
+        let length = |text: &str| {
+            Ok::<_, ()>(match marks {
+                Marks::Chinese => text.chars().count(),
+                Marks::English => text.split_whitespace().count(),
+            })
+        };
+        join(&sentences(text, marks).sentences, str::len, length).unwrap()
+    }
+
+    #[test]
+    fn short_sentences_stay_together_and_a_missing_full_stop_is_added() {
+        for (text, whole) in [
+            ("A: b; c", "A: b; c."),
+            ("He said \"go.\" Then left.", "He said \"go.\" Then left."),
+            ("One. Two! \"\"", "One. Two! \"\"."),
+            ("x.\"\"y.", "x.\"\"y."),
+        ] {
+            assert_eq!(split(text, Marks::English), [whole]);
+        }
+        for (text, whole) in [
+            ("你好", "你好。"),
+            ("你好。“真的？”他问", "你好。“真的？”他问。"),
+            ("一、二、三。", "一、二、三。"),
+            ("句子。”", "句子。”"),
+            ("甲：乙:丙", "甲：乙:丙。"),
+        ] {
+            assert_eq!(split(text, Marks::Chinese), [whole]);
+        }
+    }
+
+    #[test]
+    fn a_mark_right_after_another_is_dropped() {
+        assert_eq!(split("a..b?!c", Marks::English), ["a.b?c."]);
+    }
+
+    /// The lengths of the sentences in each segment of a text of sentences of these lengths.
+    fn segment_lengths(lengths: &[usize], marks: Marks) -> Vec<Vec<usize>> {
+        let (word, between) = if marks == Marks::Chinese {
+            ("好", "")
+        } else {
+            ("w", " ")
+        };
+        let stop = marks.full_stop().to_string();
+        let text: Vec<_> = lengths
+            .iter()
+            .map(|&n| vec![word; n].join(between) + &stop)
+            .collect();
+        split(&text.join(between), marks)
+            .iter()
+            .map(|segment| {
+                segment
+                    .split_terminator(&stop)
+                    .map(|s| s.matches(word).count())
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn english_segments_are_closed_by_tokens_as_in_the_reference() {
+        for (lengths, segments) in [
+            (&[70, 12, 5], &[&[70, 12, 5][..]][..]),
+            (&[70, 25, 5], &[&[70], &[25, 5]]),
+            (&[60, 25, 30], &[&[60, 25], &[30]]),
+            (&[61, 19, 30], &[&[61, 19], &[30]]),
+            (&[61, 20, 30], &[&[61], &[20, 30]]),
+        ] {
+            assert_eq!(
+                segment_lengths(lengths, Marks::English),
+                segments,
+                "{lengths:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chinese_segments_are_closed_by_characters_as_in_the_reference() {
+        for (lengths, segments) in [
+            (&[59, 25, 30][..], &[&[59, 25][..], &[30]][..]),
+            (&[60, 25, 30], &[&[60], &[25, 30]]),
+            (&[60, 25, 18], &[&[60], &[25, 18]]),
+            (&[60, 80, 18], &[&[60], &[80, 18]]),
+            (&[60, 80, 19], &[&[60], &[80], &[19]]),
+            (&[60, 19], &[&[60], &[19]]),
+        ] {
+            assert_eq!(
+                segment_lengths(lengths, Marks::Chinese),
+                segments,
+                "{lengths:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_quote_without_a_sentence_before_it_stays_with_the_next() {
+        let found = sentences(".\"x", Marks::English);
+        assert_eq!(
+            (found.sentences, found.orphan_quote),
+            (vec!["\"x.".to_owned()], true)
+        );
+    }
+
+    #[test]
+    fn segments_without_letters_or_digits_are_only_punctuation() {
+        for segment in ["", "。", "...", "“”", "$+€", "👍"] {
+            assert!(is_only_punctuation(segment), "{segment}");
+        }
+        for segment in ["a.", "。好", "1", " ", "\u{301}", "²"] {
+            assert!(!is_only_punctuation(segment), "{segment}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_sentence_marks_are_lost(text in "[ab好。.?!;:、\"” ]{1,80}", chinese: bool) {
+            let marks = if chinese { Marks::Chinese } else { Marks::English };
+            let spoken = |text: &str| text.replace(|c| marks.contains(c), "");
+            prop_assert_eq!(spoken(&split(&text, marks).concat()), spoken(&text));
+        }
+
+        #[test]
+        fn the_upper_bound_changes_no_segment(text in "[a-c]{0,9}([a-c ]{0,30}[.?!;]){0,20}[a-c]") {
+            let sentences = sentences(&text, Marks::English).sentences;
+            let length = |text: &str| Ok::<_, ()>(text.split_whitespace().count());
+            prop_assert_eq!(
+                join(&sentences, str::len, length),
+                join(&sentences, |_| usize::MAX, length)
+            );
+        }
+    }
+}

@@ -16,6 +16,10 @@ use crate::{Error, Result};
 /// Qwen2's way of cutting a text into words, before pairs of bytes are merged within them.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// Past this many bytes a text is refused: a run of blanks of twice this length makes the regular
+/// expression engine give up, and the tokenizers crate panic.
+const MAX_BYTES: usize = 4 << 20;
+
 /// Text to token ids, as `CosyVoice3Tokenizer.encode` of the reference.
 pub(super) struct Tokenizer(HfTokenizer);
 
@@ -44,6 +48,12 @@ impl Tokenizer {
 
     /// The ids of a text; special tokens within it are recognised.
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        if text.len() > MAX_BYTES {
+            return Err(Error::input(format!(
+                "a text of {} bytes is too long to be tokenised (at most {MAX_BYTES}); split it",
+                text.len()
+            )));
+        }
         let encoding = self
             .0
             .encode_fast(text, false)

@@ -56,7 +56,7 @@ impl F0Predictor {
         AHEAD_KERNEL - 1
     }
 
-    /// Mel [channels, frames] to F0 in Hz, [frames], float32; without the last
+    /// Mel [channels, frames] to F0 in Hz, `[frames]`, float32; without the last
     /// [`Self::lookahead`] frames unless `finalize`.
     pub(super) fn forward(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
         let x = mel

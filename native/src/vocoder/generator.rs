@@ -116,7 +116,7 @@ impl Generator {
         self.pre.context()
     }
 
-    /// Mel [channels, frames] and source [samples] to the wave [samples], float32. Unless
+    /// Mel [channels, frames] and source `[samples]` to the wave `[samples]`, float32. Unless
     /// `finalize`, the last frames are context only, and one more frame is left to the next call.
     pub(super) fn forward(
         &self,

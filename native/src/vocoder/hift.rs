@@ -56,7 +56,7 @@ impl Vocoder {
         })
     }
 
-    /// Fundamental frequency in Hz, [frames], of a mel [80, frames]. Computed in float64.
+    /// Fundamental frequency in Hz, `[frames]`, of a mel [80, frames]. Computed in float64.
     ///
     /// Unless `finalize`, the last three frames are context only and give none.
     pub fn f0(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
@@ -65,7 +65,7 @@ impl Vocoder {
         Ok(self.f0.forward(mel, finalize)?)
     }
 
-    /// The harmonic source, [samples], of an F0 in Hz, [frames].
+    /// The harmonic source, `[samples]`, of an F0 in Hz, `[frames]`.
     pub fn source(&self, f0: &Tensor) -> Result<Tensor> {
         let f0: Vec<f32> = f0
             .to_device(&Device::Cpu)?
@@ -74,7 +74,7 @@ impl Vocoder {
         Ok(Tensor::new(self.source.forward(&f0)?, &self.device)?)
     }
 
-    /// The wave, [samples], of a mel [80, frames] and its source [frames × 480].
+    /// The wave, `[samples]`, of a mel [80, frames] and its source [frames × 480].
     ///
     /// Unless `finalize`, the last four frames of the mel are context only, and one more is held
     /// back, because its end depends on what follows.
@@ -110,7 +110,7 @@ impl Vocoder {
             })
     }
 
-    /// The whole way from a mel [80, frames] to the wave [samples], handing out `vocoder.f0`,
+    /// The whole way from a mel [80, frames] to the wave `[samples]`, handing out `vocoder.f0`,
     /// `vocoder.source` and `vocoder.wav`.
     ///
     /// Unless `finalize`, the wave lacks the last eight frames: they need context yet to come.

@@ -89,7 +89,7 @@ impl Stft {
         self.n_fft / 2 + 1
     }
 
-    /// [samples] to a spectrum of samples / hop + 1 frames.
+    /// `[samples]` to a spectrum of samples / hop + 1 frames.
     pub(super) fn forward(&self, wave: &Tensor) -> Result<Tensor> {
         let samples = wave.dim(0)?;
         let half = self.n_fft / 2;

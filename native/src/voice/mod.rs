@@ -1,10 +1,12 @@
 //! From a recording to what the model is conditioned on: speech tokens, mel, speaker embedding.
 
 mod network;
-pub mod onnx_patch;
+mod onnx_patch;
 mod prompt;
 mod speaker;
 mod speech_tokenizer;
+#[cfg(test)]
+mod test_networks;
 
 pub use prompt::VoicePrompt;
 pub use speaker::{PartialWindow, SpeakerEncoder};

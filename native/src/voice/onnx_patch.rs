@@ -113,13 +113,12 @@ fn varint(rest: &mut &[u8]) -> Result<u64, String> {
     Err("not an ONNX file, or a damaged one".to_owned())
 }
 
+/// What is made of a sub-message: other bytes, or `None` to leave it alone.
+type Edit<'a> = &'a mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>, String>;
+
 /// `message` with every sub-message of field `number` replaced by what `edit` makes of it, or
 /// left alone where that is `None`.
-fn rewrite(
-    message: &[u8],
-    number: u64,
-    edit: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>, String>,
-) -> Result<Vec<u8>, String> {
+fn rewrite(message: &[u8], number: u64, edit: Edit<'_>) -> Result<Vec<u8>, String> {
     let mut written = Vec::with_capacity(message.len());
     for field in (Fields { rest: message }) {
         let field = field?;
@@ -289,16 +288,135 @@ fn ints_attribute(name: &[u8], ints: &[u64]) -> Vec<u8> {
     attribute
 }
 
-fn write_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+pub(super) fn write_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     write_varint(message, number << 3 | 2);
     write_varint(message, bytes.len() as u64);
     message.extend_from_slice(bytes);
 }
 
-fn write_varint(message: &mut Vec<u8>, mut value: u64) {
+pub(super) fn write_varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);
         value >>= 7;
     }
     message.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_networks::{Attribute, FLOAT, message, model, node, pool};
+    use super::*;
+
+    fn with_pool(attributes: &[(&str, Attribute)]) -> Vec<u8> {
+        let nodes = [
+            node("Relu", &["input"], "relu", &[]),
+            node("AveragePool", &["relu"], "pooled", attributes),
+            node("MaxPool", &["pooled"], "output", &pool(1, 1)),
+        ];
+        model(&nodes, &[("input", FLOAT)], ("output", FLOAT))
+    }
+
+    #[test]
+    fn only_the_average_pool_is_rewritten() {
+        let patched = divide_by_full_window(&with_pool(&pool(1, 1))).unwrap();
+        let expected = with_pool(&[
+            ("count_include_pad", Attribute::Int(1)),
+            ("kernel_shape", Attribute::Ints(&[4])),
+            ("strides", Attribute::Ints(&[4])),
+            ("pads", Attribute::Ints(&[0, 3])),
+        ]);
+        assert_eq!(patched, expected);
+    }
+
+    #[test]
+    fn pools_that_every_runtime_divides_alike_are_left_alone() {
+        for attributes in [pool(0, 1), pool(1, 0), pool(0, 0)] {
+            let file = with_pool(&attributes);
+            assert_eq!(divide_by_full_window(&file).unwrap(), file);
+        }
+    }
+
+    #[test]
+    fn packed_and_absent_lists_are_understood() {
+        let patched = divide_by_full_window(&with_pool(&[
+            ("ceil_mode", Attribute::Int(1)),
+            ("count_include_pad", Attribute::Int(1)),
+            ("kernel_shape", Attribute::PackedInts(&[2, 200])),
+            ("strides", Attribute::PackedInts(&[2, 200])),
+            ("auto_pad", Attribute::String("NOTSET")),
+        ]))
+        .unwrap();
+        let expected = with_pool(&[
+            ("count_include_pad", Attribute::Int(1)),
+            ("kernel_shape", Attribute::PackedInts(&[2, 200])),
+            ("strides", Attribute::PackedInts(&[2, 200])),
+            ("auto_pad", Attribute::String("NOTSET")),
+            ("pads", Attribute::Ints(&[0, 0, 1, 199])),
+        ]);
+        assert_eq!(patched, expected);
+    }
+
+    #[test]
+    fn a_pool_whose_last_window_is_not_understood_is_an_error() {
+        let up = || ("ceil_mode", Attribute::Int(1));
+        let counts = || ("count_include_pad", Attribute::Int(1));
+        let kernel = || ("kernel_shape", Attribute::Ints(&[4]));
+        let strides = |strides| ("strides", Attribute::Ints(strides));
+        let overlapping = [up(), counts(), kernel(), strides(&[2])];
+        let padded = [
+            up(),
+            counts(),
+            kernel(),
+            strides(&[4]),
+            ("pads", Attribute::Ints(&[1, 1])),
+        ];
+        let automatic = [
+            up(),
+            counts(),
+            kernel(),
+            strides(&[4]),
+            ("auto_pad", Attribute::String("VALID")),
+        ];
+        let empty = [up(), counts()];
+        for attributes in [&overlapping[..], &padded, &automatic, &empty] {
+            let error = divide_by_full_window(&with_pool(attributes)).unwrap_err();
+            assert!(error.contains("true count"), "{error}");
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        let file = with_pool(&pool(1, 1));
+        for length in (1..file.len()).filter(|&length| length > 6) {
+            assert!(
+                divide_by_full_window(&file[..length]).is_err(),
+                "{length} bytes"
+            );
+        }
+        assert!(divide_by_full_window(b"this is no network").is_err());
+        // A number of more than 64 bits, and a length of more than there is.
+        assert!(divide_by_full_window(&[0xff; 16]).is_err());
+        assert!(divide_by_full_window(&[0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
+        // The graph's own bytes are no message.
+        assert!(divide_by_full_window(&message(&[(7, b"abc")])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = divide_by_full_window(&bytes);
+            let _ = divide_by_full_window(&message(&[(7, &bytes)]));
+            let _ = divide_by_full_window(&message(&[(7, &message(&[(1, &bytes)]))]));
+        }
+
+        #[test]
+        fn one_wrong_byte_does_not_make_it_panic(at in 0_usize..300, byte in any::<u8>()) {
+            let mut file = with_pool(&pool(1, 1));
+            let at = at % file.len();
+            file[at] = byte;
+            let _ = divide_by_full_window(&file);
+        }
+    }
 }

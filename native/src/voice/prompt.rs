@@ -20,7 +20,7 @@ pub struct VoicePrompt {
     /// Log-mel spectrogram, [frames, 80], 50 frames a second, as
     /// [`mel_spectrogram`] gives it.
     pub mel: Tensor,
-    /// Speaker embedding, [192], not normalised.
+    /// Speaker embedding, `[192]`, not normalised.
     pub speaker_embedding: Tensor,
 }
 
@@ -59,5 +59,77 @@ impl VoicePrompt {
             mel: self.mel.narrow(0, 0, FRAMES_PER_TOKEN * tokens)?,
             speaker_embedding: self.speaker_embedding.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::super::speaker::PartialWindow;
+    use super::super::test_networks::{counting_tokenizer, mean_encoder};
+    use super::*;
+
+    #[derive(Default)]
+    struct Shapes(Vec<(String, Vec<usize>)>);
+
+    impl Tap for Shapes {
+        fn tensor(&mut self, stage: &str, value: &Tensor) -> Result<()> {
+            self.0.push((stage.to_owned(), value.dims().to_vec()));
+            Ok(())
+        }
+    }
+
+    fn prompt(tokens: usize, frames: usize) -> VoicePrompt {
+        let mel = Tensor::arange(0.0, (frames * 80) as f32, &Device::Cpu).unwrap();
+        VoicePrompt {
+            speech_tokens: (0..tokens as u32).collect(),
+            mel: mel.reshape((frames, 80)).unwrap(),
+            speaker_embedding: Tensor::zeros(192, DType::F32, &Device::Cpu).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_stage_is_handed_to_the_tap_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tokenizer, speaker) = (folder.path().join("t.onnx"), folder.path().join("s.onnx"));
+        std::fs::write(&tokenizer, counting_tokenizer()).unwrap();
+        std::fs::write(&speaker, mean_encoder()).unwrap();
+        let tokenizer = SpeechTokenizer::load(&tokenizer).unwrap();
+        let speaker = SpeakerEncoder::load(&speaker, PartialWindow::Ort118).unwrap();
+        let recording = Waveform {
+            samples: vec![0.1; 44_100],
+            sample_rate: 44_100,
+        };
+        let mut shapes = Shapes::default();
+        let prompt = VoicePrompt::new(&recording, &tokenizer, &speaker, &mut shapes).unwrap();
+        // One second: 50 mel frames, 100 of whisper's, 98 whole windows of the filterbank.
+        let expected = [
+            ("prompt.mel", vec![50, 80]),
+            ("prompt.whisper_mel", vec![128, 100]),
+            ("prompt.fbank", vec![98, 80]),
+            ("prompt.speaker_embedding", vec![80]),
+        ];
+        assert_eq!(
+            shapes.0,
+            expected.map(|(stage, shape)| (stage.to_owned(), shape))
+        );
+        assert_eq!(prompt.speech_tokens, [100]);
+        assert_eq!(prompt.mel.dims(), [50, 80]);
+    }
+
+    #[test]
+    fn alignment_cuts_to_two_frames_for_each_token() {
+        // Tokens, frames; tokens left.
+        for (tokens, frames, left) in [(60, 119, 59), (344, 687, 343), (10, 30, 10), (5, 1, 0)] {
+            let whole = prompt(tokens, frames);
+            let aligned = whole.aligned().unwrap();
+            assert_eq!(aligned.speech_tokens, whole.speech_tokens[..left]);
+            assert_eq!(aligned.mel.dims(), [2 * left, 80]);
+            if left > 0 {
+                let last = |mel: &Tensor| mel.get(2 * left - 1).unwrap().to_vec1::<f32>().unwrap();
+                assert_eq!(last(&aligned.mel), last(&whole.mel));
+            }
+        }
     }
 }

@@ -47,8 +47,10 @@ impl SpeakerEncoder {
         })
     }
 
-    /// The speaker embedding, [192], not normalised, of features as [`kaldi_fbank`] gives them,
+    /// The speaker embedding, `[192]`, not normalised, of features as [`kaldi_fbank`] gives them,
     /// [frames, 80].
+    ///
+    /// An error where it is not finite: the network's statistics over time need a few frames.
     pub fn embedding(&self, fbank: &Tensor) -> Result<Tensor> {
         let output = self.network.run(vec![batched(fbank)?])?;
         let embedding = output
@@ -58,6 +60,13 @@ impl SpeakerEncoder {
                     .unexpected("gives something else than a float vector")
             })?
             .to_vec();
+        if !embedding.iter().all(|x| x.is_finite()) {
+            return Err(Error::input(format!(
+                "a recording of {} filterbank frames (10 ms each) gives no finite speaker \
+                 embedding; take a longer one",
+                fbank.dim(0)?
+            )));
+        }
         let width = embedding.len();
         Ok(Tensor::from_vec(embedding, width, &Device::Cpu)?)
     }
@@ -70,5 +79,77 @@ impl SpeakerEncoder {
         let embedding = self.embedding(&fbank)?;
         tap.tensor("prompt.speaker_embedding", &embedding)?;
         Ok(embedding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_networks::{mean_encoder, pooling_encoder, rounding_tokenizer};
+    use super::*;
+    use crate::tap::NoTap;
+
+    fn loaded(bytes: &[u8], pooling: PartialWindow) -> Result<SpeakerEncoder> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("campplus.onnx");
+        std::fs::write(&path, bytes).unwrap();
+        SpeakerEncoder::load(&path, pooling)
+    }
+
+    #[test]
+    fn a_partial_window_is_divided_as_the_chosen_onnxruntime_divides_it() {
+        let ones = Tensor::ones((1, 6), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let pooled = |pooling| {
+            let encoder = loaded(&pooling_encoder(), pooling).unwrap();
+            encoder.embedding(&ones).unwrap().to_vec1::<f32>().unwrap()
+        };
+        // Windows of four over six ones: the last has two.
+        assert_eq!(pooled(PartialWindow::Ort118), [1.0, 0.5]);
+        assert_eq!(pooled(PartialWindow::TrueCount), [1.0, 1.0]);
+        assert_eq!(PartialWindow::default(), PartialWindow::Ort118);
+    }
+
+    #[test]
+    fn an_embedding_that_is_not_finite_is_an_error() {
+        let encoder = loaded(&mean_encoder(), PartialWindow::Ort118).unwrap();
+        let fbank = Tensor::full(f32::INFINITY, (2, 80), &Device::Cpu).unwrap();
+        let error = encoder.embedding(&fbank).unwrap_err().to_string();
+        assert!(error.contains("2 filterbank frames"), "{error}");
+    }
+
+    #[test]
+    fn another_network_or_none_is_an_error_that_names_the_file() {
+        for bytes in [
+            &rounding_tokenizer()[..],
+            b"",
+            b"this is no network",
+            &[0x3a, 0x7f],
+        ] {
+            for pooling in [PartialWindow::Ort118, PartialWindow::TrueCount] {
+                let error = loaded(bytes, pooling).err().expect("loaded").to_string();
+                assert!(error.contains("campplus.onnx"), "{error}");
+            }
+        }
+        let missing = SpeakerEncoder::load(Path::new("missing.onnx"), PartialWindow::Ort118);
+        assert!(
+            missing
+                .err()
+                .expect("loaded")
+                .to_string()
+                .contains("missing.onnx")
+        );
+    }
+
+    #[test]
+    fn a_recording_too_short_for_a_frame_is_an_error() {
+        let encoder = loaded(&mean_encoder(), PartialWindow::Ort118).unwrap();
+        let recording = Waveform {
+            samples: vec![0.5; 399],
+            sample_rate: 16_000,
+        };
+        let error = encoder
+            .embedding_of(&recording, &mut NoTap)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("too short"), "{error}");
     }
 }

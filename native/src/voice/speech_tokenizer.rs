@@ -71,3 +71,81 @@ impl SpeechTokenizer {
         self.tokens(&whisper_mel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::super::test_networks::{counting_tokenizer, mean_encoder, rounding_tokenizer};
+    use super::*;
+    use crate::tap::NoTap;
+
+    fn loaded(bytes: &[u8]) -> Result<SpeechTokenizer> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("speech_tokenizer_v3.onnx");
+        std::fs::write(&path, bytes).unwrap();
+        SpeechTokenizer::load(&path)
+    }
+
+    #[test]
+    fn the_network_sees_the_spectrogram_and_its_length() {
+        let mel = Tensor::new(&[[1.5_f32, 2.5, 3.5], [6560.0, 0.0, 9.9]], &Device::Cpu).unwrap();
+        let rounding = loaded(&rounding_tokenizer()).unwrap();
+        assert_eq!(rounding.tokens(&mel).unwrap(), [1, 2, 3, 6560, 0, 9]);
+        let counting = loaded(&counting_tokenizer()).unwrap();
+        assert_eq!(counting.tokens(&mel).unwrap(), [3]);
+        let one = Waveform {
+            samples: vec![0.1; 24_000],
+            sample_rate: 24_000,
+        };
+        assert_eq!(
+            counting
+                .tokens_of(&one, "prompt.whisper_mel", &mut NoTap)
+                .unwrap(),
+            [100]
+        );
+    }
+
+    #[test]
+    fn a_negative_token_is_an_error() {
+        let mel = Tensor::new(&[[1.0_f32, -2.0]], &Device::Cpu).unwrap();
+        let error = loaded(&rounding_tokenizer())
+            .unwrap()
+            .tokens(&mel)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("negative token -2"), "{error}");
+    }
+
+    #[test]
+    fn more_than_30_seconds_are_an_error() {
+        let tokenizer = loaded(&counting_tokenizer()).unwrap();
+        let recording = |n| Waveform {
+            samples: vec![0.1; n],
+            sample_rate: 16_000,
+        };
+        assert_eq!(
+            tokenizer
+                .tokens_of(&recording(480_000), "prompt.whisper_mel", &mut NoTap)
+                .unwrap(),
+            [3000]
+        );
+        let error = tokenizer
+            .tokens_of(&recording(480_001), "prompt.whisper_mel", &mut NoTap)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("30.0 s is too long"), "{error}");
+    }
+
+    #[test]
+    fn another_network_or_none_is_an_error_that_names_the_file() {
+        for bytes in [&mean_encoder()[..], b"", b"this is no network"] {
+            let error = loaded(bytes).err().expect("loaded").to_string();
+            assert!(error.contains("speech_tokenizer_v3.onnx"), "{error}");
+        }
+        let missing = SpeechTokenizer::load(Path::new("missing.onnx"))
+            .err()
+            .expect("loaded");
+        assert!(missing.to_string().contains("missing.onnx"));
+    }
+}

@@ -3,7 +3,6 @@
 use native::audio::Waveform;
 use native::engine::{Engine, Mode, Request, Script};
 use native::llm::Sampler;
-use native::tap::Tap as _;
 
 use super::values::{Collector, ids};
 use crate::array::Array;
@@ -26,10 +25,17 @@ pub(super) fn record(
         Array::ids(ids(&voice.speech_tokens)),
     );
     let mut segments = Vec::new();
-    engine.synthesize(request, &script, &voice, &mut sampler, &mut tap, |_, segment| {
-        segments.push(segment);
-        Ok(())
-    })?;
+    engine.synthesize(
+        request,
+        &script,
+        &voice,
+        &mut sampler,
+        &mut tap,
+        |_, segment| {
+            segments.push(segment);
+            Ok(())
+        },
+    )?;
     let mut audio = Vec::new();
     for (i, segment) in segments.into_iter().enumerate() {
         if matches!(request.mode, Mode::VoiceConversion { .. }) {
@@ -53,7 +59,10 @@ pub(super) fn record(
 
 /// A script as a recording keeps it.
 pub(super) fn text_record(script: &Script) -> TextRecord {
-    let segment = |s: &native::engine::ScriptSegment| Segment { text: s.text.clone(), ids: ids(&s.ids) };
+    let segment = |s: &native::engine::ScriptSegment| Segment {
+        text: s.text.clone(),
+        ids: ids(&s.ids),
+    };
     TextRecord {
         prompt_text: (!script.prompt_text.is_empty()).then(|| script.prompt_text.clone()),
         prompt_ids: ids(&script.prompt_ids),

@@ -22,7 +22,11 @@ pub(super) fn record(
     sampler: Sampler,
     golden: &CaseRecord,
 ) -> native::Result<CaseRecord> {
-    let mut run = Run { engine, golden, out: Collector::default() };
+    let mut run = Run {
+        engine,
+        golden,
+        out: Collector::default(),
+    };
     let text = run.text(request)?;
     run.prompt(prompt)?;
     if let Mode::VoiceConversion { source } = &request.mode {
@@ -37,7 +41,13 @@ pub(super) fn record(
         }
     }
     let tensors = run.out.tensors;
-    Ok(CaseRecord { case, text, tensors, noise: Default::default(), audio: Vec::new() })
+    Ok(CaseRecord {
+        case,
+        text,
+        tensors,
+        noise: Default::default(),
+        audio: Vec::new(),
+    })
 }
 
 struct Run<'a> {
@@ -57,9 +67,20 @@ impl Run<'_> {
         let reference = &self.golden.text;
         let segments = (0..script.segments.len().max(reference.segments.len()))
             .map(|i| {
-                let text = script.segments.get(i).map(|s| s.text.clone()).unwrap_or_default();
-                let ids = reference.segments.get(i).map(|s| encode(&s.text)).transpose()?;
-                Ok(Segment { text, ids: ids.unwrap_or_default() })
+                let text = script
+                    .segments
+                    .get(i)
+                    .map(|s| s.text.clone())
+                    .unwrap_or_default();
+                let ids = reference
+                    .segments
+                    .get(i)
+                    .map(|s| encode(&s.text))
+                    .transpose()?;
+                Ok(Segment {
+                    text,
+                    ids: ids.unwrap_or_default(),
+                })
             })
             .collect::<native::Result<_>>()?;
         let prompt_ids = reference.prompt_text.as_deref().map(encode).transpose()?;
@@ -74,19 +95,24 @@ impl Run<'_> {
     fn prompt(&mut self, prompt: &Waveform) -> native::Result<()> {
         // The features are fed from the sound file; what follows them from the golden.
         self.engine.voice(prompt, &mut self.out)?;
-        let speech_tokens = self.read(Stage::PromptWhisperMel, &Device::Cpu)?
+        let speech_tokens = self
+            .read(Stage::PromptWhisperMel, &Device::Cpu)?
             .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
             .transpose()?;
         self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), speech_tokens);
-        let embedding = self.read(Stage::PromptFbank, &Device::Cpu)?
+        let embedding = self
+            .read(Stage::PromptFbank, &Device::Cpu)?
             .map(|fbank| self.engine.speaker.embedding(&fbank))
             .transpose()?;
         self.keep(Key::whole(Stage::PromptSpeakerEmbedding), embedding)
     }
 
     fn source(&mut self, source: &Waveform) -> native::Result<()> {
-        self.engine.speech_tokenizer.tokens_of(source, "source.whisper_mel", &mut self.out)?;
-        let speech_tokens = self.read(Stage::SourceWhisperMel, &Device::Cpu)?
+        self.engine
+            .speech_tokenizer
+            .tokens_of(source, "source.whisper_mel", &mut self.out)?;
+        let speech_tokens = self
+            .read(Stage::SourceWhisperMel, &Device::Cpu)?
             .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
             .transpose()?;
         self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), speech_tokens);
@@ -98,12 +124,17 @@ impl Run<'_> {
         let voice = self.golden_voice()?.map(|v| v.aligned()).transpose()?;
         for (i, segment) in script.segments.iter().enumerate() {
             let prompt = match &voice {
-                Some(voice) => self.engine.lm_prompt(&request.mode, &script, segment, voice),
+                Some(voice) => self
+                    .engine
+                    .lm_prompt(&request.mode, &script, segment, voice),
                 // A golden that keeps only tokens has no mel to align them with.
                 None => self.prompt_without_mel(request, &script, segment)?,
             };
             let sampled = self.tokens(Key::segment(Stage::LlmTokens, i))?;
-            let rows = self.golden.tensors.get(&Key::segment(Stage::LlmLogitRows, i));
+            let rows = self
+                .golden
+                .tensors
+                .get(&Key::segment(Stage::LlmLogitRows, i));
             if let (Some(sampled), Some(rows)) = (&sampled, rows.and_then(Array::as_i64)) {
                 let logits = self.engine.llm.teacher_forced_logits(&prompt, sampled)?;
                 let at = Tensor::new(rows, logits.device())?;
@@ -112,7 +143,10 @@ impl Run<'_> {
                 let rows = Array::ids(rows.to_vec());
                 self.out.insert(Key::segment(Stage::LlmLogitRows, i), rows);
             }
-            let generation = self.engine.llm.generate(&prompt, &mut sampler, &mut NoTap)?;
+            let generation = self
+                .engine
+                .llm
+                .generate(&prompt, &mut sampler, &mut NoTap)?;
             self.keep_tokens(Key::segment(Stage::LlmTokens, i), Some(generation.tokens));
             let kept = sampled.map(|t| drop_long_silences(&t));
             self.keep_tokens(Key::segment(Stage::LlmTokensKept, i), kept);
@@ -129,15 +163,19 @@ impl Run<'_> {
         } else {
             self.tokens(key(Stage::LlmTokensKept))?
         };
-        let (Some(voice), Some(speech)) = (self.golden_voice()?, speech) else { return Ok(()) };
+        let (Some(voice), Some(speech)) = (self.golden_voice()?, speech) else {
+            return Ok(());
+        };
         let voice = if vc { voice } else { voice.aligned()? };
-        let device = flow.device().clone();
+        let device = self.engine.device.clone();
 
         let all: Vec<u32> = voice.speech_tokens.iter().chain(&speech).copied().collect();
         let mu = flow.mu(&all, true)?;
         self.keep(key(Stage::FlowMu), Some(mu))?;
 
-        let Some(mu) = self.read_key(&key(Stage::FlowMu), &device)? else { return Ok(()) };
+        let Some(mu) = self.read_key(&key(Stage::FlowMu), &device)? else {
+            return Ok(());
+        };
         let speaker = flow.speaker(&voice.speaker_embedding)?;
         let conditioning = flow.condition(&mu, &speaker, &voice.mel, false)?;
         for step in 1..=FLOW_STEPS {
@@ -165,8 +203,10 @@ impl Run<'_> {
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {
         let vocoder = &self.engine.vocoder;
         let key = |stage| Key::segment(stage, segment);
-        let device = self.engine.flow.device().clone();
-        let Some(mel) = self.read_key(&key(Stage::FlowMel), &device)? else { return Ok(()) };
+        let device = self.engine.device.clone();
+        let Some(mel) = self.read_key(&key(Stage::FlowMel), &device)? else {
+            return Ok(());
+        };
         let mel = native::vocoder::interpolate_mel(&mel, self.golden.case.case.speed)?;
         let f0 = vocoder.f0(&mel, true)?;
         self.keep(key(Stage::VocoderF0), Some(f0))?;
@@ -187,7 +227,12 @@ impl Run<'_> {
         let segments = text
             .segments
             .iter()
-            .map(|s| Ok(ScriptSegment { text: s.text.clone(), ids: tokens(&s.ids)? }))
+            .map(|s| {
+                Ok(ScriptSegment {
+                    text: s.text.clone(),
+                    ids: tokens(&s.ids)?,
+                })
+            })
             .collect::<native::Result<_>>()?;
         Ok(Script {
             prompt_text: text.prompt_text.clone().unwrap_or_default(),
@@ -203,9 +248,11 @@ impl Run<'_> {
         let mel = self.read(Stage::PromptMel, &Device::Cpu)?;
         let embedding = self.read(Stage::PromptSpeakerEmbedding, &Device::Cpu)?;
         Ok(match (speech_tokens, mel, embedding) {
-            (Some(speech_tokens), Some(mel), Some(speaker_embedding)) => {
-                Some(VoicePrompt { speech_tokens, mel, speaker_embedding: speaker_embedding.i(..)? })
-            }
+            (Some(speech_tokens), Some(mel), Some(speaker_embedding)) => Some(VoicePrompt {
+                speech_tokens,
+                mel,
+                speaker_embedding: speaker_embedding.i(..)?,
+            }),
             _ => None,
         })
     }
@@ -216,7 +263,9 @@ impl Run<'_> {
         script: &Script,
         segment: &ScriptSegment,
     ) -> native::Result<LmPrompt> {
-        let speech = self.tokens(Key::whole(Stage::PromptSpeechTokens))?.unwrap_or_default();
+        let speech = self
+            .tokens(Key::whole(Stage::PromptSpeechTokens))?
+            .unwrap_or_default();
         Ok(LmPrompt {
             prompt_text_ids: script.prompt_ids.clone(),
             text_ids: segment.ids.clone(),
@@ -232,11 +281,20 @@ impl Run<'_> {
     }
 
     fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
-        self.golden.tensors.get(key).map(|a| tensor(a, device)).transpose()
+        self.golden
+            .tensors
+            .get(key)
+            .map(|a| tensor(a, device))
+            .transpose()
     }
 
     fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
-        self.golden.tensors.get(&key).and_then(Array::as_i64).map(tokens).transpose()
+        self.golden
+            .tensors
+            .get(&key)
+            .and_then(Array::as_i64)
+            .map(tokens)
+            .transpose()
     }
 
     fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {

@@ -4,7 +4,11 @@ mod cascaded;
 mod isolated;
 mod model;
 mod native;
+#[cfg(feature = "record")]
+pub mod python;
+mod session;
 mod values;
 
-pub use model::model_files;
+pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
+pub use session::{Session, run_native};

@@ -11,7 +11,10 @@ use crate::stage::{Key, Stage};
 /// An engine's tensor as a recording keeps it.
 pub(super) fn array(tensor: &Tensor) -> native::Result<Array> {
     let shape = tensor.dims().to_vec();
-    let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    let values = tensor
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
     Array::f32(shape, values).map_err(native::Error::input)
 }
 
@@ -74,7 +77,9 @@ impl Tap for Collector {
 
     fn tensor(&mut self, stage: &str, value: &Tensor) -> native::Result<()> {
         let key = self.key(stage).ok_or_else(|| {
-            native::Error::input(format!("the engine handed out `{stage}`, which names no stage"))
+            native::Error::input(format!(
+                "the engine handed out `{stage}`, which names no stage"
+            ))
         })?;
         self.tensors.insert(key, array(value)?);
         Ok(())

@@ -7,10 +7,13 @@ use super::{Error, Manifest, Reader, Source as _, Writer, sha256_file};
 use crate::array::Array;
 use crate::case::{Case, CaseFile, Mode};
 use crate::number;
-use crate::stage::{Key, Stage};
+use crate::stage::{Feed, Key, Stage};
 
 /// Samples per second of what CosyVoice3 synthesises.
 pub const SAMPLE_RATE: u32 = 24_000;
+
+/// The tap under which a stage's noise is that of the whole chain up to it.
+pub const CASCADED_NOISE: &str = "cascaded";
 
 /// A whole recording in memory.
 #[derive(Clone, Debug)]
@@ -54,7 +57,8 @@ pub struct CaseRecord {
     pub text: TextRecord,
     /// The tensors and token lists.
     pub tensors: BTreeMap<Key, Array>,
-    /// The reference's own float32 error, by tensor; empty but in goldens.
+    /// The reference's own float32 error, by tensor; empty but in goldens. Under a tap called
+    /// [`CASCADED_NOISE`] stands what piles up when every stage is fed by the one before.
     pub noise: BTreeMap<Key, Noise>,
     /// The sound, all segments joined, mono, at [`SAMPLE_RATE`].
     pub audio: Vec<f32>,
@@ -140,6 +144,17 @@ impl CaseRecord {
         } else {
             self.text.segments.len()
         }
+    }
+
+    /// The reference's own float32 error of a value under a feed.
+    pub fn noise_of(&self, key: &Key, feed: Feed) -> Option<&Noise> {
+        let piled_up = || self.noise.get(&key.clone().tap(CASCADED_NOISE));
+        let cascaded = if feed == Feed::Cascaded {
+            piled_up()
+        } else {
+            None
+        };
+        cascaded.or_else(|| self.noise.get(key))
     }
 
     /// The keys under which `stage` is to be found.

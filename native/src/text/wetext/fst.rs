@@ -12,6 +12,10 @@ const ARC_SIZE: usize = 16;
 /// Bytes of a state in the file, less its arcs.
 const STATE_SIZE: usize = 12;
 
+/// A larger file is none of wetext's, whose largest has 6.4 MB. This also keeps every index
+/// within 32 bits.
+const MAX_SIZE: usize = 1 << 30;
+
 /// The label that reads or writes nothing.
 pub(super) const EPSILON: u8 = 0;
 
@@ -36,6 +40,8 @@ pub(in crate::text) struct Rule {
     arcs: Vec<RuleArc>,
     /// Where the arcs of each state begin; one entry more than there are states.
     first: Vec<u32>,
+    /// Where, within them, the arcs begin that read something.
+    reading: Vec<u32>,
     /// The cost of ending in a state, infinite where a path may not end.
     finals: Vec<f32>,
 }
@@ -50,6 +56,12 @@ impl Rule {
 
     /// Reads the bytes of a rule file.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_SIZE {
+            return Err(format!(
+                "it has {} bytes, a rule file at most {MAX_SIZE}",
+                bytes.len()
+            ));
+        }
         let mut reader = Reader { rest: bytes };
         if reader.i32()? != MAGIC {
             return Err("it does not begin as an OpenFst file".into());
@@ -74,7 +86,7 @@ impl Rule {
         // Each state takes some bytes, so a count that the file cannot hold allocates nothing.
         let states = usize::try_from(states)
             .ok()
-            .filter(|&n| n <= reader.rest.len() / STATE_SIZE && n < u32::MAX as usize)
+            .filter(|&n| n <= reader.rest.len() / STATE_SIZE)
             .ok_or_else(|| format!("it announces {states} states, more than it can hold"))?;
         let start = u32::try_from(start)
             .ok()
@@ -86,6 +98,7 @@ impl Rule {
                 reader.rest.len().saturating_sub(states * STATE_SIZE) / ARC_SIZE,
             ),
             first: Vec::with_capacity(states + 1),
+            reading: Vec::with_capacity(states),
             finals: Vec::with_capacity(states),
         };
         for state in 0..states {
@@ -134,9 +147,9 @@ impl Rule {
                 next,
             });
         }
-        if self.arcs.len() > u32::MAX as usize {
-            return Err("the file has too many arcs".into());
-        }
+        let begin = self.first[self.first.len() - 1] as usize;
+        let silent = self.arcs[begin..].partition_point(|arc| arc.input == EPSILON);
+        self.reading.push((begin + silent) as u32);
         Ok(())
     }
 
@@ -197,22 +210,21 @@ impl Rule {
         self.finals[state as usize]
     }
 
-    /// The arcs of `state`, sorted by input.
-    fn arcs(&self, state: u32) -> &[RuleArc] {
-        let state = state as usize;
-        &self.arcs[self.first[state] as usize..self.first[state + 1] as usize]
-    }
-
     /// The arcs of `state` that read nothing, in file order.
     pub(super) fn silent(&self, state: u32) -> &[RuleArc] {
-        self.reading(state, EPSILON)
+        let state = state as usize;
+        &self.arcs[self.first[state] as usize..self.reading[state] as usize]
     }
 
-    /// The arcs of `state` that read `input`, in file order.
+    /// The arcs of `state` that read `input`, which is not [`EPSILON`], in file order.
     pub(super) fn reading(&self, state: u32, input: u8) -> &[RuleArc] {
-        let arcs = self.arcs(state);
+        let state = state as usize;
+        let arcs = &self.arcs[self.reading[state] as usize..self.first[state + 1] as usize];
         let from = arcs.partition_point(|arc| arc.input < input);
-        let count = arcs[from..].partition_point(|arc| arc.input == input);
+        let count = arcs[from..]
+            .iter()
+            .take_while(|arc| arc.input == input)
+            .count();
         &arcs[from..from + count]
     }
 }
@@ -258,5 +270,199 @@ impl<'a> Reader<'a> {
             .ok_or("the file is cut short")?;
         self.rest = rest;
         Ok(taken)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::MAGIC;
+
+    /// Input, output, weight and next state of an arc.
+    pub(in crate::text::wetext) type TestArc = (i32, i32, f32, i32);
+
+    /// The bytes of a rule file of the given states, each a final weight and its arcs.
+    pub(in crate::text::wetext) fn file(start: i64, states: &[(f32, &[TestArc])]) -> Vec<u8> {
+        let mut file = MAGIC.to_le_bytes().to_vec();
+        for name in ["vector", "standard"] {
+            file.extend((name.len() as i32).to_le_bytes());
+            file.extend(name.as_bytes());
+        }
+        file.extend(
+            [/* version */ 2_i32, /* flags */ 0]
+                .map(i32::to_le_bytes)
+                .concat(),
+        );
+        file.extend(
+            [/* properties */ 3, start, states.len() as i64, 0]
+                .map(i64::to_le_bytes)
+                .concat(),
+        );
+        for (weight, arcs) in states {
+            file.extend(weight.to_le_bytes());
+            file.extend((arcs.len() as i64).to_le_bytes());
+            for (input, output, weight, next) in *arcs {
+                file.extend(input.to_le_bytes());
+                file.extend(output.to_le_bytes());
+                file.extend(weight.to_le_bytes());
+                file.extend(next.to_le_bytes());
+            }
+        }
+        file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::testing::{TestArc, file};
+    use super::*;
+
+    const A: i32 = b'a' as i32;
+
+    fn refused(start: i64, states: &[(f32, &[TestArc])]) -> String {
+        Rule::parse(&file(start, states)).unwrap_err()
+    }
+
+    #[test]
+    fn a_sound_file_is_read_arc_by_arc() {
+        let rule = Rule::parse(&file(
+            1,
+            &[
+                (0.5, &[]),
+                (
+                    f32::INFINITY,
+                    &[(0, A, 0.25, 0), (A, 0, -1.0, 1), (A, 98, 2.0, 0)],
+                ),
+            ],
+        ))
+        .unwrap();
+        assert_eq!(
+            (rule.start(), rule.states(), rule.final_weight(0)),
+            (1, 2, 0.5)
+        );
+        let arcs = |arcs: &[RuleArc]| -> Vec<_> {
+            arcs.iter()
+                .map(|arc| (arc.input, arc.output, arc.weight, arc.next))
+                .collect()
+        };
+        assert_eq!(arcs(rule.silent(1)), [(0, b'a', 0.25, 0)]);
+        assert_eq!(
+            arcs(rule.reading(1, b'a')),
+            [(b'a', 0, -1.0, 1), (b'a', b'b', 2.0, 0)]
+        );
+        assert!(rule.reading(1, b'b').is_empty() && rule.silent(0).is_empty());
+    }
+
+    #[test]
+    fn what_a_rule_cannot_be_is_refused_with_the_reason() {
+        let inf = f32::INFINITY;
+        for (reason, found) in [
+            ("start state 2", refused(2, &[(0.0, &[]), (0.0, &[])])),
+            ("start state -1", refused(-1, &[])),
+            (
+                "leads to state 7 of 1",
+                refused(0, &[(0.0, &[(A, A, 0.0, 7)])]),
+            ),
+            (
+                "leads to state -1",
+                refused(0, &[(0.0, &[(A, A, 0.0, -1)])]),
+            ),
+            ("label is 256", refused(0, &[(0.0, &[(256, A, 0.0, 0)])])),
+            ("label is -1", refused(0, &[(0.0, &[(A, -1, 0.0, 0)])])),
+            (
+                "weight is NaN",
+                refused(0, &[(0.0, &[(A, A, f32::NAN, 0)])]),
+            ),
+            ("weight is inf", refused(0, &[(0.0, &[(A, A, inf, 0)])])),
+            ("final weight is -inf", refused(0, &[(-inf, &[])])),
+            (
+                "not sorted",
+                refused(0, &[(0.0, &[(98, A, 0.0, 0), (A, A, 0.0, 0)])]),
+            ),
+            (
+                "without reading",
+                refused(0, &[(0.0, &[(0, A, 1.0, 1)]), (0.0, &[(0, A, 1.0, 0)])]),
+            ),
+            ("without reading", refused(0, &[(0.0, &[(0, A, 1.0, 0)])])),
+            ("follow its last state", {
+                Rule::parse(&[&file(0, &[(0.0, &[])])[..], b"x"].concat()).unwrap_err()
+            }),
+            (
+                "does not begin",
+                Rule::parse(b"<html>404 not found</html>").unwrap_err(),
+            ),
+        ] {
+            assert!(found.contains(reason), "`{found}` does not say `{reason}`");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        let whole = file(
+            0,
+            &[
+                (0.0, &[(A, A, 0.0, 1), (98, 98, 0.5, 0)]),
+                (1.0, &[(A, A, 0.0, 0)]),
+            ],
+        );
+        assert!(Rule::parse(&whole).is_ok());
+        for length in 0..whole.len() {
+            assert!(
+                Rule::parse(&whole[..length]).is_err(),
+                "{length} of {}",
+                whole.len()
+            );
+        }
+    }
+
+    #[test]
+    fn counts_that_the_file_cannot_hold_are_refused_before_memory_is_taken() {
+        let mut states = file(0, &[(0.0, &[])]);
+        let header = states.len() - STATE_SIZE;
+        states[header - 16..header - 8].copy_from_slice(&i64::MAX.to_le_bytes());
+        assert!(
+            Rule::parse(&states)
+                .unwrap_err()
+                .contains("more than it can hold")
+        );
+        let mut arcs = file(0, &[(0.0, &[])]);
+        let end = arcs.len();
+        arcs[end - 8..].copy_from_slice(&(i64::MAX / 2).to_le_bytes());
+        assert!(
+            Rule::parse(&arcs)
+                .unwrap_err()
+                .contains("more than the file can hold")
+        );
+    }
+
+    #[test]
+    fn an_unreadable_rule_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tagger.fst");
+        assert!(matches!(Rule::open(&path), Err(Error::Io { .. })));
+        std::fs::write(&path, b"nothing of the kind").unwrap();
+        let message = Rule::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("tagger.fst: not a usable rule file"),
+            "{message}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            let _ = Rule::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_is_read_or_refused(at in 0_usize..160, to: u8) {
+            let mut bytes = file(0, &[(0.0, &[(0, A, 0.0, 1), (98, 98, 0.5, 0)]), (1.0, &[(A, A, 0.0, 0)])]);
+            let length = bytes.len();
+            bytes[at % length] = to;
+            if let Ok(rule) = Rule::parse(&bytes) {
+                let _ = super::super::shortest_path::rewrite(&rule, b"abba");
+            }
+        }
     }
 }

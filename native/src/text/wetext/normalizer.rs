@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
+use super::compose::TooLarge;
 use super::fst::Rule;
-use super::lattice::{self, TooLarge};
 use super::reorder::reorder;
+use super::shortest_path;
 use crate::Result;
 use crate::text::unicode::{is_chinese, is_decimal, is_digit, strip};
 
@@ -139,6 +140,6 @@ impl Wetext {
 }
 
 fn rewrite(rule: &Rule, text: &str) -> Result<String, Failure> {
-    let bytes = lattice::rewrite(rule, text.as_bytes())?;
+    let bytes = shortest_path::rewrite(rule, text.as_bytes())?;
     String::from_utf8(bytes).map_err(|_| Failure::NotUtf8)
 }

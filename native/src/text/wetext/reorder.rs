@@ -191,3 +191,123 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chinese(tagged: &str) -> Result<String, Failure> {
+        reorder(tagged, Language::Chinese, Version::V018)
+    }
+
+    fn english(tagged: &str) -> Result<String, Failure> {
+        reorder(tagged, Language::English, Version::V018)
+    }
+
+    #[test]
+    fn chinese_keys_come_in_the_order_in_which_they_are_spoken() {
+        for (tagged, reordered) in [
+            (
+                r#"date { day: "1" month: "5" year: "2024" }"#,
+                r#"date { year: "2024" month: "5" day: "1" }"#,
+            ),
+            (
+                r#"money { currency: "¥" value: "5" }"#,
+                r#"money { value: "5" currency: "¥" }"#,
+            ),
+            (
+                r#"time { hour: "3" minute: "5" noon: "下午" }"#,
+                r#"time { noon: "下午" hour: "3" minute: "5" }"#,
+            ),
+            (
+                r#"measure { numerator: "n" denominator: "d" value: "v" }"#,
+                r#"measure { denominator: "d" numerator: "n" value: "v" }"#,
+            ),
+        ] {
+            assert_eq!(chinese(tagged).unwrap(), reordered);
+        }
+    }
+
+    #[test]
+    fn english_keys_outside_the_table_follow_and_preserve_order_keeps_all() {
+        for (tagged, reordered) in [
+            (
+                r#"date { month: "may" day: "five" year: "twenty" }"#,
+                r#"date { day: "five" month: "may" year: "twenty" }"#,
+            ),
+            (
+                r#"date { month: "may" day: "five" preserve_order: "true" }"#,
+                r#"date { month: "may" day: "five" preserve_order: "true" }"#,
+            ),
+            (
+                r#"money { currency_maj: "dollars" integer_part: "five" extra: "x" }"#,
+                r#"money { integer_part: "five" currency_maj: "dollars" extra: "x" }"#,
+            ),
+            (
+                r#"date { year: "1" era: "bc" day: "2" era: "ad" }"#,
+                r#"date { day: "2" year: "1" era: "ad" era: "ad" }"#,
+            ),
+        ] {
+            assert_eq!(english(tagged).unwrap(), reordered);
+        }
+    }
+
+    #[test]
+    fn the_older_version_drops_keys_outside_the_table_and_escapes_nothing() {
+        let older = |tagged| reorder(tagged, Language::English, Version::V004).unwrap();
+        assert_eq!(
+            older(r#"money { currency_maj: "dollars" integer_part: "five" extra: "x" }"#),
+            r#"money { integer_part: "five" currency_maj: "dollars" }"#
+        );
+        assert_eq!(
+            older(r#"tokens { name: "\"" }"#),
+            r#"tokens { name: "\"" }"#
+        );
+    }
+
+    #[test]
+    fn escapes_are_escaped_again() {
+        assert_eq!(
+            english(r#"tokens { name: "say" } tokens { name: "\"hi\"" }"#).unwrap(),
+            r#"tokens { name: "say" } tokens { name: "\\\"hi\\\"" }"#
+        );
+        assert_eq!(english(r#"a { b: "\\" }"#).unwrap(), r#"a { b: "\\\\" }"#);
+    }
+
+    #[test]
+    fn sloppy_tags_are_read_as_leniently_as_in_the_reference() {
+        for (tagged, reordered) in [
+            ("x", "x { }"),
+            (r#"  a{b:"c"d:"e"}  "#, r#"a { b: "c" d: "e" }"#),
+            ("}", " { }"),
+            ("a { } b { }", "a { } b { }"),
+        ] {
+            assert_eq!(english(tagged).unwrap(), reordered);
+        }
+    }
+
+    #[test]
+    fn tags_on_which_the_reference_raises_or_hangs_are_failures() {
+        assert_eq!(english(""), Err(Failure::NoTags));
+        for tagged in [
+            "x y",
+            "a { \tb: \"c\" }",
+            "a { b",
+            "a { b: \"c",
+            "日 { \"x\" }",
+            "a { b: \"\\",
+        ] {
+            assert_eq!(english(tagged), Err(Failure::MalformedTags), "{tagged}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_reordered_or_refused(tagged in "[a-c{}: \"\\\\\t好]{0,40}") {
+            let _ = english(&tagged);
+            let _ = chinese(&tagged);
+        }
+    }
+}

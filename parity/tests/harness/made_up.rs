@@ -9,7 +9,7 @@ use parity::recording::{
     CaseRecord, Engine, FileHash, Manifest, Model, Noise, RecordedCase, Recording, Segment,
     TextRecord, sha256,
 };
-use parity::stage::{Key, Kind, Stage};
+use parity::stage::{Kind, Stage};
 
 /// Frames of mel in each made-up segment.
 pub const FRAMES: usize = 12;
@@ -37,12 +37,33 @@ pub fn recording(engine: &str) -> Recording {
             files,
         },
     );
-    let cases = [case("first", 1), case("second", 2)];
-    let cases = cases
+    let cases: BTreeMap<_, _> = [case("first", 1), case("second", 2)]
         .map(|c| (c.name().to_owned(), c))
-        .into_iter()
+        .into();
+    let listed = cases
+        .keys()
+        .map(|name| (name.clone(), Default::default()))
         .collect();
-    Recording { manifest, cases }
+    Recording {
+        manifest: Manifest {
+            cases: listed,
+            ..manifest
+        },
+        cases,
+    }
+}
+
+/// A recording by the reference at the commit that the tolerances were made for.
+pub fn golden() -> Recording {
+    let mut golden = recording("python");
+    golden.manifest.engine.commit = Some("ace7c47f41bbd303aa6bf1ea80e6f9fbd595cd40".into());
+    let libraries = [
+        ("torch", "2.3.1"),
+        ("onnxruntime", "1.18.0"),
+        ("wetext", "0.1.8"),
+    ];
+    golden.manifest.libraries = libraries.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    golden
 }
 
 fn case(name: &str, segments: usize) -> CaseRecord {

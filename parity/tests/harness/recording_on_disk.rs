@@ -1,15 +1,14 @@
 //! What is written to disk reads back whole, and what was touched is found out.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
+use crate::made_up;
 use parity::recording::{Error, Reader, Recording, Source, Writer};
 
 fn written() -> (tempfile::TempDir, Recording) {
     let dir = tempfile::tempdir().unwrap();
-    let recording = common::recording("python");
+    let recording = made_up::recording("python");
     recording.write(dir.path().join("tiny")).unwrap();
     (dir, recording)
 }
@@ -113,7 +112,7 @@ fn a_finished_run_replaces_the_old_recording_and_leaves_nothing_beside_it() {
 fn a_folder_that_is_no_recording_is_never_replaced() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
-    let recording = common::recording("python");
+    let recording = made_up::recording("python");
     assert!(matches!(
         recording.write(dir.path()),
         Err(Error::NotARecording { .. })
@@ -124,7 +123,7 @@ fn a_folder_that_is_no_recording_is_never_replaced() {
 #[test]
 fn an_unfinished_noise_is_refused_before_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
-    let mut recording = common::recording("python");
+    let mut recording = made_up::recording("python");
     let case = recording.cases.get_mut("first").unwrap();
     case.noise.values_mut().next().unwrap().rms = f64::NAN;
     let message = recording

@@ -1,0 +1,21 @@
+//! Signals that a formula makes, the same here and in the reference.
+
+use std::f64::consts::TAU;
+
+/// White noise of 16-bit samples: the upper halves of a linear congruential generator's states
+/// (x ← 1664525 x + 1013904223 mod 2³², from 1), full scale at ±1.
+pub fn noise(n: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 16) as f32 - 32_768.0) / 32_768.0
+    };
+    (0..n).map(next).collect()
+}
+
+/// A sine of amplitude 0.5.
+pub fn sine(n: usize, hz: f64, rate: u32) -> Vec<f32> {
+    (0..n)
+        .map(|i| (0.5 * (TAU * hz * i as f64 / f64::from(rate)).sin()) as f32)
+        .collect()
+}

@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+
+use super::torch_archive::{Array, Record, Values, read, write};
+use crate::voice::VoicePrompt;
+use crate::{Error, Result};
+
+/// The voices of `spk2info.pt`, which need no recording to speak with.
+///
+/// The reference reads what is written here, and the other way round.
+#[derive(Clone, Debug)]
+pub struct SavedSpeakers {
+    path: PathBuf,
+    records: BTreeMap<String, Record>,
+}
+
+/// A voice as it is saved: what a voice prompt's recording and words come to.
+#[derive(Clone, Debug)]
+pub struct SavedSpeaker {
+    /// Text ids of what is said in the recording, after the system prompt and
+    /// `<|endofprompt|>`.
+    pub prompt_text_ids: Vec<u32>,
+    /// What was extracted from the recording, mel and speech tokens trimmed to two to one.
+    pub voice: VoicePrompt,
+}
+
+impl SavedSpeakers {
+    /// Reads the file, or begins an empty collection where there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            records: if path.exists() {
+                read(path)?
+            } else {
+                BTreeMap::new()
+            },
+        })
+    }
+
+    /// The speakers' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.records.keys().map(String::as_str)
+    }
+
+    /// One speaker, its tensors on the CPU.
+    pub fn get(&self, name: &str) -> Result<SavedSpeaker> {
+        let Some(record) = self.records.get(name) else {
+            let known: Vec<_> = self.names().collect();
+            return Err(Error::input(format!(
+                "no speaker `{name}` in {}; there are: {}",
+                self.path.display(),
+                if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                }
+            )));
+        };
+        Reader {
+            record,
+            path: &self.path,
+            name,
+        }
+        .speaker()
+    }
+
+    /// Adds a speaker, or replaces the one of that name. [`SavedSpeakers::save`] writes it.
+    pub fn add(&mut self, name: &str, speaker: &SavedSpeaker) -> Result<()> {
+        if name.is_empty() {
+            return Err(Error::input("a saved speaker needs a name"));
+        }
+        self.records.insert(name.to_owned(), record(speaker)?);
+        Ok(())
+    }
+
+    /// Writes the file.
+    pub fn save(&self) -> Result<()> {
+        write(&self.path, &self.records)
+    }
+}
+
+fn record(speaker: &SavedSpeaker) -> Result<Record> {
+    let ids = |ids: &[u32]| Array {
+        shape: vec![1, ids.len()],
+        values: Values::Int32(ids.iter().map(|&id| id as i32).collect()),
+    };
+    let floats = |tensor: &Tensor| -> Result<Array> {
+        let mut shape = vec![1];
+        shape.extend(tensor.dims());
+        let values = tensor.to_dtype(candle_core::DType::F32)?;
+        Ok(Array {
+            shape,
+            values: Values::Float32(values.flatten_all()?.to_vec1()?),
+        })
+    };
+    let voice = &speaker.voice;
+    let with_length = [
+        ("prompt_text", ids(&speaker.prompt_text_ids)),
+        ("llm_prompt_speech_token", ids(&voice.speech_tokens)),
+        ("flow_prompt_speech_token", ids(&voice.speech_tokens)),
+        ("prompt_speech_feat", floats(&voice.mel)?),
+    ];
+    let mut record = Record::new();
+    for (key, array) in with_length {
+        let length = Array {
+            shape: vec![1],
+            values: Values::Int32(vec![array.shape[1] as i32]),
+        };
+        record.insert(format!("{key}_len"), length);
+        record.insert(key.to_owned(), array);
+    }
+    for key in ["llm_embedding", "flow_embedding"] {
+        record.insert(key.to_owned(), floats(&voice.speaker_embedding)?);
+    }
+    Ok(record)
+}
+
+struct Reader<'a> {
+    record: &'a Record,
+    path: &'a Path,
+    name: &'a str,
+}
+
+impl Reader<'_> {
+    fn speaker(&self) -> Result<SavedSpeaker> {
+        let speech_tokens = self.ids("flow_prompt_speech_token")?;
+        if self.ids("llm_prompt_speech_token")? != speech_tokens {
+            return Err(self.wrong("its speech tokens differ between language model and flow"));
+        }
+        Ok(SavedSpeaker {
+            prompt_text_ids: self.ids("prompt_text")?,
+            voice: VoicePrompt {
+                speech_tokens,
+                mel: self.floats("prompt_speech_feat", 2)?,
+                speaker_embedding: self.floats("flow_embedding", 1)?,
+            },
+        })
+    }
+
+    fn wrong(&self, reason: impl std::fmt::Display) -> Error {
+        Error::format(self.path, format!("speaker `{}`: {reason}", self.name))
+    }
+
+    fn array(&self, key: &str, dims: usize) -> Result<&Array> {
+        let array = self.record.get(key).ok_or_else(|| {
+            self.wrong(format!(
+                "`{key}` is missing, so it was not saved from a voice prompt by CosyVoice 2 or 3"
+            ))
+        })?;
+        if array.shape.len() != dims + 1 || array.shape[0] != 1 {
+            return Err(self.wrong(format!("`{key}` has shape {:?}", array.shape)));
+        }
+        Ok(array)
+    }
+
+    fn ids(&self, key: &str) -> Result<Vec<u32>> {
+        let Values::Int32(ids) = &self.array(key, 1)?.values else {
+            return Err(self.wrong(format!("`{key}` is not of 32-bit integers")));
+        };
+        ids.iter()
+            .map(|&id| u32::try_from(id).map_err(|_| self.wrong(format!("`{key}` has id {id}"))))
+            .collect()
+    }
+
+    /// Without the batch dimension.
+    fn floats(&self, key: &str, dims: usize) -> Result<Tensor> {
+        let array = self.array(key, dims)?;
+        let Values::Float32(values) = &array.values else {
+            return Err(self.wrong(format!("`{key}` is not of 32-bit floats")));
+        };
+        Ok(Tensor::from_slice(values, &array.shape[1..], &Device::Cpu)?)
+    }
+}

@@ -1,0 +1,97 @@
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+
+use crate::ops::math::sum;
+use crate::ops::{elements, has_kernel};
+
+/// Division by the root of the mean square of the last dimension, then multiplication with a
+/// weight.
+#[derive(Clone, Debug)]
+pub(crate) struct RmsNorm {
+    weight: Tensor,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    /// Reads `weight` [width].
+    pub(crate) fn load(width: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get(width, "weight")?,
+            epsilon: epsilon as f32,
+        })
+    }
+
+    /// [.., width] to the same shape.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = x.contiguous()?;
+        if has_kernel(&x) {
+            return x.apply_op2_no_bwd(&self.weight, &Kernel(self.epsilon));
+        }
+        candle_nn::ops::rms_norm(&x, &self.weight, self.epsilon)
+    }
+}
+
+struct Kernel(f32);
+
+impl CustomOp2 for Kernel {
+    fn name(&self) -> &'static str {
+        "rms-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight) = (elements(x, x_layout)?, elements(weight, weight_layout)?);
+        let width = weight.len();
+        if width == 0 || x_layout.dims().last() != Some(&width) {
+            candle_core::bail!("a norm of width {width} got {:?}", x_layout.dims());
+        }
+        let mut out = vec![0f32; x.len()];
+        out.par_chunks_mut(width)
+            .zip(x.par_chunks(width))
+            .for_each(|(out, x)| {
+                for (out, x) in out.iter_mut().zip(x) {
+                    *out = x * x;
+                }
+                let scale = (sum(out) / width as f32 + self.0).sqrt().recip();
+                for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+                    *out = weight * (x * scale);
+                }
+            });
+        Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{D, DType, Device};
+    use candle_nn::VarMap;
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_agrees_with_the_definition_in_float64() -> Result<()> {
+        let varmap = VarMap::new();
+        let vb = VarBuilder::from_varmap(&varmap, DType::F32, &Device::Cpu);
+        vb.get_with_hints(37, "weight", candle_nn::init::DEFAULT_KAIMING_NORMAL)?;
+        let norm = RmsNorm::load(37, 1e-6, vb)?;
+        let x = Tensor::randn(0f32, 3.0, (2, 5, 37), &Device::Cpu)?;
+        let wide = x.to_dtype(DType::F64)?;
+        let mean_square = (wide.sqr()?.mean_keepdim(D::Minus1)? + 1e-6)?;
+        let want = wide
+            .broadcast_div(&mean_square.sqrt()?)?
+            .broadcast_mul(&norm.weight.to_dtype(DType::F64)?)?;
+        let error = (norm.forward(&x)?.to_dtype(DType::F64)? - want)?
+            .abs()?
+            .max_all()?
+            .to_scalar::<f64>()?;
+        assert!(error < 1e-6, "{error}");
+        assert!(norm.forward(&x.narrow(2, 0, 5)?).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Model directories as they are found on disk: whole, of other versions, and incomplete.
+
+use std::fs;
+use std::path::Path;
+
+use native::model_dir::{LmWeights, ModelDir};
+use tempfile::TempDir;
+
+/// The sizes of the published model, with the references and tags of its file.
+const YAML: &str = "
+seed: !apply:torch.manual_seed [1986]
+sample_rate: 24000
+width: 896
+chunk_size: 25
+token_mel_ratio: 2
+llm: !new:cosyvoice.llm.llm.CosyVoice3LM
+    llm_input_size: !ref <width>
+    llm_output_size: !ref <width>
+    speech_token_size: 6561
+    mix_ratio: [5, 15]
+    llm: !new:cosyvoice.llm.llm.Qwen2Encoder {pretrain_path: ''}
+    sampling: !name:cosyvoice.utils.common.ras_sampling {top_p: 0.7, top_k: 25, win_size: 10}
+flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithDiT
+    input_size: 80
+    output_size: 80
+    spk_embed_dim: 192
+    vocab_size: 6561
+    token_mel_ratio: !ref <token_mel_ratio>
+    pre_lookahead_len: 3
+    pre_lookahead_layer: !new:cosyvoice.transformer.upsample_encoder.PreLookaheadLayer
+        {in_channels: 80, channels: 1024, pre_lookahead_len: 3}
+    decoder: !new:cosyvoice.flow.flow_matching.CausalConditionalCFM
+        cfm_params: !new:omegaconf.DictConfig
+            content: {solver: euler, t_scheduler: cosine, inference_cfg_rate: 0.7}
+        estimator: !new:cosyvoice.flow.DiT.dit.DiT
+            dim: 1024
+            depth: 22
+            heads: 16
+            dim_head: 64
+            ff_mult: 2
+            mel_dim: 80
+            mu_dim: 80
+            spk_dim: 80
+            out_channels: 80
+            static_chunk_size: !ref <chunk_size> * <token_mel_ratio>
+            num_decoding_left_chunks: -1
+hift: !new:cosyvoice.hifigan.generator.CausalHiFTGenerator
+    in_channels: 80
+    base_channels: 512
+    nb_harmonics: 8
+    sampling_rate: !ref <sample_rate>
+    nsf_alpha: 0.1
+    nsf_sigma: 0.003
+    nsf_voiced_threshold: 10
+    upsample_rates: [8, 5, 3]
+    upsample_kernel_sizes: [16, 11, 7]
+    istft_params: {n_fft: 16, hop_len: 4}
+    resblock_kernel_sizes: [3, 7, 11]
+    resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
+    source_resblock_kernel_sizes: [7, 7, 11]
+    source_resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
+    lrelu_slope: 0.1
+    audio_limit: 0.99
+    f0_predictor: !new:cosyvoice.hifigan.f0_predictor.CausalConvRNNF0Predictor
+        {in_channels: 80, cond_channels: 512}
+";
+
+const QWEN: &str = r#"{
+    "model_type": "qwen2", "hidden_act": "silu", "vocab_size": 151936, "hidden_size": 896,
+    "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
+    "num_key_value_heads": 2, "max_position_embeddings": 32768, "rope_theta": 1000000.0,
+    "rms_norm_eps": 1e-06, "rope_scaling": null, "use_sliding_window": false
+}"#;
+
+fn dir_with(yaml: &str, qwen: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("CosyVoice-BlankEN")).unwrap();
+    fs::write(dir.path().join("cosyvoice3.yaml"), yaml).unwrap();
+    fs::write(dir.path().join("CosyVoice-BlankEN/config.json"), qwen).unwrap();
+    dir
+}
+
+fn open_error(path: &Path) -> String {
+    ModelDir::open(path).unwrap_err().to_string()
+}
+
+/// What is said about the published configuration with `from` replaced by `to`.
+fn error_with(from: &str, to: &str) -> String {
+    assert!(YAML.contains(from) || QWEN.contains(from), "{from}");
+    let dir = dir_with(&YAML.replace(from, to), &QWEN.replace(from, to));
+    open_error(dir.path())
+}
+
+fn touch(dir: &TempDir, names: &[&str]) {
+    for name in names {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+}
+
+#[test]
+fn the_published_configuration_is_read() {
+    let dir = dir_with(YAML, QWEN);
+    let dir = ModelDir::open(dir.path()).unwrap();
+    let config = dir.config();
+    assert_eq!(config.sample_rate, 24_000);
+    assert_eq!(config.llm.vocabulary(), 6761);
+    assert_eq!(config.llm.end_of_speech(), 6562);
+    assert_eq!(config.llm.sampling.top_p, 0.7);
+    assert_eq!(config.llm.sampling.tau_r, 0.1, "the reference's default");
+    assert_eq!(config.flow.estimator.static_chunk_size, 50);
+    assert_eq!(config.flow.pre_lookahead_channels, 1024);
+    assert_eq!(config.flow.inference_cfg_rate, 0.7);
+    assert_eq!(config.vocoder.sampling_rate, 24_000);
+    assert_eq!(config.vocoder.upsample_rates, [8, 5, 3]);
+    assert_eq!(
+        config.vocoder.conv_pre_look_right, 4,
+        "the reference's default"
+    );
+    assert_eq!(config.vocoder.f0.cond_channels, 512);
+    assert_eq!(config.qwen.head_dim(), 64);
+}
+
+#[test]
+fn a_directory_that_is_not_there_says_how_to_get_one() {
+    let dir = TempDir::new().unwrap();
+    let error = open_error(&dir.path().join("nowhere"));
+    assert!(
+        error.contains("nowhere") && error.contains("parity fixture"),
+        "{error}"
+    );
+}
+
+#[test]
+fn other_versions_are_recognised() {
+    for (yaml, version) in [
+        ("cosyvoice.yaml", "CosyVoice 1"),
+        ("cosyvoice2.yaml", "CosyVoice 2"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        touch(&dir, &[yaml]);
+        let error = open_error(dir.path());
+        assert!(error.contains(version), "{error}");
+    }
+    let error = open_error(TempDir::new().unwrap().path());
+    assert!(error.contains("no cosyvoice3.yaml"), "{error}");
+}
+
+#[test]
+fn other_classes_are_refused_by_name() {
+    for (ours, theirs) in [
+        ("CosyVoice3LM", "Qwen2LM"),
+        ("ras_sampling", "nucleus_sampling"),
+        ("CausalMaskedDiffWithDiT", "CausalMaskedDiffWithXvec"),
+        ("CausalConditionalCFM", "ConditionalCFM"),
+        ("dit.DiT", "dit.UNet"),
+        ("CausalHiFTGenerator", "HiFTGenerator"),
+        ("CausalConvRNNF0Predictor", "ConvRNNF0Predictor"),
+    ] {
+        let error = error_with(ours, theirs);
+        assert!(error.contains(theirs), "{error}");
+    }
+}
+
+#[test]
+fn settings_that_the_engine_does_not_compute_are_refused() {
+    for (from, to, key) in [
+        ("t_scheduler: cosine", "t_scheduler: linear", "t_scheduler"),
+        ("solver: euler", "solver: midpoint", "solver"),
+        ("left_chunks: -1", "left_chunks: 2", "left_chunks"),
+        (
+            "channels: 1024, pre_lookahead_len: 3",
+            "channels: 9, pre_lookahead_len: 4",
+            "lookahead",
+        ),
+        ("width: 896", "width: 897", "hidden size"),
+        ("hift: ", "hifi: ", "hift"),
+        (
+            "sampling_rate: !ref <sample_rate>",
+            "sampling_rate: 22050",
+            "sampling_rate",
+        ),
+        ("<chunk_size>", "<chunk_length>", "chunk_length"),
+        ("\"silu\"", "\"gelu\"", "hidden_act"),
+        (
+            "\"num_attention_heads\": 14",
+            "\"num_attention_heads\": 13",
+            "do not fit",
+        ),
+        (
+            "\"rope_scaling\": null",
+            "\"rope_scaling\": {}",
+            "rope scaling",
+        ),
+    ] {
+        let error = error_with(from, to);
+        assert!(error.contains(key), "{key}: {error}");
+    }
+}
+
+#[test]
+fn the_references_weights_are_the_default_and_others_are_chosen_by_name() {
+    let temp = dir_with(YAML, QWEN);
+    touch(&temp, &["llm.pt", "llm.rl.pt", "llm.safetensors"]);
+    let dir = ModelDir::open(temp.path()).unwrap();
+    let named = |choice| {
+        dir.lm_weights(choice)
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(named(LmWeights::default()), "llm.pt");
+    assert_eq!(named("llm.rl.pt".parse().unwrap()), "llm.rl.pt");
+    assert_eq!(named("llm.safetensors".parse().unwrap()), "llm.safetensors");
+    let error = dir
+        .lm_weights(LmWeights::RlSafetensors)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("llm.rl.safetensors") && error.contains("llm.rl.pt"),
+        "{error}"
+    );
+    assert!("llm.bin".parse::<LmWeights>().is_err());
+}
+
+#[test]
+fn safetensors_stand_in_for_a_missing_pt_but_other_weights_do_not() {
+    let temp = dir_with(YAML, QWEN);
+    touch(&temp, &["llm.rl.pt", "flow.safetensors"]);
+    let dir = ModelDir::open(temp.path()).unwrap();
+    assert!(dir.flow_weights().unwrap().ends_with("flow.safetensors"));
+    let error = dir
+        .lm_weights(LmWeights::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("llm.rl.pt is"), "{error}");
+    let error = dir.vocoder_weights().unwrap_err().to_string();
+    assert!(
+        error.contains("hift.pt") && error.contains("incomplete"),
+        "{error}"
+    );
+}

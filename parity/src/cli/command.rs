@@ -1,0 +1,68 @@
+use std::process::exit;
+
+use clap::{Parser, Subcommand};
+use parity::exit::Exit;
+
+use super::shared::GoldenFault;
+use super::{compare, diff, fixture, judge, record, render, report, selftest};
+
+/// Holds a CosyVoice3 engine to the Python reference, stage by stage.
+///
+/// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing,
+/// stale or damaged, 4 nothing was compared, 70 a bug.
+#[derive(Parser, Debug)]
+#[command(name = "parity", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Compare(compare::CompareArgs),
+    Diff(diff::DiffArgs),
+    Fixture(fixture::FixtureArgs),
+    Judge(judge::JudgeArgs),
+    Record(Box<record::RecordArgs>),
+    Render(render::RenderArgs),
+    Report(report::ReportArgs),
+    Selftest(selftest::SelftestArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> Exit {
+    // A panic is a bug, in whatever thread it happens.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        print(info);
+        eprintln!("parity: this is a bug; please report it with the lines above");
+        exit(i32::from(Exit::Bug.code()));
+    }));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            let wrong = message.use_stderr();
+            // Nobody is left to be told if this fails.
+            let _ = message.print();
+            return if wrong { Exit::Usage } else { Exit::Parity };
+        }
+    };
+    let result = match cli.command {
+        Command::Compare(args) => compare::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
+        Command::Judge(args) => judge::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Render(args) => render::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("parity: {}", native::whole_story(error.as_ref()));
+        if error.is::<GoldenFault>() {
+            Exit::Golden
+        } else {
+            Exit::Usage
+        }
+    })
+}

@@ -1,0 +1,17 @@
+//! The command line: raw flags, resolved to what the library works with.
+
+mod command;
+mod compare;
+mod diff;
+mod engine;
+mod fixture;
+mod judge;
+mod record;
+#[cfg(feature = "record")]
+mod record_python;
+mod render;
+mod report;
+mod selftest;
+mod shared;
+
+pub use command::run;

@@ -1,0 +1,92 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use parity::case::CaseFile;
+use parity::record::describe_model;
+use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
+use parity::recording::Writer;
+
+/// What only the Python reference needs, beside what every engine does.
+#[derive(Args, Debug)]
+pub struct PythonArgs {
+    /// The CosyVoice checkout, with its submodules
+    #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
+    pub cosyvoice_root: Option<PathBuf>,
+    /// The environment with the reference's packages (default: the one that is active)
+    #[arg(long, value_name = "DIR", env = "VIRTUAL_ENV")]
+    pub python_env: Option<PathBuf>,
+    /// The folder of cosyvoice_reference
+    #[arg(long, value_name = "DIR", default_value = "python_ref")]
+    pub python_package: PathBuf,
+    /// Threads of torch; sums over several are not the same numbers as over one
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Keep the logits of every step, not only some
+    #[arg(long)]
+    pub all_logits: bool,
+}
+
+/// The environment that `python_ref/README.md` has made, where none is named or active.
+const DEFAULT_ENV: &str = ".env-reference";
+
+impl PythonArgs {
+    fn resolve(&self, model_dir: &Path) -> anyhow::Result<Options> {
+        let root = self.cosyvoice_root.clone().context(
+            "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
+             of https://github.com/FunAudioLLM/CosyVoice",
+        )?;
+        Ok(Options {
+            root: std::path::absolute(root)?,
+            model_dir: std::path::absolute(model_dir)?,
+            env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
+            package: std::path::absolute(&self.python_package)?,
+            threads: self.threads,
+            logit_rows: if self.all_logits {
+                LogitRows::All
+            } else {
+                LogitRows::Some
+            },
+        })
+    }
+}
+
+/// Records the cases of `cases` with the Python reference into `out`.
+pub fn run(
+    args: &PythonArgs,
+    model_dir: &Path,
+    cases: &CaseFile,
+    out: &Path,
+) -> anyhow::Result<()> {
+    let options = args.resolve(model_dir)?;
+    let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
+        "[{bar:20}] {pos}/{len}  {msg}",
+    )?);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.set_message("loading the reference");
+    let engine = PythonEngine::load(&options)?;
+    let mut writer = Writer::create(out, engine.manifest(describe_model(model_dir)?)?)?;
+    for case in &cases.cases {
+        bar.set_message(case.name.clone());
+        let (shown, name) = (bar.clone(), case.name.clone());
+        let progress: Progress =
+            Arc::new(move |part, done| shown.set_message(format!("{name}: {part} {done}")));
+        let (record, seconds) = engine.record(case, cases, &progress)?;
+        writer.case(&record)?;
+        for (part, spent) in seconds {
+            *writer.manifest_mut().seconds.entry(part).or_default() += spent;
+        }
+        bar.inc(1);
+    }
+    writer.finish()?;
+    bar.finish_and_clear();
+    println!(
+        "{}: {} case(s) recorded by the reference",
+        out.display(),
+        cases.cases.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! Sounds: levels, sample-by-sample ratios, lag, spectra and alignment.
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+use serde::{Deserialize, Serialize};
+
+use super::align::dtw;
+use super::spectrum::{log_mel, log_spectral, multi_resolution};
+use crate::metric::{Measures, Metric, Value, measures, ratio_db};
+
+/// From here on a sample counts as clipped.
+const FULL_SCALE: f32 = 0.9999;
+/// Below this level a stretch of 20 ms counts as silent, in dB of full scale.
+const SILENCE_DB: f64 = -60.0;
+const MEL_HOP_MS: f64 = 20.0;
+
+/// What one sound is like, whatever it is compared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    /// Samples.
+    pub samples: usize,
+    /// Seconds.
+    pub seconds: f64,
+    /// RMS level, 1 being full scale.
+    pub rms: Value,
+    /// Largest absolute sample.
+    pub peak: Value,
+    /// Mean sample.
+    pub dc: Value,
+    /// Samples at full scale.
+    pub clipped: usize,
+    /// Share of the 20 ms stretches below -60 dB of full scale.
+    pub silence: f64,
+    /// Samples that are NaN or infinite.
+    pub non_finite: usize,
+}
+
+impl Levels {
+    /// Measures a mono sound.
+    pub fn of(samples: &[f32], rate: u32) -> Self {
+        let n = samples.len().max(1) as f64;
+        let stretch = (rate as usize / 50).max(1);
+        let stretches = samples.chunks(stretch);
+        let silent = |s: &&[f32]| 20.0 * (energy(s) / s.len() as f64).sqrt().log10() < SILENCE_DB;
+        Self {
+            samples: samples.len(),
+            seconds: samples.len() as f64 / f64::from(rate.max(1)),
+            rms: Value((energy(samples) / n).sqrt()),
+            peak: Value(
+                samples
+                    .iter()
+                    .map(|s| f64::from(s.abs()))
+                    .fold(0.0, max_or_nan),
+            ),
+            dc: Value(samples.iter().map(|&s| f64::from(s)).sum::<f64>() / n),
+            clipped: samples.iter().filter(|s| s.abs() >= FULL_SCALE).count(),
+            silence: stretches.clone().filter(silent).count() as f64
+                / stretches.len().max(1) as f64,
+            non_finite: samples.iter().filter(|s| !s.is_finite()).count(),
+        }
+    }
+}
+
+/// How two sounds of one sampling rate differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioDiff {
+    /// The reference.
+    pub reference: Levels,
+    /// The candidate.
+    pub candidate: Levels,
+    /// Everything measured. The lag and what needs it are absent for silence, and spectra for
+    /// sounds that are not finite.
+    pub measures: Measures,
+}
+
+/// Compares two mono sounds at `rate` samples a second.
+pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
+    let (r, c) = (Levels::of(reference, rate), Levels::of(candidate, rate));
+    let level = |r: Value, c: Value| {
+        if r == c {
+            0.0
+        } else {
+            (20.0 * (c.0 / r.0).log10()).abs()
+        }
+    };
+    let mut m = measures([
+        (
+            Metric::LengthDifference,
+            r.samples.abs_diff(c.samples) as f64,
+        ),
+        (Metric::DurationDifference, (r.seconds - c.seconds).abs()),
+        (Metric::RmsDifference, level(r.rms, c.rms)),
+        (Metric::PeakDifference, level(r.peak, c.peak)),
+        (Metric::DcDifference, (r.dc.0 - c.dc.0).abs()),
+        (Metric::Clipping, c.clipped.saturating_sub(r.clipped) as f64),
+        (Metric::Snr, snr(reference, candidate)),
+        (Metric::SiSdr, si_sdr(reference, candidate)),
+    ]);
+    if r.non_finite + c.non_finite == 0 {
+        if let Some(lag) = lag(reference, candidate) {
+            m.insert(Metric::Lag, Value(lag as f64));
+            let (r, c) = overlap(reference, candidate, lag);
+            m.insert(Metric::SnrAligned, Value(snr(r, c)));
+        }
+        m.extend(spectra(reference, candidate, rate));
+    }
+    AudioDiff {
+        reference: r,
+        candidate: c,
+        measures: m,
+    }
+}
+
+/// Distances of spectra and mels. Identical sounds, which most are, need no transform.
+fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
+    use Metric::{DtwCost, DtwDeviation, LogSpectral, StftDistance};
+    if reference == candidate {
+        return measures([StftDistance, LogSpectral, DtwCost, DtwDeviation].map(|m| (m, 0.0)));
+    }
+    let n = reference.len().max(candidate.len());
+    let (r, c) = (padded(reference, n), padded(candidate, n));
+    let mut spectra = measures([
+        (StftDistance, multi_resolution(&r, &c)),
+        (LogSpectral, log_spectral(&r, &c)),
+    ]);
+    if let Some(path) = dtw(&log_mel(reference, rate), &log_mel(candidate, rate)) {
+        spectra.insert(DtwCost, Value(path.cost));
+        spectra.insert(DtwDeviation, Value(path.deviation * MEL_HOP_MS));
+    }
+    spectra
+}
+
+/// Signal-to-noise ratio in dB; samples that one side lacks count as silence.
+pub fn snr(reference: &[f32], candidate: &[f32]) -> f64 {
+    let n = reference.len().max(candidate.len());
+    let at = |x: &[f32], i: usize| f64::from(x.get(i).copied().unwrap_or(0.0));
+    let noise: f64 = (0..n)
+        .map(|i| (at(candidate, i) - at(reference, i)).powi(2))
+        .sum();
+    -ratio_db(noise, energy(reference))
+}
+
+/// Scale-invariant signal-to-distortion ratio in dB over the common samples.
+pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
+    let pairs = || {
+        reference
+            .iter()
+            .zip(candidate)
+            .map(|(&r, &c)| (f64::from(r), f64::from(c)))
+    };
+    let power: f64 = pairs().map(|(r, _)| r * r).sum();
+    let product: f64 = pairs().map(|(r, c)| r * c).sum();
+    if power == 0.0 {
+        // Nothing can be along a silent reference.
+        return if energy(candidate) == 0.0 {
+            f64::INFINITY
+        } else {
+            f64::NEG_INFINITY
+        };
+    }
+    let scale = product / power;
+    let rest: f64 = pairs().map(|(r, c)| (c - scale * r).powi(2)).sum();
+    let along = scale * scale * power;
+    if along == 0.0 {
+        f64::NEG_INFINITY
+    } else {
+        -ratio_db(rest, along)
+    }
+}
+
+/// By how many samples `candidate` comes after `reference`, by their cross-correlation's largest
+/// value. None where either is silent.
+pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
+    if reference == candidate {
+        return Some(0);
+    }
+    if energy(reference) == 0.0 || energy(candidate) == 0.0 {
+        return None;
+    }
+    let n = (reference.len() + candidate.len()).next_power_of_two();
+    let mut planner = FftPlanner::<f64>::new();
+    let forward = planner.plan_fft_forward(n);
+    let transform = |x: &[f32]| {
+        let mut x: Vec<_> = x.iter().map(|&s| Complex::new(f64::from(s), 0.0)).collect();
+        x.resize(n, Complex::default());
+        forward.process(&mut x);
+        x
+    };
+    let r = transform(reference);
+    let mut product = transform(candidate);
+    product.iter_mut().zip(&r).for_each(|(c, r)| *c *= r.conj());
+    planner.plan_fft_inverse(n).process(&mut product);
+    let at = |lag: i64| product[lag.rem_euclid(n as i64) as usize].re;
+    let range = -(reference.len() as i64 - 1)..candidate.len() as i64;
+    let largest = range.clone().map(at).fold(f64::NEG_INFINITY, f64::max);
+    // Rounding must not choose among the periods of a pure tone: the nearest one it is.
+    let near = largest - largest.abs() * 1e-9;
+    range.filter(|&l| at(l) >= near).min_by_key(|l| l.abs())
+}
+
+/// The stretches of both sounds that lie over each other once `candidate` is moved by `lag`.
+fn overlap<'a>(reference: &'a [f32], candidate: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {
+    let skip = lag.unsigned_abs() as usize;
+    let (r, c) = if lag >= 0 {
+        (reference, &candidate[skip.min(candidate.len())..])
+    } else {
+        (&reference[skip.min(reference.len())..], candidate)
+    };
+    let n = r.len().min(c.len());
+    (&r[..n], &c[..n])
+}
+
+fn padded(samples: &[f32], n: usize) -> Vec<f32> {
+    let mut padded = samples.to_vec();
+    padded.resize(n, 0.0);
+    padded
+}
+
+fn energy(samples: &[f32]) -> f64 {
+    samples.iter().map(|&s| f64::from(s).powi(2)).sum()
+}
+
+fn max_or_nan(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RATE: u32 = 24_000;
+
+    /// White noise in ±0.5, the same for the same seed.
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+            })
+            .collect()
+    }
+
+    fn shifted(x: &[f32], by: usize) -> Vec<f32> {
+        [&vec![0.0; by], &x[..x.len() - by]].concat()
+    }
+
+    #[test]
+    fn identical_sounds_are_infinitely_alike() {
+        let r = noise(4800, 1);
+        let m = diff(&r, &r, RATE).measures;
+        assert_eq!(
+            (m[&Metric::Snr].0, m[&Metric::SiSdr].0),
+            (f64::INFINITY, f64::INFINITY)
+        );
+        assert_eq!((m[&Metric::Lag].0, m[&Metric::StftDistance].0), (0.0, 0.0));
+        assert_eq!(
+            (m[&Metric::DtwCost].0, m[&Metric::DtwDeviation].0),
+            (0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn silence_against_silence_is_identity_and_against_sound_is_not() {
+        let (silence, sound) = (vec![0.0; 4800], noise(4800, 1));
+        assert_eq!(
+            diff(&silence, &silence, RATE).measures[&Metric::Snr].0,
+            f64::INFINITY
+        );
+        let m = diff(&silence, &sound, RATE).measures;
+        assert_eq!(
+            (m[&Metric::Snr].0, m[&Metric::SiSdr].0),
+            (f64::NEG_INFINITY, f64::NEG_INFINITY)
+        );
+        assert!(!m.contains_key(&Metric::Lag));
+        // All of the reference is lost: the error has its energy.
+        let m = diff(&sound, &silence, RATE).measures;
+        assert_eq!(
+            (m[&Metric::Snr].0, m[&Metric::SiSdr].0),
+            (0.0, f64::NEG_INFINITY)
+        );
+        assert_eq!(m[&Metric::RmsDifference].0, f64::INFINITY);
+    }
+
+    #[test]
+    fn a_lost_end_counts_against_the_ratio() {
+        let r = noise(4800, 1);
+        let m = diff(&r, &r[..2400], RATE).measures;
+        // Half of the energy is gone: 10 log10(2) = 3 dB.
+        assert!((m[&Metric::Snr].0 - 3.01).abs() < 0.2);
+        assert_eq!(m[&Metric::LengthDifference].0, 2400.0);
+        assert_eq!(m[&Metric::DurationDifference].0, 0.1);
+    }
+
+    #[test]
+    fn a_pure_tone_that_did_not_move_has_no_lag() {
+        let tone: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.1).sin()).collect();
+        let louder: Vec<f32> = tone.iter().map(|x| x * 1.01).collect();
+        assert_eq!(lag(&tone, &louder), Some(0));
+    }
+
+    #[test]
+    fn nan_is_counted_and_no_spectrum_is_made_of_it() {
+        let r = noise(480, 1);
+        let mut c = r.clone();
+        c[7] = f32::NAN;
+        let d = diff(&r, &c, RATE);
+        assert_eq!(d.candidate.non_finite, 1);
+        assert!(d.measures[&Metric::Snr].0.is_nan() && d.candidate.peak.0.is_nan());
+        assert!(!d.measures.contains_key(&Metric::StftDistance));
+    }
+
+    #[test]
+    fn levels_are_those_of_a_square_wave() {
+        let square: Vec<f32> = (0..4800)
+            .map(|i| if i % 2 == 0 { 0.6 } else { -0.4 })
+            .collect();
+        let levels = Levels::of(&[square, vec![0.0; 4800], vec![1.0; 2]].concat(), RATE);
+        assert!((levels.peak.0 - 1.0).abs() < 1e-9 && levels.clipped == 2);
+        assert!((levels.dc.0 - (480.0 + 2.0) / 9602.0).abs() < 1e-6);
+        // 10 of 21 stretches: the last, short one is loud.
+        assert!((levels.silence - 10.0 / 21.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn a_gain_of_x_db_is_found_as_such(db in -30.0f64..30.0, seed in 1u32..1000) {
+            let r = noise(2400, seed);
+            let gain = 10f64.powf(db / 20.0);
+            let c: Vec<f32> = r.iter().map(|&x| (f64::from(x) * gain) as f32).collect();
+            let m = diff(&r, &c, RATE).measures;
+            prop_assert!((m[&Metric::RmsDifference].0 - db.abs()).abs() < 1e-4);
+            prop_assert!((m[&Metric::PeakDifference].0 - db.abs()).abs() < 1e-4);
+            // The error is (gain - 1) r.
+            prop_assert!((m[&Metric::Snr].0 + 20.0 * (gain - 1.0).abs().log10()).abs() < 0.1 || db.abs() < 0.1);
+            prop_assert!(m[&Metric::SiSdr].0 > 100.0);
+        }
+
+        #[test]
+        fn a_shift_of_n_samples_is_found_as_such(n in 0usize..600, seed in 1u32..1000) {
+            let r = noise(2400, seed);
+            let c = shifted(&r, n);
+            prop_assert_eq!(lag(&r, &c), Some(n as i64));
+            prop_assert_eq!(lag(&c, &r), Some(-(n as i64)));
+            prop_assert_eq!(diff(&r, &c, RATE).measures[&Metric::SnrAligned].0, f64::INFINITY);
+        }
+
+        #[test]
+        fn noise_at_a_given_ratio_is_found_as_such(db in 0.0f64..80.0, seed in 1u32..1000) {
+            let (r, e) = (noise(2400, seed), noise(2400, seed + 5000));
+            let scale = (energy(&r) / energy(&e) / 10f64.powf(db / 10.0)).sqrt();
+            let c: Vec<f32> =
+                r.iter().zip(&e).map(|(&r, &e)| (f64::from(r) + scale * f64::from(e)) as f32).collect();
+            prop_assert!((snr(&r, &c) - db).abs() < 0.05);
+            prop_assert!((si_sdr(&r, &c) - db).abs() < 1.0);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! How far two values are apart: pure functions that do not know who recorded them.
+
+pub mod align;
+pub mod audio;
+pub mod logits;
+pub mod spectrum;
+pub mod tensor;
+pub mod text;
+pub mod tokens;

@@ -1,0 +1,299 @@
+//! Spectra of sounds and their distances.
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftPlanner};
+
+use crate::metric::ratio;
+
+/// Channels of [`log_mel`].
+pub const MELS: usize = 80;
+
+/// FFT, window and hop of the three resolutions of Parallel WaveGAN's loss.
+const RESOLUTIONS: [(usize, usize, usize); 3] =
+    [(512, 240, 50), (1024, 600, 120), (2048, 1200, 240)];
+
+/// Magnitudes of a short-time Fourier transform, frame by frame.
+pub(super) struct Spectrogram {
+    bins: usize,
+    magnitudes: Vec<f64>,
+}
+
+impl Spectrogram {
+    fn frames(&self) -> impl Iterator<Item = &[f64]> {
+        self.magnitudes.chunks_exact(self.bins)
+    }
+}
+
+/// Short-time Fourier transform as `torch.stft` defines it: centred, reflected at the ends,
+/// periodic Hann window in the middle of the frame.
+pub(super) struct Stft {
+    fft: Arc<dyn Fft<f64>>,
+    window: Vec<f64>,
+    hop: usize,
+}
+
+impl Stft {
+    pub(super) fn new(n_fft: usize, window: usize, hop: usize) -> Self {
+        let left = (n_fft - window) / 2;
+        let hann = |i: usize| 0.5 - 0.5 * (2.0 * PI * i as f64 / window as f64).cos();
+        let padded = |i: usize| {
+            if (left..left + window).contains(&i) {
+                hann(i - left)
+            } else {
+                0.0
+            }
+        };
+        Self {
+            fft: FftPlanner::new().plan_fft_forward(n_fft),
+            window: (0..n_fft).map(padded).collect(),
+            hop,
+        }
+    }
+
+    pub(super) fn magnitudes(&self, samples: &[f32]) -> Spectrogram {
+        let n_fft = self.window.len();
+        let bins = n_fft / 2 + 1;
+        let frames = if samples.is_empty() {
+            0
+        } else {
+            samples.len() / self.hop + 1
+        };
+        let mut magnitudes = Vec::with_capacity(frames * bins);
+        let mut buffer = vec![Complex::default(); n_fft];
+        let mut scratch = vec![Complex::default(); self.fft.get_inplace_scratch_len()];
+        for frame in 0..frames {
+            let start = (frame * self.hop) as isize - (n_fft / 2) as isize;
+            for (i, slot) in buffer.iter_mut().enumerate() {
+                let sample = samples[reflect(start + i as isize, samples.len())];
+                *slot = Complex::new(f64::from(sample) * self.window[i], 0.0);
+            }
+            self.fft.process_with_scratch(&mut buffer, &mut scratch);
+            magnitudes.extend(buffer[..bins].iter().map(|x| x.norm()));
+        }
+        Spectrogram { bins, magnitudes }
+    }
+}
+
+/// Reflects an index at both ends of `n` samples, as often as it takes.
+fn reflect(index: isize, n: usize) -> usize {
+    if n == 1 {
+        return 0;
+    }
+    let period = 2 * (n - 1);
+    let folded = index.rem_euclid(period as isize) as usize;
+    folded.min(period - folded)
+}
+
+/// Multi-resolution STFT distance of two sounds of one length: spectral convergence plus the
+/// mean absolute difference of the log magnitudes (natural log), mean of three resolutions.
+pub fn multi_resolution(reference: &[f32], candidate: &[f32]) -> f64 {
+    // As in the loss's public implementations: power is floored before the root.
+    let floored = |x: &f64| (x * x).max(1e-8).sqrt();
+    let distance = |(n_fft, window, hop)| {
+        let stft = Stft::new(n_fft, window, hop);
+        let r: Vec<f64> = stft
+            .magnitudes(reference)
+            .magnitudes
+            .iter()
+            .map(floored)
+            .collect();
+        let c: Vec<f64> = stft
+            .magnitudes(candidate)
+            .magnitudes
+            .iter()
+            .map(floored)
+            .collect();
+        let (mut error, mut energy, mut logs) = (0.0, 0.0, 0.0);
+        for (r, c) in r.iter().zip(&c) {
+            error += (r - c) * (r - c);
+            energy += r * r;
+            logs += (r.ln() - c.ln()).abs();
+        }
+        ratio(error, energy).sqrt() + logs / r.len().max(1) as f64
+    };
+    RESOLUTIONS.map(distance).iter().sum::<f64>() / RESOLUTIONS.len() as f64
+}
+
+/// Log-spectral distance in dB of two sounds of one length, mean over the frames.
+pub fn log_spectral(reference: &[f32], candidate: &[f32]) -> f64 {
+    let stft = Stft::new(1024, 1024, 256);
+    let (r, c) = (stft.magnitudes(reference), stft.magnitudes(candidate));
+    let peak = r
+        .magnitudes
+        .iter()
+        .chain(&c.magnitudes)
+        .copied()
+        .fold(0.0, f64::max);
+    if peak == 0.0 {
+        return 0.0;
+    }
+    let db = |x: f64| 20.0 * (x / peak).max(1e-5).log10();
+    let frame = |(r, c): (&[f64], &[f64])| {
+        let sum: f64 = r
+            .iter()
+            .zip(c)
+            .map(|(&r, &c)| (db(r) - db(c)).powi(2))
+            .sum();
+        (sum / r.len() as f64).sqrt()
+    };
+    let distances: Vec<f64> = r.frames().zip(c.frames()).map(frame).collect();
+    distances.iter().sum::<f64>() / distances.len().max(1) as f64
+}
+
+/// Log-mel spectrogram in dB, frames of [`MELS`] channels, 20 ms apart, floored at -100 dB.
+pub fn log_mel(samples: &[f32], rate: u32) -> Vec<[f32; MELS]> {
+    let hop = (rate as usize / 50).max(1);
+    let n_fft = 4 * hop;
+    let filters = slaney_filters(rate, n_fft);
+    let spectrogram = Stft::new(n_fft, n_fft, hop).magnitudes(samples);
+    let channel = |frame: &[f64], filter: &(usize, Vec<f64>)| {
+        let energy: f64 = filter
+            .1
+            .iter()
+            .zip(&frame[filter.0..])
+            .map(|(w, x)| w * x)
+            .sum();
+        (20.0 * energy.max(1e-5).log10()) as f32
+    };
+    let mels = |frame: &[f64]| std::array::from_fn(|m| channel(frame, &filters[m]));
+    spectrogram.frames().map(mels).collect()
+}
+
+/// Slaney's mel filters of unit area up to half the rate: the first bin and the weights of each.
+fn slaney_filters(rate: u32, n_fft: usize) -> Vec<(usize, Vec<f64>)> {
+    const LINEAR_HZ: f64 = 200.0 / 3.0;
+    const LOG_FROM_MEL: f64 = 15.0;
+    let log_step = 6.4f64.ln() / 27.0;
+    let to_hz = |mel: f64| match mel {
+        mel if mel < LOG_FROM_MEL => mel * LINEAR_HZ,
+        mel => 1000.0 * ((mel - LOG_FROM_MEL) * log_step).exp(),
+    };
+    let to_mel = |hz: f64| match hz {
+        hz if hz < 1000.0 => hz / LINEAR_HZ,
+        hz => LOG_FROM_MEL + (hz / 1000.0).ln() / log_step,
+    };
+    let top = to_mel(f64::from(rate) / 2.0);
+    let edge = |i: usize| to_hz(top * i as f64 / (MELS + 1) as f64);
+    let bin = f64::from(rate) / n_fft as f64;
+    let filter = |m: usize| {
+        let (low, centre, high) = (edge(m), edge(m + 1), edge(m + 2));
+        let first = (low / bin).ceil() as usize;
+        let last = ((high / bin).floor() as usize).min(n_fft / 2);
+        let weight = |i: usize| {
+            let hz = i as f64 * bin;
+            let slope = ((hz - low) / (centre - low)).min((high - hz) / (high - centre));
+            slope.max(0.0) * 2.0 / (high - low)
+        };
+        (first, (first..=last).map(weight).collect())
+    };
+    (0..MELS).map(filter).collect()
+}
+
+/// Changes the sampling rate in the frequency domain, for comparing files of different rates.
+pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+    let n = samples.len();
+    let m = (n as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
+    if from == to || n == 0 {
+        return samples.to_vec();
+    }
+    let mut planner = FftPlanner::<f64>::new();
+    let mut x: Vec<_> = samples
+        .iter()
+        .map(|&s| Complex::new(f64::from(s), 0.0))
+        .collect();
+    planner.plan_fft_forward(n).process(&mut x);
+    let mut y = vec![Complex::default(); m];
+    // The bins below the lower of the two Nyquist frequencies keep their places at both ends.
+    let half = n.min(m).div_ceil(2);
+    y[..half].copy_from_slice(&x[..half]);
+    y[m - (half - 1)..].copy_from_slice(&x[n - (half - 1)..]);
+    planner.plan_fft_inverse(m).process(&mut y);
+    y.iter().map(|v| (v.re / n as f64) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sine(hz: f64, rate: u32, n: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| (0.5 * (2.0 * PI * hz * i as f64 / f64::from(rate)).sin()) as f32)
+            .collect()
+    }
+
+    #[test]
+    fn a_sine_peaks_in_its_bin() {
+        let spectrogram = Stft::new(1024, 1024, 256).magnitudes(&sine(3000.0, 24_000, 24_000));
+        let frame = spectrogram.frames().nth(40).unwrap();
+        let peak = (0..frame.len())
+            .max_by(|&a, &b| frame[a].total_cmp(&frame[b]))
+            .unwrap();
+        assert_eq!(peak, 128); // 3000 Hz / (24000 Hz / 1024)
+        // Amplitude 0.5 times half the sum of the window, 512.
+        assert!((frame[128] - 0.5 * 512.0 / 2.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_gain_moves_the_log_spectrum_by_itself_and_the_convergence_by_its_share() {
+        let r = sine(1000.0, 24_000, 24_000);
+        let c: Vec<f32> = r.iter().map(|x| x * 2.0).collect();
+        let distance = multi_resolution(&r, &c);
+        // Convergence is |2-1| = 1; logs differ by ln 2 wherever they are above the floor.
+        assert!(
+            distance > 1.0 && distance < 1.0 + 2f64.ln() + 1e-6,
+            "{distance}"
+        );
+        assert_eq!(multi_resolution(&r, &r), 0.0);
+    }
+
+    #[test]
+    fn a_gain_of_six_db_is_a_log_spectral_distance_of_six_db() {
+        // Noise fills every bin, so that none lies at the floor.
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let r: Vec<f32> = (0..24_000).map(|_| noise()).collect();
+        let c: Vec<f32> = r.iter().map(|x| x * 2.0).collect();
+        assert!((log_spectral(&r, &c) - 6.0206).abs() < 1e-3);
+        assert_eq!(log_spectral(&r, &r), 0.0);
+    }
+
+    #[test]
+    fn a_tone_lights_the_mel_channel_around_it() {
+        let frames = log_mel(&sine(1000.0, 24_000, 24_000), 24_000);
+        assert_eq!(frames.len(), 51);
+        let frame = frames[25];
+        let peak = (0..MELS)
+            .max_by(|&a, &b| frame[a].total_cmp(&frame[b]))
+            .unwrap();
+        // 12 kHz is 15 + 27 ln(12)/ln(6.4) = 51.14 mel; 1 kHz, at 15 mel, is 23.7 of 81 steps up.
+        assert_eq!(peak, 23);
+    }
+
+    #[test]
+    fn resampling_keeps_a_tone_that_fits_both_rates() {
+        let c = resample(&sine(1000.0, 48_000, 48_000), 48_000, 24_000);
+        let r = sine(1000.0, 24_000, 24_000);
+        assert_eq!(c.len(), r.len());
+        let worst = r
+            .iter()
+            .zip(&c)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 1e-5, "{worst}");
+    }
+
+    #[test]
+    fn silence_and_nothing_have_no_distance_to_themselves() {
+        for sound in [&[][..], &[0.0; 3], &[0.0; 5000]] {
+            assert_eq!(multi_resolution(sound, sound), 0.0);
+            assert_eq!(log_spectral(sound, sound), 0.0);
+        }
+        assert!(log_mel(&[], 24_000).is_empty());
+    }
+}

@@ -1,0 +1,300 @@
+use serde::{Deserialize, Serialize};
+
+use crate::array::Array;
+use crate::diff::audio::{self, AudioDiff};
+use crate::diff::logits::{self, LogitDiff, Table};
+use crate::diff::tensor::{self, TensorDiff};
+use crate::diff::text::{self, TextDiff};
+use crate::diff::tokens::{self, TokenDiff};
+use crate::metric::{Measures, Metric, Value, ratio};
+use crate::recording::{CaseRecord, Noise, SAMPLE_RATE};
+use crate::stage::{Feed, Key, Kind, Stage};
+
+/// What a comparison came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Compared {
+    /// Both sides were there.
+    Both(Box<ValueDiff>),
+    /// The reference does not have the value.
+    NoReference,
+    /// The candidate does not have the value.
+    NoCandidate,
+}
+
+/// How two values differ.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ValueDiff {
+    /// What is wrong beyond any limit: another shape, another type, NaN.
+    pub fault: Option<String>,
+    /// Whether both are empty, so that nothing was compared.
+    pub empty: bool,
+    /// Everything measured.
+    pub measures: Measures,
+    /// The rest.
+    pub detail: Option<Detail>,
+}
+
+/// What the measures do not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Detail {
+    /// Texts with their edits.
+    Text(TextDiff),
+    /// Token lists with their alignments.
+    Tokens {
+        /// The lists: one, or one for the prompt and each segment.
+        lists: Vec<TokenDiff>,
+    },
+    /// Divergences along the positions.
+    Logits(LogitDiff),
+    /// Errors over time.
+    Tensor(TensorDiff),
+    /// Levels of both sounds.
+    Audio(AudioDiff),
+}
+
+/// Compares the value under `key`, which is of the case as a whole or of one segment, as the
+/// candidate produced it under `feed`.
+pub fn compare(reference: &CaseRecord, candidate: &CaseRecord, key: &Key, feed: Feed) -> Compared {
+    let noise = reference.noise_of(key, feed);
+    match key.stage {
+        Stage::TextNormalized => both(texts(reference, candidate)),
+        Stage::TextIds => both(token_lists(&ids(reference), &ids(candidate))),
+        Stage::Speech => both(speech(reference, candidate, noise)),
+        _ => match (reference.tensors.get(key), candidate.tensors.get(key)) {
+            (None, _) => Compared::NoReference,
+            (_, None) => Compared::NoCandidate,
+            (Some(r), Some(c)) => both(arrays(reference, candidate, key, (r, c), noise)),
+        },
+    }
+}
+
+fn both(diff: ValueDiff) -> Compared {
+    Compared::Both(Box::new(diff))
+}
+
+fn fault(reason: impl Into<String>) -> ValueDiff {
+    ValueDiff {
+        fault: Some(reason.into()),
+        ..ValueDiff::default()
+    }
+}
+
+fn texts(reference: &CaseRecord, candidate: &CaseRecord) -> ValueDiff {
+    let mut diff = text::diff(&text_list(reference), &text_list(candidate));
+    let measures = std::mem::take(&mut diff.measures);
+    ValueDiff {
+        measures,
+        detail: Some(Detail::Text(diff)),
+        ..ValueDiff::default()
+    }
+}
+
+/// The prompt's text, empty where there is none, and the segments.
+fn text_list(record: &CaseRecord) -> Vec<&str> {
+    let segments = record.text.segments.iter().map(|s| &*s.text);
+    std::iter::once(record.text.prompt_text.as_deref().unwrap_or_default())
+        .chain(segments)
+        .collect()
+}
+
+fn ids(record: &CaseRecord) -> Vec<&[i64]> {
+    let segments = record.text.segments.iter().map(|s| &*s.ids);
+    std::iter::once(&*record.text.prompt_ids)
+        .chain(segments)
+        .collect()
+}
+
+fn token_lists(reference: &[&[i64]], candidate: &[&[i64]]) -> ValueDiff {
+    let n = reference.len().max(candidate.len());
+    let mut measures = Measures::new();
+    measures.insert(
+        Metric::CountDifference,
+        Value(reference.len().abs_diff(candidate.len()) as f64),
+    );
+    let at = |lists: &[&[i64]], i: usize| lists.get(i).map(|l| l.to_vec()).unwrap_or_default();
+    let mut lists = Vec::with_capacity(n);
+    for i in 0..n {
+        let mut diff = tokens::diff(&at(reference, i), &at(candidate, i));
+        for (metric, value) in std::mem::take(&mut diff.measures) {
+            measures.entry(metric).or_insert(Value(0.0)).0 += value.0;
+        }
+        lists.push(diff);
+    }
+    ValueDiff {
+        measures,
+        detail: Some(Detail::Tokens { lists }),
+        ..ValueDiff::default()
+    }
+}
+
+fn speech(reference: &CaseRecord, candidate: &CaseRecord, noise: Option<&Noise>) -> ValueDiff {
+    let (r, c) = (&reference.audio, &candidate.audio);
+    let mut diff = sound(r, c);
+    if let (true, Some(noise)) = (r.len() == c.len() && !r.is_empty(), noise) {
+        let error = r
+            .iter()
+            .zip(c)
+            .map(|(r, c)| (f64::from(*r) - f64::from(*c)).powi(2));
+        let rms = (error.sum::<f64>() / r.len() as f64).sqrt();
+        diff.measures
+            .insert(Metric::NoiseRatio, Value(ratio(rms, noise.rms)));
+    }
+    diff
+}
+
+fn sound(reference: &[f32], candidate: &[f32]) -> ValueDiff {
+    let mut diff = audio::diff(reference, candidate, SAMPLE_RATE);
+    let measures = std::mem::take(&mut diff.measures);
+    let non_finite = diff.candidate.non_finite > diff.reference.non_finite;
+    ValueDiff {
+        fault: non_finite
+            .then(|| format!("{} samples are NaN or infinite", diff.candidate.non_finite)),
+        empty: reference.is_empty() && candidate.is_empty(),
+        measures,
+        detail: Some(Detail::Audio(diff)),
+    }
+}
+
+fn arrays(
+    reference: &CaseRecord,
+    candidate: &CaseRecord,
+    key: &Key,
+    (r, c): (&Array, &Array),
+    noise: Option<&Noise>,
+) -> ValueDiff {
+    if r.dtype() != c.dtype() {
+        return fault(format!("{} instead of {}", c.dtype(), r.dtype()));
+    }
+    let (Some(rv), Some(cv)) = (r.as_f32(), c.as_f32()) else {
+        let mut diff = token_lists(
+            &[r.as_i64().unwrap_or_default()],
+            &[c.as_i64().unwrap_or_default()],
+        );
+        note_choice(&mut diff, reference, key);
+        return diff;
+    };
+    if key.stage.kind() == Kind::Logits && key.tap.is_none() {
+        return logit_tables(reference, candidate, key, (r, c), noise);
+    }
+    let is_sound = key.stage.kind() == Kind::Audio && key.tap.is_none();
+    let mut diff = if is_sound {
+        sound(rv, cv)
+    } else {
+        ValueDiff::default()
+    };
+    if r.shape() != c.shape() {
+        diff.fault = Some(format!("shape {:?} instead of {:?}", c.shape(), r.shape()));
+        return diff;
+    }
+    let time_axis = if key.tap.is_none() {
+        key.stage.time_axis()
+    } else {
+        None
+    };
+    add_tensor(diff, r.shape(), (rv, cv), time_axis, noise)
+}
+
+/// Adds a tensor's measures to what is known of a value.
+fn add_tensor(
+    mut diff: ValueDiff,
+    shape: &[usize],
+    (r, c): (&[f32], &[f32]),
+    time_axis: Option<usize>,
+    noise: Option<&Noise>,
+) -> ValueDiff {
+    let mut tensor = match tensor::diff(shape, r, c, time_axis, noise) {
+        Ok(tensor) => tensor,
+        Err(reason) => {
+            return ValueDiff {
+                fault: Some(reason),
+                ..diff
+            };
+        }
+    };
+    diff.measures.append(&mut tensor.measures);
+    diff.empty = r.is_empty();
+    if tensor.non_finite > 0 {
+        diff.fault = Some(format!("{} values are NaN or infinite", tensor.non_finite));
+    }
+    diff.detail.get_or_insert(Detail::Tensor(tensor));
+    diff
+}
+
+fn logit_tables(
+    reference: &CaseRecord,
+    candidate: &CaseRecord,
+    key: &Key,
+    (r, c): (&Array, &Array),
+    noise: Option<&Noise>,
+) -> ValueDiff {
+    let rows = Key {
+        stage: Stage::LlmLogitRows,
+        ..key.clone()
+    };
+    let (Some(r), Some(c)) = (table(reference, &rows, r), table(candidate, &rows, c)) else {
+        return fault("the logits do not fit the positions in llm.logit_rows");
+    };
+    let mut logits = match logits::diff(r, c) {
+        Ok(logits) => logits,
+        Err(reason) => return fault(reason),
+    };
+    let measures = std::mem::take(&mut logits.measures);
+    let matched: Vec<f32> = r
+        .positions
+        .iter()
+        .filter_map(|&p| c.row(p))
+        .flatten()
+        .copied()
+        .collect();
+    let shape = [r.positions.len(), r.width];
+    let diff = ValueDiff {
+        measures,
+        detail: Some(Detail::Logits(logits)),
+        ..ValueDiff::default()
+    };
+    add_tensor(diff, &shape, (r.values, &matched), Some(0), noise)
+}
+
+/// Logits with their positions. None if there are not as many of one as of the other.
+fn table<'a>(record: &'a CaseRecord, rows: &Key, logits: &'a Array) -> Option<Table<'a>> {
+    let positions = record.tensors.get(rows)?.as_i64()?;
+    let &[height, width] = logits.shape() else {
+        return None;
+    };
+    let values = logits.as_f32()?;
+    (height == positions.len()).then_some(Table {
+        positions,
+        values,
+        width,
+    })
+}
+
+/// Says how likely the reference held both tokens at the first mismatch of sampled tokens, where
+/// its golden kept the logits of that position.
+fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, key: &Key) {
+    let Some(Detail::Tokens { lists }) = &mut diff.detail else {
+        return;
+    };
+    let Some(mismatch) = lists.first_mut().and_then(|l| l.first_mismatch.as_mut()) else {
+        return;
+    };
+    let (Stage::LlmTokens, Some(r), Some(c)) = (key.stage, mismatch.reference, mismatch.candidate)
+    else {
+        return;
+    };
+    let rows = Key {
+        stage: Stage::LlmLogitRows,
+        ..key.clone()
+    };
+    let logits = Key {
+        stage: Stage::LlmLogits,
+        ..key.clone()
+    };
+    let table = reference
+        .tensors
+        .get(&logits)
+        .and_then(|l| table(reference, &rows, l));
+    let row = table.and_then(|t| t.row(i64::try_from(mismatch.position).ok()?));
+    mismatch.choice = row.and_then(|row| tokens::choice(row, r, c));
+}

@@ -1,0 +1,165 @@
+use serde::{Deserialize, Serialize};
+
+use super::compare::Detail;
+use crate::case::Case;
+use crate::metric::{Measures, Metric, Value};
+use crate::stage::{Feed, Key, Stage};
+
+/// What became of a comparison. Only [`Verdict::Pass`] is green.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Within every limit.
+    Pass,
+    /// Left out on purpose, with a reason.
+    Skipped,
+    /// One side, or what is needed to judge, is not there.
+    Missing,
+    /// Beyond a limit, or of another shape.
+    Fail,
+    /// The golden was made from other inputs, weights or versions.
+    Stale,
+    /// The golden cannot be read.
+    Damaged,
+}
+
+impl Verdict {
+    /// Every verdict, from good to bad.
+    pub const ALL: [Self; 6] = [
+        Self::Pass,
+        Self::Skipped,
+        Self::Missing,
+        Self::Fail,
+        Self::Stale,
+        Self::Damaged,
+    ];
+
+    /// The name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Skipped => "skipped",
+            Self::Missing => "missing",
+            Self::Fail => "fail",
+            Self::Stale => "stale",
+            Self::Damaged => "damaged",
+        }
+    }
+
+    /// The verdict on several things: the worst one, but skipped only if nothing else is there.
+    pub fn of(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |v: &Self| if *v == Self::Skipped { -1 } else { *v as i32 };
+        verdicts
+            .into_iter()
+            .max_by_key(rank)
+            .unwrap_or(Self::Skipped)
+    }
+}
+
+/// Where an error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The stage fails on the golden's inputs, or fails first.
+    Introduced,
+    /// The stage is right on the golden's inputs and fails on what earlier ones handed it.
+    Inherited,
+}
+
+/// Everything about one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseOutcome {
+    /// The case's name.
+    pub name: String,
+    /// The case as the golden has it, if it could be read.
+    pub case: Option<Case>,
+    /// The worst of its stages, or what is wrong with its golden.
+    pub verdict: Verdict,
+    /// Why no stage was compared, where none was.
+    pub problem: Option<String>,
+    /// Whether the golden, not the candidate, has to be mended.
+    pub golden_at_fault: bool,
+    /// The first stage that introduced an error.
+    pub first_introduced: Option<Stage>,
+    /// Stage by stage, in order; those that the case passes through.
+    pub stages: Vec<StageOutcome>,
+}
+
+/// One stage of a case under both feeds. None where a feed does not have the stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageOutcome {
+    /// The stage.
+    pub stage: Stage,
+    /// Fed with the golden's inputs.
+    pub isolated: Option<Cell>,
+    /// Fed with the candidate's own.
+    pub cascaded: Option<Cell>,
+}
+
+impl StageOutcome {
+    /// The cell of a feed.
+    pub fn cell(&self, feed: Feed) -> Option<&Cell> {
+        match feed {
+            Feed::Isolated => self.isolated.as_ref(),
+            Feed::Cascaded => self.cascaded.as_ref(),
+        }
+    }
+
+    /// Both cells, isolated first.
+    pub fn cells(&self) -> impl Iterator<Item = (Feed, &Cell)> {
+        Feed::ALL
+            .into_iter()
+            .filter_map(|feed| self.cell(feed).map(|cell| (feed, cell)))
+    }
+}
+
+/// One stage of a case under one feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The worst of its values.
+    pub verdict: Verdict,
+    /// Why, where it is not the limits that say so.
+    pub reason: Option<String>,
+    /// Where the error came from, if there is one.
+    pub origin: Option<Origin>,
+    /// Value by value: one for each segment where the stage has them.
+    pub values: Vec<ValueOutcome>,
+}
+
+/// One tensor, text, token list or sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueOutcome {
+    /// Which one.
+    pub key: Key,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, where it is not the limits that say so.
+    pub reason: Option<String>,
+    /// Every limit that applied.
+    pub checks: Vec<Check>,
+    /// Everything that was measured.
+    pub measures: Measures,
+    /// What the measures do not say: alignments, texts, errors over time.
+    pub detail: Option<Detail>,
+}
+
+/// A measure held against its limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The metric.
+    pub metric: Metric,
+    /// What was measured, if it could be.
+    pub value: Option<Value>,
+    /// The largest value allowed.
+    pub at_most: Option<Value>,
+    /// The smallest value allowed.
+    pub at_least: Option<Value>,
+    /// How far the value is from the limit: dB for dB, else the share of the limit that is left.
+    pub headroom: Option<Value>,
+    /// Whether it holds.
+    pub passed: bool,
+    /// Whether it holds only because the error is below the absolute floor.
+    pub by_floor: bool,
+    /// Why the limit is what it is.
+    pub reason: String,
+}

@@ -1,0 +1,98 @@
+//! Whether a golden still is what the candidate is to be compared with.
+
+use super::tolerances::Pins;
+use crate::recording::{Manifest, RecordedCase, Source};
+
+/// Why a golden as a whole does not fit, one reason a line.
+pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
+    let mut reasons = Vec::new();
+    // The pins say which references this project follows; other engines are their own.
+    if golden.engine.name == "python" {
+        match &golden.engine.commit {
+            Some(commit) if pins.commits.is_empty() || pins.commits.contains(commit) => {}
+            None if pins.commits.is_empty() => {}
+            found => reasons.push(format!(
+                "the golden was recorded at commit {} of the reference, not {}",
+                found.as_deref().unwrap_or("unknown"),
+                pins.commits.join(" or ")
+            )),
+        }
+        for (library, known) in &pins.libraries {
+            let Some(version) = golden.libraries.get(library) else {
+                continue;
+            };
+            let public = version.split('+').next().unwrap_or(version);
+            if !known.iter().any(|k| k == public) {
+                reasons.push(format!(
+                    "the golden was recorded with {library} {version}, not {}",
+                    known.join(" or ")
+                ));
+            }
+        }
+    }
+    reasons
+}
+
+/// Why a candidate was not made for this golden.
+pub(super) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let files = &golden.manifest().model.files;
+    for (name, file) in &candidate.model.files {
+        if files.get(name).is_some_and(|g| g != file) {
+            reasons.push(format!(
+                "the golden was recorded with another {name} than the candidate"
+            ));
+        }
+    }
+    if let (Some(fed), Some(sha256)) = (&candidate.fed_from, golden.manifest_sha256())
+        && fed != sha256
+    {
+        reasons.push("the candidate was fed from another golden; record it again".into());
+    }
+    reasons
+}
+
+/// Why a case of the golden is not the one that is meant.
+pub(super) fn case(golden: &RecordedCase, meant: &RecordedCase, whose: &str) -> Option<String> {
+    let fields = [
+        (
+            "prompt recording",
+            golden.prompt_wav_sha256 != meant.prompt_wav_sha256,
+        ),
+        (
+            "source recording",
+            golden.source_wav_sha256 != meant.source_wav_sha256,
+        ),
+        ("text", golden.case.text != meant.case.text),
+        (
+            "prompt text",
+            golden.case.prompt_text != meant.case.prompt_text,
+        ),
+        ("instruction", golden.case.instruct != meant.case.instruct),
+        ("mode", golden.case.mode != meant.case.mode),
+        ("seed", golden.case.seed != meant.case.seed),
+        ("streaming", golden.case.stream != meant.case.stream),
+        ("speed", golden.case.speed != meant.case.speed),
+        ("choice of stages kept", golden.case.keep != meant.case.keep),
+    ];
+    let changed: Vec<_> = fields.iter().filter(|f| f.1).map(|f| f.0).collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "the golden was recorded with another {} than {whose}",
+            changed.join(", ")
+        )
+    })
+}
+
+/// What could not be checked, for the report's list of what is not covered.
+pub(super) fn unchecked(golden: &Manifest, candidate: &Manifest) -> Option<String> {
+    let files = &golden.model.files;
+    let shared = candidate
+        .model
+        .files
+        .keys()
+        .any(|name| files.contains_key(name));
+    (!shared).then(|| {
+        "whether both sides used the same weights: their manifests have no file in common".into()
+    })
+}

@@ -1,0 +1,386 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::outcome::Check;
+use crate::metric::{Direction, Measures, Metric, Value};
+use crate::stage::{Feed, Stage};
+
+/// Version of the tolerance file that this program reads.
+const VERSION: u32 = 1;
+
+/// Limits by stage, engine pair, device and precision.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerances {
+    /// Version of the file's form.
+    pub version: u32,
+    /// Which references the limits were made for.
+    #[serde(default)]
+    pub reference: Pins,
+    /// The limits. Of several that apply to a metric of a stage, the last one counts.
+    #[serde(default, rename = "limit")]
+    pub limits: Vec<Limit>,
+}
+
+/// The references that a golden may come from. A golden of another one is stale.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// Commits of the reference; any if empty.
+    #[serde(default)]
+    pub commits: Vec<String>,
+    /// Versions by library; a local part such as `+cu121` does not count.
+    #[serde(default)]
+    pub libraries: BTreeMap<String, Vec<String>>,
+}
+
+/// One limit and its reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Stages by name; a `*` at the end stands for anything.
+    pub stages: Vec<String>,
+    /// The metric.
+    pub metric: Metric,
+    /// The largest value allowed.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// The smallest value allowed.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// Below this error, the limit holds whatever the metric says.
+    #[serde(default)]
+    pub floor: Option<Floor>,
+    /// Only under this feed.
+    #[serde(default)]
+    pub feed: Option<Feed>,
+    /// Only against this reference engine.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// Only for this candidate engine.
+    #[serde(default)]
+    pub candidate: Option<String>,
+    /// Only for a candidate on this device.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Only for a candidate of this precision.
+    #[serde(default)]
+    pub precision: Option<String>,
+    /// Why the limit is what it is.
+    pub reason: String,
+}
+
+/// An error that is small enough by itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floor {
+    /// The metric.
+    pub metric: Metric,
+    /// The largest value of it.
+    pub at_most: f64,
+}
+
+/// Who is compared with whom, where and how.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The reference engine.
+    pub reference: String,
+    /// The candidate engine.
+    pub candidate: String,
+    /// The candidate's device.
+    pub device: String,
+    /// The candidate's precision.
+    pub precision: String,
+    /// Where its inputs come from.
+    pub feed: Feed,
+}
+
+/// What is wrong with a tolerance file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not of this shape.
+    #[error("{}: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A limit makes no sense.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Tolerances {
+    /// Reads and checks `path`.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        let tolerances: Self = toml::from_str(&text).map_err(|source| Error::Toml {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        tolerances.check().map_err(|reason| Error::Invalid {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Ok(tolerances)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.version != VERSION {
+            return Err(format!(
+                "version {}, but this program reads {VERSION}",
+                self.version
+            ));
+        }
+        for limit in &self.limits {
+            let metric = limit.metric;
+            if let Some(name) = limit
+                .stages
+                .iter()
+                .find(|p| !Stage::all().any(|s| matches(p, s)))
+            {
+                return Err(format!("\"{name}\", limited by {metric}, names no stage"));
+            }
+            let matched = |s: &Stage| limit.stages.iter().any(|p| matches(p, *s));
+            if let Some(stage) = Stage::all()
+                .filter(matched)
+                .find(|s| !metric.is_measured_in(s.kind()))
+            {
+                return Err(format!(
+                    "{metric} is not measured in {stage}; name the stages it is meant for"
+                ));
+            }
+            let (needed, given) = match metric.definition().direction {
+                Direction::Lower => (
+                    "at_most",
+                    limit.at_most.is_some() && limit.at_least.is_none(),
+                ),
+                Direction::Higher => (
+                    "at_least",
+                    limit.at_least.is_some() && limit.at_most.is_none(),
+                ),
+                Direction::One => (
+                    "at_most or at_least",
+                    limit.at_most.or(limit.at_least).is_some(),
+                ),
+            };
+            if !given {
+                return Err(format!(
+                    "a limit of {metric} needs {needed}, and nothing else"
+                ));
+            }
+            if [limit.at_most, limit.at_least]
+                .iter()
+                .flatten()
+                .any(|l| l.is_nan())
+            {
+                return Err(format!("a limit of {metric} is not a number"));
+            }
+            if limit.reason.trim().is_empty() {
+                return Err(format!(
+                    "a limit of {metric} for {} has no reason",
+                    limit.stages.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The limits of `stage` in `setting`: one for each metric, the last that applies.
+    pub fn of(&self, stage: Stage, setting: &Setting) -> Vec<&Limit> {
+        let mut by_metric = BTreeMap::new();
+        for limit in self.limits.iter().filter(|l| l.applies(stage, setting)) {
+            by_metric.insert(limit.metric, limit);
+        }
+        by_metric.into_values().collect()
+    }
+}
+
+impl Limit {
+    fn applies(&self, stage: Stage, setting: &Setting) -> bool {
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+        self.stages.iter().any(|p| matches(p, stage))
+            && self.feed.is_none_or(|f| f == setting.feed)
+            && is(&self.reference, &setting.reference)
+            && is(&self.candidate, &setting.candidate)
+            && is(&self.device, &setting.device)
+            && is(&self.precision, &setting.precision)
+    }
+
+    /// Holds `measures` against the limit. NaN never passes.
+    pub fn check(&self, measures: &Measures) -> Check {
+        let measured = |metric: Metric| {
+            let value = measures.get(&metric)?.0;
+            Some(if metric == Metric::Lag {
+                value.abs()
+            } else {
+                value
+            })
+        };
+        let value = measured(self.metric);
+        let holds = |v: f64| {
+            self.at_most.is_none_or(|l| v <= l)
+                && self.at_least.is_none_or(|l| v >= l)
+                && !v.is_nan()
+        };
+        let within = value.is_some_and(holds);
+        let below = |f: Floor| measured(f.metric).is_some_and(|v| v <= f.at_most);
+        let by_floor = !within && self.floor.is_some_and(below);
+        Check {
+            metric: self.metric,
+            value: measures.get(&self.metric).copied(),
+            at_most: self.at_most.map(Value),
+            at_least: self.at_least.map(Value),
+            headroom: value.map(|v| Value(self.headroom(v))),
+            passed: within || by_floor,
+            by_floor,
+            reason: self.reason.clone(),
+        }
+    }
+
+    fn headroom(&self, value: f64) -> f64 {
+        let distances = [
+            self.at_most.map(|l| (l, l - value)),
+            self.at_least.map(|l| (l, value - l)),
+        ];
+        let db = self.metric.definition().unit == "dB";
+        let share = |(limit, distance): (f64, f64)| {
+            if db || limit == 0.0 {
+                distance
+            } else {
+                distance / limit.abs()
+            }
+        };
+        distances
+            .into_iter()
+            .flatten()
+            .map(share)
+            .fold(f64::INFINITY, f64::min)
+    }
+}
+
+fn matches(pattern: &str, stage: Stage) -> bool {
+    let name = stage.to_string();
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::measures;
+
+    fn parse(limits: &str) -> Result<Tolerances, String> {
+        let toml = format!("version = 1\n{limits}");
+        let tolerances: Tolerances = toml::from_str(&toml).map_err(|e| e.to_string())?;
+        tolerances.check().map(|()| tolerances)
+    }
+
+    fn setting(device: &str) -> Setting {
+        Setting {
+            reference: "python".into(),
+            candidate: "native".into(),
+            device: device.into(),
+            precision: "f32".into(),
+            feed: Feed::Isolated,
+        }
+    }
+
+    const LIMIT: &str = "[[limit]]\nstages = [\"flow.*\"]\nmetric = \"nmse_db\"\nat_most = -100.0\nreason = \"r\"\n";
+
+    #[test]
+    fn the_last_limit_that_applies_counts() {
+        let wider = LIMIT.replace("-100.0", "-60.0\ndevice = \"cuda\"");
+        let tolerances = parse(&format!("{LIMIT}{wider}")).unwrap();
+        let limit = |stage, device| {
+            tolerances
+                .of(stage, &setting(device))
+                .first()
+                .map(|l| l.at_most.unwrap())
+        };
+        assert_eq!(limit(Stage::FlowStep(3), "cpu"), Some(-100.0));
+        assert_eq!(limit(Stage::FlowStep(3), "cuda"), Some(-60.0));
+        assert_eq!(limit(Stage::PromptMel, "cpu"), None);
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_refused() {
+        let refused = [
+            (LIMIT.replace("flow.*", "flaw.*"), "names no stage"),
+            (LIMIT.replace("at_most", "at_least"), "needs at_most"),
+            (LIMIT.replace("\"r\"", "\" \""), "no reason"),
+            (LIMIT.replace("nmse_db", "cosine"), "names no metric"),
+            (
+                LIMIT.replace("nmse_db", "edit_distance"),
+                "not measured in flow.mu",
+            ),
+            (LIMIT.replace("at_most", "atmost"), "unknown field"),
+            (LIMIT.replace("-100.0", "nan"), "not a number"),
+        ];
+        for (toml, reason) in refused {
+            let message = parse(&toml).unwrap_err();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn nan_and_what_was_not_measured_pass_no_limit() {
+        let tolerances = parse(LIMIT).unwrap();
+        let check = |m: &Measures| tolerances.limits[0].check(m).passed;
+        assert!(check(&measures([(Metric::NmseDb, -120.0)])));
+        assert!(check(&measures([(Metric::NmseDb, f64::NEG_INFINITY)])));
+        assert!(!check(&measures([(Metric::NmseDb, -90.0)])));
+        assert!(!check(&measures([(Metric::NmseDb, f64::NAN)])));
+        assert!(!check(&Measures::new()));
+    }
+
+    #[test]
+    fn an_error_below_the_floor_passes_and_says_so() {
+        let limit = "[[limit]]\nstages = [\"flow.mu\"]\nmetric = \"noise_ratio\"\nat_most = 4.0\n\
+                     floor = { metric = \"nmse_db\", at_most = -130.0 }\nreason = \"r\"\n";
+        let tolerances = parse(limit).unwrap();
+        let check = |ratio, db| {
+            let m = measures([(Metric::NoiseRatio, ratio), (Metric::NmseDb, db)]);
+            let check = tolerances.limits[0].check(&m);
+            (check.passed, check.by_floor)
+        };
+        assert_eq!(check(3.0, -120.0), (true, false));
+        assert_eq!(check(30.0, -140.0), (true, true));
+        assert_eq!(check(30.0, -120.0), (false, false));
+    }
+
+    #[test]
+    fn a_lag_is_judged_by_its_size() {
+        let limit =
+            "[[limit]]\nstages = [\"speech\"]\nmetric = \"lag\"\nat_most = 0.0\nreason = \"r\"\n";
+        let tolerances = parse(limit).unwrap();
+        assert!(
+            !tolerances.limits[0]
+                .check(&measures([(Metric::Lag, -3.0)]))
+                .passed
+        );
+    }
+}

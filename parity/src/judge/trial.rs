@@ -1,0 +1,340 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::compare::{Compared, ValueDiff, compare};
+use super::outcome::{CaseOutcome, Cell, Origin, StageOutcome, ValueOutcome, Verdict};
+use super::stale;
+use super::tolerances::{Setting, Tolerances};
+use crate::recording::{CaseRecord, Error, RecordedCase, Source};
+use crate::stage::{Feed, Key, Stage};
+
+/// A golden and the recordings that are held against it.
+pub struct Trial<'a> {
+    /// The reference.
+    pub golden: &'a dyn Source,
+    /// The candidate, fed with the golden's inputs.
+    pub isolated: Option<&'a dyn Source>,
+    /// The candidate, fed with its own.
+    pub cascaded: Option<&'a dyn Source>,
+    /// The cases as they stand now, to find stale ones; all that the recordings have if absent.
+    pub expected: Option<&'a [RecordedCase]>,
+    /// The limits.
+    pub tolerances: &'a Tolerances,
+}
+
+/// One case of a trial, read from every side.
+pub struct Loaded<'a> {
+    /// The case's name.
+    pub name: String,
+    /// The golden's record, or why there is none.
+    pub golden: Result<Cow<'a, CaseRecord>, Error>,
+    /// The isolated record, if there is one.
+    pub isolated: Option<Cow<'a, CaseRecord>>,
+    /// The cascaded record, if there is one.
+    pub cascaded: Option<Cow<'a, CaseRecord>>,
+}
+
+impl Loaded<'_> {
+    /// The candidate's record under a feed.
+    pub fn candidate(&self, feed: Feed) -> Option<&CaseRecord> {
+        match feed {
+            Feed::Isolated => self.isolated.as_deref(),
+            Feed::Cascaded => self.cascaded.as_deref(),
+        }
+    }
+}
+
+impl<'a> Trial<'a> {
+    /// The candidate under a feed.
+    pub fn candidate(&self, feed: Feed) -> Option<&'a dyn Source> {
+        match feed {
+            Feed::Isolated => self.isolated,
+            Feed::Cascaded => self.cascaded,
+        }
+    }
+
+    /// The cases to judge, by name.
+    pub fn names(&self) -> Vec<String> {
+        if let Some(expected) = self.expected {
+            return expected.iter().map(|c| c.case.name.clone()).collect();
+        }
+        let sources = [Some(self.golden), self.isolated, self.cascaded];
+        let names = sources
+            .into_iter()
+            .flatten()
+            .flat_map(|s| s.manifest().cases.keys());
+        names
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Reads a case from every side.
+    ///
+    /// # Errors
+    /// If a candidate is damaged. What is wrong with the golden is part of the outcome.
+    pub fn load(&self, name: &str) -> Result<Loaded<'a>, Error> {
+        let read = |source: Option<&'a dyn Source>| match source.map(|s| s.case(name)) {
+            None | Some(Err(Error::NoSuchCase { .. })) => Ok(None),
+            Some(record) => record.map(Some),
+        };
+        Ok(Loaded {
+            name: name.to_owned(),
+            golden: self.golden.case(name),
+            isolated: read(self.isolated)?,
+            cascaded: read(self.cascaded)?,
+        })
+    }
+
+    /// Judges a case.
+    pub fn judge(&self, loaded: &Loaded<'_>) -> CaseOutcome {
+        let mut outcome = CaseOutcome {
+            name: loaded.name.clone(),
+            case: None,
+            verdict: Verdict::Skipped,
+            problem: None,
+            golden_at_fault: true,
+            first_introduced: None,
+            stages: Vec::new(),
+        };
+        let golden = match &loaded.golden {
+            Ok(golden) => golden,
+            Err(error) => {
+                let lacks = matches!(error, Error::NoSuchCase { .. });
+                outcome.verdict = if lacks {
+                    Verdict::Missing
+                } else {
+                    Verdict::Damaged
+                };
+                outcome.problem = Some(error.to_string());
+                return outcome;
+            }
+        };
+        outcome.case = Some(golden.case.case.clone());
+        let stale = self.stale(golden, loaded);
+        if !stale.is_empty() {
+            outcome.verdict = Verdict::Stale;
+            outcome.problem = Some(stale.join("; "));
+            return outcome;
+        }
+        let stages = Stage::all().filter(|s| s.is_judged() && s.applies_to(&golden.case.case));
+        outcome.stages = stages
+            .map(|stage| StageOutcome {
+                stage,
+                isolated: self.cell(golden, loaded, stage, Feed::Isolated),
+                cascaded: self.cell(golden, loaded, stage, Feed::Cascaded),
+            })
+            .collect();
+        find_origins(&mut outcome);
+        let cells = outcome.stages.iter().flat_map(StageOutcome::cells);
+        outcome.verdict = Verdict::of(cells.map(|(_, cell)| cell.verdict));
+        outcome.golden_at_fault = false;
+        outcome
+    }
+
+    fn stale(&self, golden: &CaseRecord, loaded: &Loaded<'_>) -> Vec<String> {
+        let mut reasons = stale::manifests(self.golden.manifest(), &self.tolerances.reference);
+        let meant = self
+            .expected
+            .and_then(|e| e.iter().find(|c| c.case.name == loaded.name));
+        reasons.extend(meant.and_then(|m| stale::case(&golden.case, m, "the case file has")));
+        for feed in Feed::ALL {
+            let Some(candidate) = self.candidate(feed) else {
+                continue;
+            };
+            reasons.extend(stale::candidate(self.golden, candidate.manifest()));
+            let record = loaded.candidate(feed);
+            reasons
+                .extend(record.and_then(|r| stale::case(&golden.case, &r.case, "the candidate")));
+        }
+        // Both recordings of a candidate mostly say the same.
+        let mut seen = BTreeSet::new();
+        reasons.retain(|r| seen.insert(r.clone()));
+        reasons
+    }
+
+    /// What the trial as a whole does not cover.
+    pub fn not_covered(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        for feed in Feed::ALL {
+            match self.candidate(feed) {
+                None => list.push(format!(
+                    "{} stages: there is no such recording",
+                    feed.name()
+                )),
+                Some(c) => list.extend(stale::unchecked(self.golden.manifest(), c.manifest())),
+            }
+        }
+        if let Some(expected) = self.expected {
+            let known: BTreeSet<_> = expected.iter().map(|c| &c.case.name).collect();
+            let rest = self
+                .golden
+                .manifest()
+                .cases
+                .keys()
+                .filter(|n| !known.contains(n));
+            let rest: Vec<_> = rest.map(String::as_str).collect();
+            if !rest.is_empty() {
+                list.push(format!(
+                    "cases of the golden that were not asked for: {}",
+                    rest.join(", ")
+                ));
+            }
+        }
+        list.dedup();
+        list
+    }
+
+    fn cell(
+        &self,
+        golden: &CaseRecord,
+        loaded: &Loaded<'_>,
+        stage: Stage,
+        feed: Feed,
+    ) -> Option<Cell> {
+        let source = self.candidate(feed)?;
+        let required = stage.required_in(feed);
+        if !stage.kept_by(golden.case.case.keep) {
+            return required
+                .then(|| empty_cell(Verdict::Skipped, "the golden keeps token lists only"));
+        }
+        let Some(candidate) = loaded.candidate(feed) else {
+            return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
+        };
+        let keys = golden.keys(stage);
+        let recorded = |record: &CaseRecord| keys.iter().any(|k| record.tensors.contains_key(k));
+        let both_recorded = stage.is_tensor() && recorded(golden) && recorded(candidate);
+        if !(required || both_recorded) {
+            return None;
+        }
+        let manifest = source.manifest();
+        let setting = Setting {
+            reference: self.golden.manifest().engine.name.clone(),
+            candidate: manifest.engine.name.clone(),
+            device: manifest.device.clone(),
+            precision: manifest.precision.clone(),
+            feed,
+        };
+        let value = |key| self.value(golden, candidate, key, &setting);
+        let values: Vec<_> = keys.into_iter().map(value).collect();
+        let reason = values
+            .is_empty()
+            .then(|| "the golden has no segment".to_owned());
+        let verdict = match reason {
+            Some(_) => Verdict::Missing,
+            None => Verdict::of(values.iter().map(|v| v.verdict)),
+        };
+        Some(Cell {
+            verdict,
+            reason,
+            origin: None,
+            values,
+        })
+    }
+
+    fn value(
+        &self,
+        golden: &CaseRecord,
+        candidate: &CaseRecord,
+        key: Key,
+        setting: &Setting,
+    ) -> ValueOutcome {
+        let absent = |key: Key, reason: &str| ValueOutcome {
+            key,
+            verdict: Verdict::Missing,
+            reason: Some(reason.to_owned()),
+            checks: Vec::new(),
+            measures: Default::default(),
+            detail: None,
+        };
+        match compare(golden, candidate, &key, setting.feed) {
+            Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
+            Compared::NoCandidate => absent(key, "the candidate lacks it"),
+            Compared::Both(diff) => self.judge_value(key, *diff, setting),
+        }
+    }
+
+    fn judge_value(&self, key: Key, diff: ValueDiff, setting: &Setting) -> ValueOutcome {
+        let limits = self.tolerances.of(key.stage, setting);
+        let checks: Vec<_> = limits.iter().map(|l| l.check(&diff.measures)).collect();
+        let blind = checks.iter().all(|c| c.metric.definition().gain_blind);
+        let unmeasured = checks.iter().find(|c| c.value.is_none() && !c.passed);
+        let (verdict, reason) = if let Some(fault) = diff.fault {
+            (Verdict::Fail, Some(fault))
+        } else if diff.empty {
+            (
+                Verdict::Missing,
+                Some("empty on both sides: nothing was compared".into()),
+            )
+        } else if checks.iter().any(|c| !c.passed && c.value.is_some()) {
+            (Verdict::Fail, None)
+        } else if let Some(check) = unmeasured {
+            let label = check.metric.definition().label;
+            (
+                Verdict::Missing,
+                Some(format!(
+                    "{label} could not be measured (no noise in the golden?)"
+                )),
+            )
+        } else if checks.is_empty() {
+            (
+                Verdict::Missing,
+                Some("no limit applies to it; add one to tolerances.toml".into()),
+            )
+        } else if blind {
+            let reason = "only metrics that are blind to gain limit it; add another one";
+            (Verdict::Missing, Some(reason.into()))
+        } else {
+            (Verdict::Pass, None)
+        };
+        ValueOutcome {
+            key,
+            verdict,
+            reason,
+            checks,
+            measures: diff.measures,
+            detail: diff.detail,
+        }
+    }
+}
+
+fn empty_cell(verdict: Verdict, reason: &str) -> Cell {
+    Cell {
+        verdict,
+        reason: Some(reason.to_owned()),
+        origin: None,
+        values: Vec::new(),
+    }
+}
+
+/// Marks where errors were introduced and where they were inherited.
+fn find_origins(outcome: &mut CaseOutcome) {
+    let failed = |cell: &Option<Cell>| cell.as_ref().is_some_and(|c| c.verdict == Verdict::Fail);
+    let mut failed_before = false;
+    for stage in &mut outcome.stages {
+        let (isolated, cascaded) = (failed(&stage.isolated), failed(&stage.cascaded));
+        let right_alone = stage
+            .isolated
+            .as_ref()
+            .is_some_and(|c| c.verdict == Verdict::Pass);
+        let inherited = !isolated && (right_alone || failed_before);
+        let origin = if inherited {
+            Origin::Inherited
+        } else {
+            Origin::Introduced
+        };
+        for (cell, failed) in [
+            (&mut stage.isolated, isolated),
+            (&mut stage.cascaded, cascaded),
+        ] {
+            if let (Some(cell), true) = (cell, failed) {
+                cell.origin = Some(origin);
+            }
+        }
+        if (isolated || cascaded) && !inherited && outcome.first_introduced.is_none() {
+            outcome.first_introduced = Some(stage.stage);
+        }
+        failed_before |= isolated || cascaded;
+    }
+}

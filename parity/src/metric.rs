@@ -1,0 +1,246 @@
+//! Every metric's definition, in one table: docs, JSON and the report's tooltips read it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::number;
+use crate::stage::Kind;
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Less is better; zero, or minus infinity, is identity.
+    Lower,
+    /// More is better.
+    Higher,
+    /// One is best.
+    One,
+}
+
+/// What a metric says and how to read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// The name in files.
+    pub name: &'static str,
+    /// The name in tables.
+    pub label: &'static str,
+    /// The unit; empty for a bare number.
+    pub unit: &'static str,
+    /// The smallest and largest value possible.
+    pub range: (f64, f64),
+    /// Which way is better.
+    pub direction: Direction,
+    /// Whether a change of loudness, or of scale, goes unnoticed. Such a metric passes no stage
+    /// alone.
+    pub gain_blind: bool,
+    /// What is measured; r is the reference, c the candidate.
+    pub meaning: &'static str,
+}
+
+const INF: f64 = f64::INFINITY;
+
+macro_rules! metrics {
+    ($($variant:ident $name:literal $label:literal $unit:literal $low:expr, $high:expr;
+       $direction:ident $(blind $blind:literal)? $meaning:literal)*) => {
+        /// A number that says how far a candidate is from the reference.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Metric {
+            /// Every metric, in the order of tables.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// What it says and how to read it.
+            pub const fn definition(self) -> &'static Definition {
+                match self {
+                    $(Self::$variant => const { &Definition {
+                        name: $name,
+                        label: $label,
+                        unit: $unit,
+                        range: ($low, $high),
+                        direction: Direction::$direction,
+                        gain_blind: false $(|| $blind)?,
+                        meaning: $meaning,
+                    } },)*
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    CountDifference "count_difference" "count difference" "" 0.0, INF; Lower
+        "How many texts or lists one side has more than the other, such as segments of a text."
+    TextEdits "text_edits" "characters edited" "characters" 0.0, INF; Lower
+        "Characters to delete or insert to turn r into c (Myers 1986)."
+    LengthDifference "length_difference" "length difference" "" 0.0, INF; Lower
+        "Difference of the lengths: tokens for token lists, samples for sound."
+    EditDistance "edit_distance" "edit distance" "tokens" 0.0, INF; Lower
+        "Tokens to delete, insert or replace to turn r into c (Levenshtein 1966)."
+    KlMean "kl_mean" "KL mean" "nats" 0.0, INF; Lower blind true
+        "Kullback-Leibler divergence of softmax(c) from softmax(r), mean over the positions. Blind to an added constant, as softmax is."
+    KlP99 "kl_p99" "KL p99" "nats" 0.0, INF; Lower blind true
+        "Kullback-Leibler divergence of softmax(c) from softmax(r), 99th percentile of the positions."
+    KlMax "kl_max" "KL max" "nats" 0.0, INF; Lower blind true
+        "Kullback-Leibler divergence of softmax(c) from softmax(r) at the worst position."
+    SameTop1 "same_top1" "same top-1" "share" 0.0, 1.0; Higher blind true
+        "Share of the positions whose most likely token is the same."
+    Top5Overlap "top5_overlap" "top-5 overlap" "share" 0.0, 1.0; Higher blind true
+        "Share of r's five most likely tokens that are among c's five, mean over the positions."
+    MaxAbs "max_abs" "max |c-r|" "" 0.0, INF; Lower
+        "Largest absolute difference of two values."
+    MeanAbs "mean_abs" "mean |c-r|" "" 0.0, INF; Lower
+        "Mean absolute difference."
+    P999 "p999" "p99.9 |c-r|" "" 0.0, INF; Lower
+        "99.9th percentile of the absolute differences, by nearest rank."
+    Rms "rms_error" "RMS error" "" 0.0, INF; Lower
+        "Root of the mean squared difference."
+    NmseDb "nmse_db" "NMSE" "dB" -INF, INF; Lower
+        "Energy of c-r over the energy of r. Float32 rounds at about -145 dB; -60 dB is a thousandth of the amplitude."
+    CosineMin "cosine_min" "cosine, worst frame" "" -1.0, 1.0; Higher blind true
+        "Cosine of the angle between r and c in the worst frame. Blind to gain: see the norm ratio."
+    NormRatioMin "norm_ratio_min" "norm ratio, smallest" "" 0.0, INF; One
+        "Norm of c over norm of r in the frame where it is smallest."
+    NormRatioMax "norm_ratio_max" "norm ratio, largest" "" 0.0, INF; One
+        "Norm of c over norm of r in the frame where it is largest."
+    NoiseRatio "noise_ratio" "error / noise" "x" 0.0, INF; Lower
+        "RMS error as a multiple of the reference's own: that of the reference in float32 against itself in float64."
+    NoiseRatioP999 "noise_ratio_p999" "p99.9 / noise" "x" 0.0, INF; Lower
+        "99.9th percentile of the absolute differences, as a multiple of that of the reference in float32 against itself in float64."
+    DurationDifference "duration_difference" "duration difference" "s" 0.0, INF; Lower
+        "Difference of the durations."
+    RmsDifference "rms_difference" "level difference" "dB" 0.0, INF; Lower
+        "Difference of the RMS levels."
+    PeakDifference "peak_difference" "peak difference" "dB" 0.0, INF; Lower
+        "Difference of the largest absolute samples."
+    DcDifference "dc_difference" "DC difference" "" 0.0, 2.0; Lower
+        "Difference of the mean samples."
+    Snr "snr" "SNR" "dB" -INF, INF; Higher
+        "Energy of r over the energy of c-r, sample by sample; what one side has more counts against silence."
+    SiSdr "si_sdr" "SI-SDR" "dB" -INF, INF; Higher blind true
+        "Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the part of c along r over the rest, means not removed. Blind to gain."
+    Lag "lag" "lag" "samples" -INF, INF; Lower
+        "By how many samples c comes after r, where their cross-correlation is largest. Judged by its size, whatever the sign."
+    SnrAligned "snr_aligned" "SNR after lag" "dB" -INF, INF; Higher
+        "SNR of the overlapping part after c was moved by the lag."
+    StftDistance "stft_distance" "multi-resolution STFT" "" 0.0, INF; Lower
+        "Spectral convergence plus mean absolute difference of the log magnitudes, mean of three resolutions (Yamamoto et al. 2020: FFT 512, 1024, 2048; window 240, 600, 1200; hop 50, 120, 240)."
+    LogSpectral "log_spectral" "log-spectral distance" "dB" 0.0, INF; Lower
+        "Root of the mean squared difference of the power spectra in dB, mean over the frames (FFT 1024, hop 256), with a floor 100 dB below the louder side's peak."
+    DtwCost "dtw_cost" "mel distance, aligned" "dB" 0.0, INF; Lower
+        "Mean distance of the 80 log-mel channels (RMS over the channels, in dB) along the best alignment by dynamic time warping."
+    DtwDeviation "dtw_deviation" "alignment deviation" "ms" 0.0, INF; Lower
+        "Mean distance of that alignment from the straight one."
+    Clipping "clipping" "clipped samples" "samples" 0.0, INF; Lower
+        "Samples of c at full scale (|c| of at least 0.9999) beyond those of r."
+}
+
+impl Metric {
+    /// Whether comparing values of this kind measures it.
+    pub fn is_measured_in(self, kind: Kind) -> bool {
+        use Metric::*;
+        match self {
+            TextEdits => kind == Kind::Text,
+            CountDifference => matches!(kind, Kind::Text | Kind::Tokens),
+            EditDistance => kind == Kind::Tokens,
+            LengthDifference => matches!(kind, Kind::Tokens | Kind::Audio),
+            KlMean | KlP99 | KlMax | SameTop1 | Top5Overlap => kind == Kind::Logits,
+            MaxAbs | MeanAbs | P999 | Rms | NmseDb | CosineMin | NormRatioMin | NormRatioMax
+            | NoiseRatio | NoiseRatioP999 => {
+                matches!(kind, Kind::Logits | Kind::Tensor | Kind::Audio)
+            }
+            DurationDifference | RmsDifference | PeakDifference | DcDifference | Snr | SiSdr
+            | Lag | SnrAligned | StftDistance | LogSpectral | DtwCost | DtwDeviation | Clipping => {
+                kind == Kind::Audio
+            }
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.definition().name)
+    }
+}
+
+impl FromStr for Metric {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|m| m.definition().name == name);
+        found
+            .copied()
+            .ok_or_else(|| format!("\"{name}\" names no metric"))
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A measured value; infinities and NaN survive JSON.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Value(#[serde(with = "number")] pub f64);
+
+/// What was measured of one tensor, text, token list or sound.
+pub type Measures = BTreeMap<Metric, Value>;
+
+/// Collects measures from pairs.
+pub fn measures<const N: usize>(pairs: [(Metric, f64); N]) -> Measures {
+    pairs
+        .into_iter()
+        .map(|(metric, value)| (metric, Value(value)))
+        .collect()
+}
+
+/// 10·log10(a/b), with 0/0 being minus infinity: no error at all.
+pub(crate) fn ratio_db(a: f64, b: f64) -> f64 {
+    if a == 0.0 {
+        f64::NEG_INFINITY
+    } else {
+        10.0 * (a / b).log10()
+    }
+}
+
+/// a/b, with 0/0 being 0: no error at all.
+pub(crate) fn ratio(a: f64, b: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a / b }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for &metric in Metric::ALL {
+            assert_eq!(metric.to_string().parse(), Ok(metric));
+        }
+    }
+
+    #[test]
+    fn no_error_is_better_than_any_and_nan_stays_nan() {
+        assert_eq!(ratio_db(0.0, 0.0), f64::NEG_INFINITY);
+        assert_eq!(ratio_db(1.0, 0.0), f64::INFINITY);
+        assert_eq!(ratio_db(1.0, 100.0), -20.0);
+        assert!(ratio_db(f64::NAN, 1.0).is_nan());
+        assert_eq!((ratio(0.0, 0.0), ratio(1.0, 0.0)), (0.0, f64::INFINITY));
+    }
+}

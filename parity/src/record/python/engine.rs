@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+use super::{Error, LogitRows, convert, interpreter};
+use crate::case::{Case, CaseFile, Keep};
+use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
+
+/// Told how far the reference has come: the part of the work and what of it is done. It is called
+/// from any thread.
+pub type Progress = Arc<dyn Fn(&str, usize) + Send + Sync>;
+
+/// Where the reference is and how it is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The CosyVoice checkout.
+    pub root: PathBuf,
+    /// The model directory.
+    pub model_dir: PathBuf,
+    /// The environment with the reference's packages.
+    pub env: PathBuf,
+    /// The folder of this project's `cosyvoice_reference`.
+    pub package: PathBuf,
+    /// Threads of torch. Sums over several are not the same numbers as over one.
+    pub threads: usize,
+    /// Which rows of the logits to keep.
+    pub logit_rows: LogitRows,
+}
+
+/// The reference with a model loaded.
+pub struct PythonEngine {
+    reference: Py<PyAny>,
+    logit_rows: LogitRows,
+}
+
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Provenance {
+    libraries: BTreeMap<String, String>,
+    commit: Option<String>,
+    sources: BTreeMap<String, String>,
+}
+
+impl PythonEngine {
+    /// Imports the reference and loads the model.
+    pub fn load(options: &Options) -> Result<Self, Error> {
+        Python::attach(|py| {
+            interpreter::enter(py, &options.env, &options.package)?;
+            let load = || {
+                let paths = (&options.root, &options.model_dir, options.threads);
+                Ok(py
+                    .import("cosyvoice_reference")?
+                    .call_method1("load", paths)?
+                    .unbind())
+            };
+            let reference = load().map_err(Error::python(py, "loading the reference"))?;
+            Ok(Self {
+                reference,
+                logit_rows: options.logit_rows,
+            })
+        })
+    }
+
+    /// A manifest that says what runs here: versions, commit, and the hashes of the sources.
+    pub fn manifest(&self, model: Model) -> Result<Manifest, Error> {
+        let provenance: Provenance = Python::attach(|py| {
+            let provenance = self.reference.call_method0(py, "provenance");
+            provenance
+                .and_then(|p| p.extract(py))
+                .map_err(Error::python(py, "asking the reference for its versions"))
+        })?;
+        // The reference has no version of its own but its commit.
+        let commit = provenance.commit;
+        let version = commit
+            .as_deref()
+            .map_or("unknown", |c| c.get(..7).unwrap_or(c))
+            .to_owned();
+        let engine = Engine {
+            name: "python".into(),
+            version,
+            commit,
+        };
+        let mut manifest = Manifest::new(engine, model);
+        manifest.libraries = provenance.libraries;
+        manifest.sources = provenance.sources;
+        Ok(manifest)
+    }
+
+    /// Runs `case` of `file`. Returns what it produced and the seconds spent by part.
+    pub fn record(
+        &self,
+        case: &Case,
+        file: &CaseFile,
+        progress: &Progress,
+    ) -> Result<(CaseRecord, BTreeMap<String, f64>), Error> {
+        let recorded = RecordedCase::of(case, file)?;
+        let doing = format!("case \"{}\"", case.name);
+        Python::attach(|py| {
+            let failed = Error::python(py, &doing);
+            let result = self.run(py, case, file, progress).map_err(&failed)?;
+            let dict = |name: &str| -> Result<Bound<'_, PyDict>, Error> {
+                let value = result.getattr(name).map_err(&failed)?;
+                value.cast_into().map_err(|e| Error::unexpected(name, e))
+            };
+            let (mut tensors, mut audio) = convert::arrays(&dict("arrays")?, self.logit_rows)?;
+            let mut noise = convert::noise(&dict("noise")?)?;
+            tensors.retain(|key, _| key.stage.kept_by(case.keep));
+            noise.retain(|key, _| key.stage.kept_by(case.keep));
+            if case.keep == Keep::Tokens {
+                audio.clear();
+            }
+            let text = convert::text(&dict("text")?).map_err(&failed)?;
+            let seconds = dict("seconds")?.extract().map_err(&failed)?;
+            Ok((
+                CaseRecord {
+                    case: recorded,
+                    text,
+                    tensors,
+                    noise,
+                    audio,
+                },
+                seconds,
+            ))
+        })
+    }
+
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        case: &Case,
+        file: &CaseFile,
+        progress: &Progress,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let about = PyDict::new(py);
+        about.set_item("mode", case.mode.name())?;
+        about.set_item("text", &case.text)?;
+        about.set_item("prompt_text", &case.prompt_text)?;
+        about.set_item("instruct", &case.instruct)?;
+        about.set_item("prompt_wav", file.resolve(&case.prompt_wav))?;
+        about.set_item(
+            "source_wav",
+            case.source_wav.as_deref().map(|wav| file.resolve(wav)),
+        )?;
+        about.set_item("seed", case.seed)?;
+        about.set_item("stream", case.stream)?;
+        about.set_item("speed", case.speed)?;
+
+        let progress = progress.clone();
+        let called = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            let (part, done): (String, usize) = args.extract()?;
+            progress(&part, done);
+            PyResult::Ok(())
+        };
+        let how = PyDict::new(py);
+        how.set_item(
+            "progress",
+            PyCFunction::new_closure(py, None, None, called)?,
+        )?;
+        how.set_item("noise", case.keep == Keep::Everything)?;
+        self.reference
+            .bind(py)
+            .call_method("run", (about,), Some(&how))
+    }
+}

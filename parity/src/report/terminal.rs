@@ -1,0 +1,295 @@
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::compare::Comparison;
+use super::format::{number, unit};
+use super::json::{Party, Report};
+use super::junit::explain;
+use crate::judge::{Cell, Check, StageOutcome, Verdict};
+use crate::stage::{Feed, Stage};
+
+/// Columns of a terminal that nobody has widened.
+const WIDTH: usize = 80;
+/// Failures that are spelt out; the report has the rest.
+const SHOWN: usize = 8;
+
+/// The report as a table of 80 columns, with colours for a terminal that has them.
+pub fn table(report: &Report) -> String {
+    let mut out = String::new();
+    line(&mut out, &format!("golden     {}", party(&report.golden)));
+    for candidate in &report.candidates {
+        line(
+            &mut out,
+            &format!("{:<10} {}", candidate.feed.name(), party(candidate)),
+        );
+    }
+    out.push('\n');
+    let header = format!(
+        "{:<24} {:<11} {:<11} {}",
+        "stage", "isolated", "cascaded", "closest to its limit"
+    );
+    styled(&mut out, Style::new().bold(), &header);
+    out.push('\n');
+    for info in &report.stages {
+        stage_row(&mut out, report, info.stage);
+    }
+    failures(&mut out, report);
+    if !report.not_covered.is_empty() {
+        out.push_str("\nnot covered\n");
+        report.not_covered.iter().for_each(|n| item(&mut out, n));
+    }
+    verdict_line(&mut out, report);
+    out
+}
+
+fn party(party: &Party) -> String {
+    let commit = party
+        .commit
+        .as_deref()
+        .map(|c| format!(" @{}", c.get(..9).unwrap_or(c)));
+    let torch = party.libraries.get("torch").map(|t| format!(", torch {t}"));
+    format!(
+        "{} {}{}, {}, {} {}{}",
+        party.engine,
+        party.version,
+        commit.unwrap_or_default(),
+        party.model,
+        party.device,
+        party.precision,
+        torch.unwrap_or_default()
+    )
+}
+
+fn stage_row(out: &mut String, report: &Report, stage: Stage) {
+    let rows = || {
+        report
+            .cases
+            .iter()
+            .flat_map(|c| &c.outcome.stages)
+            .filter(|s| s.stage == stage)
+    };
+    let _ = write!(out, "{:<24} ", stage.to_string());
+    for feed in Feed::ALL {
+        let cells: Vec<&Cell> = rows().filter_map(|s| s.cell(feed)).collect();
+        if cells.is_empty() {
+            let _ = write!(out, "{:<11} ", "-");
+            continue;
+        }
+        let verdict = Verdict::of(cells.iter().map(|c| c.verdict));
+        let passed = cells.iter().filter(|c| c.verdict == Verdict::Pass).count();
+        let text = format!("{passed}/{} {}", cells.len(), shout(verdict));
+        styled(out, style(verdict), &format!("{text:<11}"));
+        out.push(' ');
+    }
+    let checks = rows()
+        .flat_map(StageOutcome::cells)
+        .flat_map(|(_, c)| &c.values)
+        .flat_map(|v| &v.checks);
+    out.push_str(&tightest(checks).map(tight).unwrap_or_default());
+    trim(out);
+    out.push('\n');
+}
+
+/// A verdict that catches the eye where something is wrong.
+fn shout(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Pass | Verdict::Skipped => verdict.name().to_owned(),
+        _ => verdict.name().to_uppercase(),
+    }
+}
+
+/// The check with the least headroom; one that failed before any that holds.
+fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
+    let headroom = |c: &Check| {
+        c.headroom.map_or(f64::INFINITY, |h| {
+            if h.0.is_nan() { f64::NEG_INFINITY } else { h.0 }
+        })
+    };
+    let order = |c: &&Check| (c.passed, c.by_floor, headroom(c));
+    checks.filter(|c| c.value.is_some()).min_by(|a, b| {
+        let (a, b) = (order(a), order(b));
+        a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2))
+    })
+}
+
+/// `SNR 71.2 of 60 dB`, cut to the width that is left.
+fn tight(check: &Check) -> String {
+    let limit = check.at_most.or(check.at_least).map_or(f64::NAN, |l| l.0);
+    let value = check.value.map_or(f64::NAN, |v| v.0);
+    let definition = check.metric.definition();
+    let unit = if matches!(definition.unit, "dB" | "x") {
+        unit(check.metric)
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{} {} of {}{unit}",
+        definition.label,
+        number(value),
+        number(limit)
+    );
+    text.chars().take(WIDTH - 49).collect()
+}
+
+fn failures(out: &mut String, report: &Report) {
+    let mut failed = Vec::new();
+    for case in &report.cases {
+        if let Some(stage) = case.outcome.first_introduced {
+            let name = &case.outcome.name;
+            failed.push((
+                Verdict::Fail,
+                format!("{name}: {stage} introduced the error"),
+            ));
+        }
+        if let Some(problem) = &case.outcome.problem {
+            failed.push((
+                case.outcome.verdict,
+                format!("{}: {problem}", case.outcome.name),
+            ));
+        }
+        for stage in &case.outcome.stages {
+            for (feed, cell) in stage.cells() {
+                if matches!(cell.verdict, Verdict::Fail | Verdict::Missing) {
+                    let inherited = match cell.origin {
+                        Some(crate::judge::Origin::Inherited) => ", inherited",
+                        _ => "",
+                    };
+                    let why = explain(cell);
+                    let (name, feed) = (&case.outcome.name, feed.name());
+                    failed.push((
+                        cell.verdict,
+                        format!("{name}, {} {feed}{inherited}: {why}", stage.stage),
+                    ));
+                }
+            }
+        }
+    }
+    if failed.is_empty() {
+        return;
+    }
+    out.push_str("\nnot in parity\n");
+    for (verdict, text) in failed.iter().take(SHOWN) {
+        item(out, &format!("{}  {text}", verdict.name()));
+    }
+    if failed.len() > SHOWN {
+        item(
+            out,
+            &format!("and {} more: see index.html", failed.len() - SHOWN),
+        );
+    }
+}
+
+fn verdict_line(out: &mut String, report: &Report) {
+    let s = &report.summary;
+    let cases = report.cases.len();
+    let counts: Vec<_> = Verdict::ALL
+        .iter()
+        .filter(|&&v| s.cells(v) > 0)
+        .map(|&v| format!("{} {}", s.cells(v), v.name()))
+        .collect();
+    let colour = if report.is_parity() {
+        style(Verdict::Pass)
+    } else {
+        style(Verdict::Fail)
+    };
+    out.push('\n');
+    styled(out, colour.bold(), &report.verdict.to_uppercase());
+    let compared = if counts.is_empty() {
+        "no stage compared".into()
+    } else {
+        counts.join(", ")
+    };
+    let _ = writeln!(
+        out,
+        "  {cases} {}; stages: {compared}",
+        if cases == 1 { "case" } else { "cases" }
+    );
+}
+
+/// Two sound files as a table.
+pub fn comparison_table(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    let (r, c) = (&comparison.diff.reference, &comparison.diff.candidate);
+    for (name, side, levels) in [
+        ("A", &comparison.reference, r),
+        ("B", &comparison.candidate, c),
+    ] {
+        line(&mut out, &format!("{name}  {}", side.file));
+        let _ = writeln!(
+            out,
+            "   {} Hz, {} channel{}, {}, {} s, RMS {}, peak {}, DC {}, {} clipped, {}% silent",
+            side.rate,
+            side.channels,
+            if side.channels == 1 { "" } else { "s" },
+            side.encoding,
+            number(levels.seconds),
+            number(levels.rms.0),
+            number(levels.peak.0),
+            number(levels.dc.0),
+            levels.clipped,
+            number((levels.silence * 100.0).round()),
+        );
+    }
+    comparison.notes.iter().for_each(|n| item(&mut out, n));
+    out.push('\n');
+    for info in &comparison.metrics {
+        let value = comparison
+            .diff
+            .measures
+            .get(&info.metric)
+            .map_or(f64::NAN, |v| v.0);
+        let _ = writeln!(
+            out,
+            "{:<26} {}{}",
+            info.label,
+            number(value),
+            unit(info.metric)
+        );
+    }
+    out
+}
+
+fn style(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Skipped => AnsiColor::Cyan,
+        Verdict::Missing | Verdict::Stale => AnsiColor::Yellow,
+        Verdict::Fail | Verdict::Damaged => AnsiColor::Red,
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+fn styled(out: &mut String, style: Style, text: &str) {
+    let _ = write!(out, "{style}{text}{style:#}");
+}
+
+/// A line, cut to the width.
+fn line(out: &mut String, text: &str) {
+    let cut: String = text.chars().take(WIDTH).collect();
+    out.push_str(cut.trim_end());
+    out.push('\n');
+}
+
+/// An indented item, wrapped at words.
+fn item(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column == 0 || column + 1 + length > WIDTH {
+            out.push_str(if column == 0 { "  " } else { "\n    " });
+            column = if column == 0 { 2 } else { 4 };
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
+}
+
+/// Takes the spaces from the end of the last line.
+fn trim(out: &mut String) {
+    out.truncate(out.trim_end_matches(' ').len());
+}

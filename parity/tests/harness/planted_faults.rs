@@ -1,0 +1,34 @@
+//! Every fault of `parity selftest` is caught in a made-up golden, which has a place for all.
+
+use std::path::Path;
+
+use parity::judge::Tolerances;
+use parity::selftest;
+
+use crate::made_up;
+
+fn tolerances() -> Tolerances {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    Tolerances::load(root.join("golden/tolerances.toml")).unwrap()
+}
+
+#[test]
+fn every_planted_fault_is_caught() {
+    let planted = selftest::run(&made_up::golden(), &tolerances()).unwrap();
+    assert!(planted.len() >= 30, "{} faults", planted.len());
+    let missed: Vec<_> = planted.iter().filter(|p| !p.caught).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn limits_that_catch_nothing_are_found_out() {
+    let mut tolerances = tolerances();
+    for limit in &mut tolerances.limits {
+        limit.at_most = limit.at_most.map(|_| f64::INFINITY);
+        limit.at_least = limit.at_least.map(|_| f64::NEG_INFINITY);
+    }
+    let planted = selftest::run(&made_up::golden(), &tolerances).unwrap();
+    let missed = planted.iter().filter(|p| !p.caught).count();
+    // Shapes, NaN, missing stages and stale goldens need no limit.
+    assert!(missed >= 12, "only {missed} missed");
+}

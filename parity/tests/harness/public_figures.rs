@@ -1,0 +1,86 @@
+//! The metrics give the figures of public implementations: torchmetrics 1.9.0 (SNR, SI-SDR),
+//! torch 2.3.1 (`torch.stft`, for the multi-resolution distance), librosa 0.10.2 (`stft`,
+//! `filters.mel`, `sequence.dtw`) and scipy 1.17.1 (`correlate`), all in float64.
+
+use parity::diff::align::dtw;
+use parity::diff::audio::{diff, lag};
+use parity::diff::spectrum::log_mel;
+use parity::metric::Metric;
+
+const RATE: u32 = 24_000;
+const SAMPLES: usize = 12_000;
+
+/// Numerical Recipes' generator, its upper 24 bits in ±0.5: the same numbers in any language.
+fn noise(seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    (0..SAMPLES).map(|_| next()).collect()
+}
+
+fn late(sound: &[f32], by: usize) -> Vec<f32> {
+    [&vec![0.0; by], &sound[..SAMPLES - by]].concat()
+}
+
+/// 0.8 of a sound, with a twentieth of another one.
+fn mixed(sound: &[f32]) -> Vec<f32> {
+    sound
+        .iter()
+        .zip(noise(2))
+        .map(|(s, e)| s * 0.8 + 0.05 * e)
+        .collect()
+}
+
+fn assert_near(found: f64, expected: f64) {
+    assert!(
+        (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+        "{found}, not {expected}"
+    );
+}
+
+#[test]
+fn ratios_are_those_of_torchmetrics() {
+    let r = noise(1);
+    let m = diff(&r, &mixed(&r), RATE).measures;
+    assert_near(m[&Metric::Snr].0, 13.734_537_385_946);
+    assert_near(m[&Metric::SiSdr].0, 24.097_955_884_125);
+    let m = diff(&r, &mixed(&late(&r, 7)), RATE).measures;
+    assert_near(m[&Metric::Snr].0, -2.141_756_776_469);
+    assert_near(m[&Metric::SiSdr].0, -49.209_842_923_387);
+}
+
+#[test]
+fn the_lag_is_scipy_s() {
+    let r = noise(1);
+    assert_eq!(lag(&r, &mixed(&late(&r, 7))), Some(7));
+}
+
+#[test]
+fn spectral_distances_are_those_made_of_torch_s_and_librosa_s_transforms() {
+    let r = noise(1);
+    let m = diff(&r, &mixed(&r), RATE).measures;
+    assert_near(m[&Metric::StftDistance].0, 0.431_444_060_701);
+    assert_near(m[&Metric::LogSpectral].0, 2.196_313_405_266);
+}
+
+#[test]
+fn mels_are_librosa_s() {
+    let mel = log_mel(&noise(1), RATE);
+    assert_eq!(mel.len(), 26);
+    // (frame, channel)
+    assert_near(f64::from(mel[0][0]), -3.712_980_752_583);
+    assert_near(f64::from(mel[0][79]), -5.277_545_874_422);
+    assert_near(f64::from(mel[12][40]), -7.532_194_620_629);
+    assert_near(f64::from(mel[5][17]), -7.741_292_068_606);
+}
+
+#[test]
+fn the_alignment_of_a_late_sound_is_librosa_s() {
+    let r = noise(1);
+    let path = dtw(&log_mel(&r, RATE), &log_mel(&late(&r, 960), RATE)).unwrap();
+    assert_eq!(path.pairs.len(), 28);
+    assert_near(path.cost, 4.244_226_521_165);
+    assert_near(path.deviation * 20.0, 34.285_714_285_714);
+}

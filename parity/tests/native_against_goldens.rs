@@ -1,0 +1,79 @@
+//! The native engine against the goldens in the repository: every stage of every case, on its
+//! own and in the chain.
+
+mod model;
+
+use native::engine::EngineOptions;
+use parity::case::CaseFile;
+use parity::exit::Exit;
+use parity::judge::{StageOutcome, Summary, Tolerances, Trial, Verdict};
+use parity::record::{NativeRecorder, run_native};
+use parity::recording::{Reader, RecordedCase};
+
+#[test]
+fn every_stage_of_every_case_is_within_its_limits() {
+    let golden_dir = model::workspace().join("golden");
+    let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
+    let cases = CaseFile::load(golden_dir.join("cases.toml")).expect("the cases");
+    let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
+    let options = EngineOptions::default();
+    let mut recorder =
+        NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
+
+    let session = run_native(&mut recorder, &cases, &golden, |_| {});
+    let expected: Vec<_> = cases
+        .cases
+        .iter()
+        .map(|case| RecordedCase::of(case, &cases).expect("the prompts can be read"))
+        .collect();
+    let trial = Trial {
+        golden: &golden,
+        isolated: Some(&session.isolated),
+        cascaded: Some(&session.cascaded),
+        expected: Some(&expected),
+        tolerances: &tolerances,
+    };
+    let outcomes: Vec<_> = trial
+        .names()
+        .iter()
+        .map(|name| trial.judge(&trial.load(name).expect("a record in memory")))
+        .collect();
+
+    let mut problems: Vec<String> = session
+        .failed
+        .iter()
+        .map(|(case, e)| format!("{case}: {e}"))
+        .collect();
+    for outcome in &outcomes {
+        problems.extend(
+            outcome
+                .problem
+                .iter()
+                .map(|p| format!("{}: {p}", outcome.name)),
+        );
+        for (stage, feed, cell) in outcome
+            .stages
+            .iter()
+            .flat_map(|s: &StageOutcome| s.cells().map(move |(feed, cell)| (s.stage, feed, cell)))
+            .filter(|(_, _, cell)| cell.verdict != Verdict::Pass)
+        {
+            problems.push(format!(
+                "{} {stage} {}: {} {:?}",
+                outcome.name,
+                feed.name(),
+                cell.verdict.name(),
+                cell.values
+            ));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let summary = Summary::of(&outcomes);
+    assert_eq!(summary.exit(), Exit::Parity);
+    assert_eq!(outcomes.len(), cases.cases.len());
+    // 31 stages a case in two feeds, less those that only one feed has.
+    assert!(
+        summary.cells(Verdict::Pass) >= outcomes.len() * 45,
+        "{:?}",
+        summary.cells
+    );
+}
