@@ -4,7 +4,7 @@ use super::grid::Grid;
 use super::json::{
     CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
 };
-use crate::judge::{CaseOutcome, Loaded, StageOutcome, Summary, Trial};
+use crate::judge::{CaseOutcome, Cell, Loaded, StageOutcome, Summary, Trial, Verdict};
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
 use crate::stage::{Feed, Key, Stage};
@@ -53,18 +53,17 @@ fn not_covered(trial: &Trial<'_>, outcomes: &[CaseOutcome]) -> Vec<String> {
         if let Some(problem) = &outcome.problem {
             list.push(format!("case {}: {problem}", outcome.name));
         }
-        let cells = outcome
-            .stages
-            .iter()
-            .flat_map(|s| s.cells().map(|(feed, c)| (s.stage, feed, c)));
-        let idle = cells.filter(|(_, _, c)| c.values.is_empty());
         let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
-        for (stage, feed, cell) in idle {
-            let reason = cell.reason.as_deref().unwrap_or(cell.verdict.name());
-            let stage = format!("{stage} {}", feed.name());
-            match by_reason.iter_mut().find(|(r, _)| *r == reason) {
-                Some((_, stages)) => stages.push(stage),
-                None => by_reason.push((reason, vec![stage])),
+        for stage in &outcome.stages {
+            for (feed, cell) in stage.cells() {
+                let Some(reason) = why_not_compared(cell) else {
+                    continue;
+                };
+                let name = format!("{} {}", stage.stage, feed.name());
+                match by_reason.iter_mut().find(|(r, _)| *r == reason) {
+                    Some((_, stages)) => stages.push(name),
+                    None => by_reason.push((reason, vec![name])),
+                }
             }
         }
         for (reason, stages) in by_reason {
@@ -76,6 +75,16 @@ fn not_covered(trial: &Trial<'_>, outcomes: &[CaseOutcome]) -> Vec<String> {
         }
     }
     list
+}
+
+/// Why a cell says nothing about its stage, or not about every segment of it.
+fn why_not_compared(cell: &Cell) -> Option<&str> {
+    let values = cell.values.iter().map(|v| (v.verdict, v.reason.as_deref()));
+    let all = std::iter::once((cell.verdict, cell.reason.as_deref())).chain(values);
+    let idle = |(verdict, _): &(Verdict, _)| matches!(verdict, Verdict::Missing | Verdict::Skipped);
+    let reasons: Vec<_> = all.filter(idle).collect();
+    let named = reasons.iter().find_map(|(_, reason)| *reason);
+    named.or_else(|| reasons.first().map(|(verdict, _)| verdict.name()))
 }
 
 fn metrics(outcomes: &[CaseOutcome]) -> Vec<MetricInfo> {

@@ -99,18 +99,34 @@ fn shout(verdict: Verdict) -> String {
     }
 }
 
-/// The check with the least headroom; one that failed before any that holds.
+/// The check that is closest to its limit: a failed one before any that holds, and one with a
+/// margin before those that are exact and either hold or do not.
 fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
-    let headroom = |c: &Check| {
-        c.headroom.map_or(f64::INFINITY, |h| {
-            if h.0.is_nan() { f64::NEG_INFINITY } else { h.0 }
-        })
+    let order = |c: &Check| {
+        let exact = c.at_most.is_some_and(|l| l.0 == 0.0);
+        (c.passed, c.by_floor, exact, margin(c))
     };
-    let order = |c: &&Check| (c.passed, c.by_floor, headroom(c));
     checks.filter(|c| c.value.is_some()).min_by(|a, b| {
         let (a, b) = (order(a), order(b));
-        a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2))
+        (a.0, a.1, a.2)
+            .cmp(&(b.0, b.1, b.2))
+            .then(a.3.total_cmp(&b.3))
     })
+}
+
+/// The share of a limit that is left, so that limits of different units can be ordered.
+fn margin(check: &Check) -> f64 {
+    let value = check.value.map_or(f64::NAN, |v| v.0);
+    let margins = [
+        check.at_most.map(|l| (l.0 - value) / l.0.abs()),
+        check.at_least.map(|l| (value - l.0) / l.0.abs()),
+    ];
+    let least = margins.into_iter().flatten().fold(f64::INFINITY, f64::min);
+    if value.is_nan() {
+        f64::NEG_INFINITY
+    } else {
+        least
+    }
 }
 
 /// `SNR 71.2 of 60 dB`, cut to the width that is left.

@@ -88,6 +88,8 @@ fn the_table_fits_80_columns_and_names_what_failed() {
         }
         if report.is_parity() {
             assert!(table.contains("\nPARITY  2 cases; stages: "), "{table}");
+            // Not its length, which is exact and holds: how far it is from a limit says more.
+            assert!(table.contains("SNR ∞ of 60 dB"), "{table}");
         } else {
             assert!(
                 table.contains("second: text.normalized introduced the error"),
@@ -125,7 +127,11 @@ fn a_tampered_report_puts_no_markup_into_the_page() {
 #[test]
 fn what_was_not_compared_is_listed() {
     let report = with_faults();
-    assert_eq!(report.not_covered, Vec::<String>::new());
+    assert_eq!(
+        report.not_covered,
+        ["case second, the candidate lacks it: vocoder.f0 isolated"]
+    );
+    assert_eq!(self::report(|_| ()).not_covered, Vec::<String>::new());
     let only_one = self::report(|isolated| {
         isolated.cases.remove("first");
     });
