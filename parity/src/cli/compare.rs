@@ -40,7 +40,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         std::fs::write(path, html).with_context(|| path.display().to_string())?;
     }
     if args.json {
-        comparison.sounds.clear();
+        comparison.sound = None;
         say_json(&comparison)?;
     } else {
         say(&comparison_table(&comparison))?;

@@ -6,10 +6,10 @@ use parity::exit::Exit;
 use parity::judge::Trial;
 use parity::record::run_native;
 use parity::recording::RecordedCase;
-use parity::report::{report_from, table, write};
+use parity::report::{Shard, report_from};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, open_golden, say};
+use super::shared::{OutputArgs, TolerancesArg, open_golden, parse_shard};
 
 /// Run the native engine against a golden, and report how far apart they are.
 ///
@@ -20,6 +20,8 @@ use super::shared::{TolerancesArg, open_golden, say};
 #[command(after_help = "Examples:\n  \
     parity report\n  \
     parity report --case english-short\n  \
+    parity report --baseline last-week/report.json\n  \
+    parity report --shard 2/8 --out out/2\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -35,22 +37,31 @@ pub struct ReportArgs {
     names: Vec<String>,
     #[command(flatten)]
     tolerances: TolerancesArg,
-    /// Folder for index.html, report.json, junit.xml and the two recordings
-    #[arg(long, value_name = "DIR", default_value = "out/report")]
-    out: PathBuf,
+    /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Runs `parity report`.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
     let tolerances = args.tolerances.load(&args.golden)?;
-    let cases = CaseFile::load(&args.cases)?.select(&args.names)?;
+    let earlier = args.output.earlier()?;
+    let mut cases = CaseFile::load(&args.cases)?.select(&args.names)?;
     let expected: Vec<_> = cases
         .cases
         .iter()
         .map(|c| RecordedCase::of(c, &cases))
         .collect::<Result<_, _>>()?;
 
+    if let Some(shard) = args.shard {
+        let mut position = 0..;
+        cases
+            .cases
+            .retain(|_| position.next().is_some_and(|p| shard.has(p)));
+    }
     let mut recorder = args.engine.load()?;
     let bar = case_bar(cases.cases.len())?;
     let session = run_native(&mut recorder, &cases, &golden, |case| {
@@ -61,8 +72,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     for (case, error) in &session.failed {
         eprintln!("{case}: the engine failed: {error}");
     }
-    session.isolated.write(args.out.join("isolated"))?;
-    session.cascaded.write(args.out.join("cascaded"))?;
+    session.isolated.write(args.output.out.join("isolated"))?;
+    session.cascaded.write(args.output.out.join("cascaded"))?;
 
     let trial = Trial {
         golden: &golden,
@@ -71,15 +82,39 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         expected: Some(&expected),
         tolerances: &tolerances,
     };
-    let (model, golden_dir) = (args.engine.model_dir.display(), args.golden.display());
-    let report = report_from(&trial, |case| {
-        format!("parity report --model-dir {model} --golden {golden_dir} --case {case}")
-    })?;
-    write(&report, &args.out)?;
-    say(&table(&report))?;
-    say(&format!(
-        "report: {}\n",
-        args.out.join("index.html").display()
-    ))?;
+    let again = args.again();
+    let mut report = report_from(&trial, args.shard, |case| format!("{again} --case {case}"))?;
+    args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
+}
+
+impl ReportArgs {
+    /// The command line that does the same, without the choice of cases.
+    fn again(&self) -> String {
+        let EngineArgs {
+            model_dir,
+            device,
+            precision,
+        } = &self.engine;
+        let (model, golden) = (model_dir.display(), self.golden.display());
+        let mut line = format!("parity report --model-dir {model} --golden {golden}");
+        let options = [
+            (
+                "--cases",
+                self.cases.display().to_string(),
+                "golden/cases.toml",
+            ),
+            ("--device", device.to_string(), "cpu"),
+            ("--precision", precision.to_string(), "f32"),
+        ];
+        for (flag, value, usual) in options {
+            if value != usual {
+                line += &format!(" {flag} {value}");
+            }
+        }
+        if let Some(file) = self.tolerances.given() {
+            line += &format!(" --tolerances {}", file.display());
+        }
+        line
+    }
 }

@@ -1,5 +1,6 @@
 //! Token lists: lengths, the first mismatch, the edit distance and its alignment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Measures, Metric, measures};
@@ -8,7 +9,7 @@ use crate::metric::{Measures, Metric, measures};
 const ALIGNED_CELLS: usize = 100_000_000;
 
 /// How two token lists differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenDiff {
     /// Tokens of the reference.
     pub reference_len: usize,
@@ -23,7 +24,7 @@ pub struct TokenDiff {
 }
 
 /// Where two token lists part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mismatch {
     /// The position, counted from 0.
     pub position: usize,
@@ -36,7 +37,7 @@ pub struct Mismatch {
 }
 
 /// How likely the reference held two tokens of which it drew one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     /// Rank of the reference's token by its logit, 0 being the likeliest.
     pub reference_rank: usize,
@@ -47,7 +48,7 @@ pub struct Choice {
 }
 
 /// A run of an alignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// What happens to these tokens.
     pub edit: Edit,
@@ -56,7 +57,7 @@ pub struct Step {
 }
 
 /// What turns the reference into the candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
     /// Both have the token.

@@ -1,28 +1,47 @@
-use minijinja::{Environment, context};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use minijinja::{Environment, Value, context};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::compare::Comparison;
 use super::format::{number, unit};
 use super::json::Report;
 use super::view;
 
-const REPORT: &str = include_str!("templates/report.html");
-const COMPARE: &str = include_str!("templates/compare.html");
+const TEMPLATES: [(&str, &str); 4] = [
+    ("report.html", include_str!("templates/report.html")),
+    ("case.html", include_str!("templates/case.html")),
+    ("compare.html", include_str!("templates/compare.html")),
+    ("parts.html", include_str!("templates/parts.html")),
+];
 const STYLE: &str = include_str!("templates/style.css");
+const PAGE_SCRIPT: &str = include_str!("templates/page.js");
+const SOUND_SCRIPT: &str = include_str!("templates/sound.js");
 
 /// The report as one self-contained page.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.
 pub fn html(report: &Report) -> Result<String, String> {
+    let glossary = view::Glossary::of(report);
     let matrix = view::matrix(report);
-    let cases: Vec<_> = report.cases.iter().map(|c| view::case(report, c)).collect();
-    let metrics: Vec<_> = report.metrics.iter().map(view::metric).collect();
+    let overview = view::overview(report);
+    let cases: Vec<_> = report
+        .cases
+        .iter()
+        .map(|c| view::case(report, &glossary, c))
+        .collect();
     let candidates = &report.candidates;
+    // What the candidate is called beside the reference; engines are named in their manifests.
+    let them = candidates.first().map_or("candidate", |c| &c.engine);
     render(
         "report.html",
-        REPORT,
-        context! { report, candidates, matrix, cases, metrics, parity => report.is_parity() },
+        &[PAGE_SCRIPT, SOUND_SCRIPT],
+        context! {
+            report, candidates, them, matrix, overview, cases, glossary,
+            parity => report.is_parity(),
+        },
     )
 }
 
@@ -44,25 +63,36 @@ pub fn comparison_html(comparison: &Comparison) -> Result<String, String> {
             context! { label => info.label, meaning => info.meaning, value }
         })
         .collect();
-    let sounds: Vec<_> = comparison.sounds.iter().filter_map(view::sound).collect();
-    let levels: Vec<_> = view::levels(&comparison.diff);
+    let player = comparison.sound.as_ref().and_then(view::player);
+    let levels = view::levels(&comparison.diff);
     render(
         "compare.html",
-        COMPARE,
-        context! { comparison, rows, sounds, levels },
+        &[SOUND_SCRIPT],
+        context! { comparison, rows, player, levels, them => "candidate" },
     )
 }
 
-fn render(name: &str, template: &str, context: impl Serialize) -> Result<String, String> {
+/// Fills a template. The page's policy allows what is in it and nothing else: no address is ever
+/// fetched, and no script runs but those whose hashes it names.
+fn render(name: &str, scripts: &[&str], context: impl Serialize) -> Result<String, String> {
     let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
     // Templates whose name ends in .html escape everything that is put into them.
-    environment
-        .add_template(name, template)
-        .map_err(|e| e.to_string())?;
+    for (name, template) in TEMPLATES {
+        environment
+            .add_template(name, template)
+            .map_err(|e| e.to_string())?;
+    }
+    let hash = |script: &&str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(script)));
+    let hashes: Vec<_> = scripts.iter().map(hash).collect();
+    let safe = |text: &str| Value::from_safe_string(text.to_owned());
+    environment.add_global("style", safe(STYLE));
     environment.add_global(
-        "style",
-        minijinja::Value::from_safe_string(STYLE.to_owned()),
+        "scripts",
+        scripts.iter().map(|s| safe(s)).collect::<Vec<_>>(),
     );
+    environment.add_global("script_hashes", safe(&hashes.join(" ")));
     let template = environment.get_template(name).map_err(|e| e.to_string())?;
     template.render(context).map_err(|e| format!("{e:#}"))
 }

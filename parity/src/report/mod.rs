@@ -1,5 +1,6 @@
 //! Reports: `report.json`, and everything that is made from it alone.
 
+mod annotations;
 mod build;
 mod compare;
 mod format;
@@ -7,19 +8,28 @@ mod grid;
 mod html;
 mod json;
 mod junit;
+mod merge;
+mod plot;
+mod schema;
 mod sound;
 mod terminal;
+mod trend;
 mod view;
 mod write;
 
+pub use annotations::{annotations, step_summary};
 pub use build::report_from;
 pub use compare::{Comparison, Side};
 pub use format::{number, unit};
 pub use grid::Grid;
 pub use html::{comparison_html, html};
 pub use json::{
-    CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
+    CaseReport, Contour, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Shard, Sound,
+    StageInfo, TokenLists,
 };
 pub use junit::junit;
-pub use terminal::{comparison_table, table};
+pub use merge::{MergeError, merge};
+pub use schema::schema;
+pub use terminal::{Detail, comparison_table, table};
+pub use trend::{Change, Course, Moved, Trend};
 pub use write::{ReadError, WriteError, read, write};

@@ -260,7 +260,7 @@ fn compare_measures_two_files_and_writes_a_page() {
         ],
     );
     let page = std::fs::read_to_string(folder.path("c.html")).unwrap();
-    assert!(page.contains("data:audio/wav;base64,") && page.contains("SI-SDR"));
+    assert!(page.contains("data-flac=\"ZkxhQ") && page.contains("SI-SDR"));
     let same = [
         "compare",
         "golden/first/audio.wav",
