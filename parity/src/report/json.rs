@@ -215,6 +215,7 @@ pub struct Sound {
     /// Samples of the stretch. What one side lacks is silence.
     pub samples: usize,
     /// A FLAC file of two channels of 16 bit, base64: left the reference, right the candidate.
+    /// Silence follows the stretch, up to a whole block.
     pub flac: String,
 }
 

@@ -182,10 +182,7 @@ fn shout(verdict: Verdict) -> String {
 /// The check that is closest to its limit: a failed one before any that holds, and one with a
 /// margin before those that are exact and either hold or do not.
 fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
-    let order = |c: &Check| {
-        let exact = c.at_most.is_some_and(|l| l.0 == 0.0);
-        (c.passed, c.by_floor, exact, margin(c))
-    };
+    let order = |c: &Check| (c.passed, c.by_floor, is_exact(c), margin(c));
     checks.filter(|c| c.value.is_some()).min_by(|a, b| {
         let (a, b) = (order(a), order(b));
         (a.0, a.1, a.2)
@@ -194,8 +191,13 @@ fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
     })
 }
 
+/// Whether a check holds or does not, without a margin.
+pub(super) fn is_exact(check: &Check) -> bool {
+    check.at_most.is_some_and(|l| l.0 == 0.0)
+}
+
 /// The share of a limit that is left, so that limits of different units can be ordered.
-fn margin(check: &Check) -> f64 {
+pub(super) fn margin(check: &Check) -> f64 {
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let margins = [
         check.at_most.map(|l| (l.0 - value) / l.0.abs()),
@@ -210,7 +212,7 @@ fn margin(check: &Check) -> f64 {
 }
 
 /// `SNR 71.2 of 60 dB`, cut to the width that is left.
-fn tight(check: &Check) -> String {
+pub(super) fn tight(check: &Check) -> String {
     let limit = check.at_most.or(check.at_least).map_or(f64::NAN, |l| l.0);
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let definition = check.metric.definition();

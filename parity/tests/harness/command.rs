@@ -178,7 +178,7 @@ fn unreadable_input_and_wrong_usage_exit_with_1() {
 fn help_teaches_with_an_example_and_exits_with_0() {
     let folder = Folder::new();
     assert_exit(&folder.parity(&["--help"]), 0, &["Exit status: 0 parity"]);
-    for command in ["compare", "diff", "judge", "render", "selftest"] {
+    for command in ["compare", "diff", "judge", "merge", "render", "selftest"] {
         let output = Command::new(env!("CARGO_BIN_EXE_parity"))
             .args([command, "--help"])
             .output();

@@ -9,7 +9,7 @@ use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
 
-fn report(change: impl FnOnce(&mut Recording)) -> Report {
+pub fn report(change: impl FnOnce(&mut Recording)) -> Report {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let tolerances = Tolerances::load(root.join("golden/tolerances.toml")).unwrap();
     let golden = made_up::golden();
@@ -27,7 +27,7 @@ fn report(change: impl FnOnce(&mut Recording)) -> Report {
     report_from(&trial, None, |case| format!("parity report --case {case}")).unwrap()
 }
 
-fn with_faults() -> Report {
+pub fn with_faults() -> Report {
     report(|isolated| {
         let case = isolated.cases.get_mut("second").unwrap();
         case.text.segments[1].text = "<script>alert('&')</script>\u{7}".into();
@@ -149,4 +149,110 @@ fn what_was_not_compared_is_listed() {
         listed[0].starts_with("case first, the candidate lacks the case: "),
         "{listed:?}"
     );
+}
+
+/// The schema as it stands in the repository.
+fn schema() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_schema_in_the_repository_is_that_of_the_code() {
+    assert!(
+        schema() == parity::report::schema(),
+        "run `parity render --schema > parity/docs/report.schema.json`"
+    );
+}
+
+#[test]
+fn reports_fit_the_schema_and_what_is_no_report_does_not() {
+    let schema = serde_json::from_str(&schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors = |json: &serde_json::Value| -> Vec<String> {
+        let errors = validator.iter_errors(json);
+        errors
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect()
+    };
+    let mut reports = vec![report(|_| ()), with_faults(), with_nan()];
+    let trend = parity::report::Trend::of(&reports[0], &reports[1]);
+    reports[1].trend = Some(trend);
+    reports[1].shard = Some(parity::report::Shard { index: 1, of: 2 });
+    for report in &reports {
+        assert_eq!(
+            errors(&serde_json::to_value(report).unwrap()),
+            Vec::<String>::new()
+        );
+    }
+    let good = serde_json::to_value(&reports[1]).unwrap();
+    let broken: [fn(&mut serde_json::Value); 4] = [
+        |r| r["version"] = 1.into(),
+        |r| r["cases"][0]["outcome"]["verdict"] = "green".into(),
+        |r| r["stages"][0]["stage"] = "flow.step.11".into(),
+        |r| drop(r.as_object_mut().unwrap().remove("golden")),
+    ];
+    for change in broken {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert_ne!(errors(&bad), Vec::<String>::new());
+    }
+}
+
+/// A report of a candidate whose tensors and logits are not finite.
+fn with_nan() -> Report {
+    report(|isolated| {
+        for key in [
+            Key::segment(Stage::FlowMel, 0),
+            Key::segment(Stage::LlmLogits, 0),
+        ] {
+            let array = isolated
+                .cases
+                .get_mut("first")
+                .unwrap()
+                .tensors
+                .get_mut(&key)
+                .unwrap();
+            let mut values = array.as_f32().unwrap().to_vec();
+            values[5] = f32::NAN;
+            *array = parity::array::Array::f32(array.shape().to_vec(), values).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_report_of_values_that_are_not_finite_can_be_read_again() {
+    let report = with_nan();
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(json.contains("\"NaN\"") && !json.contains("null,null"));
+    let read: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(html(&read).unwrap(), html(&report).unwrap());
+}
+
+#[test]
+fn quiet_is_short_and_verbose_has_every_case() {
+    let report = with_faults();
+    let plain = |detail| anstream::adapter::strip_str(&table(&report, detail)).to_string();
+    let (quiet, normal, verbose) = (
+        plain(Detail::Quiet),
+        plain(Detail::Normal),
+        plain(Detail::Verbose),
+    );
+    assert!(
+        quiet.contains("PARITY FAILED") && quiet.contains("second: text.normalized introduced")
+    );
+    assert!(!quiet.contains("prompt.mel"));
+    assert!(quiet.len() < normal.len() && normal.len() < verbose.len());
+    assert!(verbose.contains("\nfirst\n") && verbose.contains("\nsecond\n"));
+    let passes = table(&self::report(|_| ()), Detail::Quiet);
+    assert_eq!(
+        anstream::adapter::strip_str(&passes)
+            .to_string()
+            .lines()
+            .count(),
+        1
+    );
+    for line in [quiet, verbose].iter().flat_map(|t| t.lines()) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
 }

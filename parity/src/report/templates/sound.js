@@ -9,7 +9,8 @@
     const bytes = Uint8Array.from(atob(box.dataset.flac), (c) => c.charCodeAt(0));
     const rate = Number(box.dataset.rate);
     const buffer = await new OfflineAudioContext(2, 1, rate).decodeAudioData(bytes.buffer);
-    const [reference, candidate] = [buffer.getChannelData(0), buffer.getChannelData(1)];
+    const samples = Number(box.dataset.samples);
+    const [reference, candidate] = [0, 1].map((side) => buffer.getChannelData(side).subarray(0, samples));
     const difference = candidate.map((x, i) => x - reference[i]);
     const peak_of = (samples) => samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     const peak = peak_of(difference);
@@ -102,21 +103,27 @@
       const x = (seconds) => (seconds - view.from) / (view.to - view.from) * width;
       const lanes = { reference: [height * 0.33, height * 0.32], residual: [height * 0.83, height * 0.16] };
       lanes.candidate = lanes.reference;
-      // From the lowest to the highest sample of each column; single samples where they are few.
+      // The lowest and the highest sample of each column, or single samples where they are few:
+      // the reference as an area, the candidate as the outline of its own.
       function curve(name, stroke, line) {
         const [middle, room] = lanes[name];
         const samples = sound[name];
         const scale = room / (name === "residual" ? LOUDEST * 1.05 : sound.loudest);
         const [first, last] = [Math.floor(view.from * sound.rate), Math.min(samples.length, Math.ceil(view.to * sound.rate) + 1)];
         const each = Math.max(1, (last - first) / width);
-        pen.beginPath();
+        const [above, below] = [[], []];
         for (let at = first; at < last; at += each) {
           const column = samples.subarray(Math.floor(at), Math.max(Math.floor(at) + 1, Math.floor(at + each)));
           const [low, high] = column.reduce(([l, h], v) => [Math.min(l, v), Math.max(h, v)], [Infinity, -Infinity]);
-          pen.lineTo(x(at / sound.rate), middle - high * scale);
-          if (each > 1) pen.lineTo(x(at / sound.rate), middle - low * scale);
+          above.push([x(at / sound.rate), middle - high * scale]);
+          if (each > 1) below.push([x(at / sound.rate), middle - low * scale]);
         }
-        pen.strokeStyle = colour(stroke), pen.lineWidth = line;
+        pen.strokeStyle = pen.fillStyle = colour(stroke), pen.lineWidth = line;
+        pen.beginPath();
+        above.forEach((point) => pen.lineTo(...point));
+        if (name === "candidate") pen.stroke(), pen.beginPath();
+        below.reverse().forEach((point) => pen.lineTo(...point));
+        if (each > 1 && name !== "candidate") pen.fill();
         pen.stroke();
       }
       curve("reference", "--reference", 3);

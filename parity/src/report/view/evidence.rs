@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::diff::audio::{AudioDiff, Levels};
 use crate::diff::text::{Run, Side, TextDiff};
-use crate::diff::tokens::{Edit, Step, TokenDiff};
+use crate::diff::tokens::{Edit, Mismatch, Step, TokenDiff};
 use crate::judge::{Detail, StageOutcome, ValueOutcome};
 use crate::report::format::number;
 use crate::report::json::{MelPicture, Sound, TokenLists};
@@ -55,13 +55,24 @@ fn details(stages: &[StageOutcome]) -> Vec<(Feed, &ValueOutcome, &Detail)> {
         .collect()
 }
 
-/// Token lists of both sides with their alignment.
+/// A token list of the reference, and how each of the candidate's is aligned with it.
 #[derive(Serialize)]
 pub(super) struct Tokens {
     name: String,
     reference_len: usize,
-    candidate_len: usize,
-    mismatch: Option<String>,
+    /// Isolated, cascaded: the length, where there is such a list.
+    lens: [Option<usize>; 2],
+    /// Whether every list of the candidate is the reference's.
+    identical: bool,
+    differences: Vec<Difference>,
+}
+
+/// How a list of the candidate differs.
+#[derive(Serialize)]
+struct Difference {
+    feed: &'static str,
+    name: String,
+    mismatch: String,
     steps: Vec<TokenStep>,
     columns: Vec<Column>,
 }
@@ -87,7 +98,7 @@ const COLUMNS: usize = 400;
 
 /// Every token list: those that agree as a count, those that differ with their alignment.
 pub(super) fn tokens(stages: &[StageOutcome], lists: &[TokenLists]) -> Vec<Tokens> {
-    let mut all = Vec::new();
+    let mut all: Vec<Tokens> = Vec::new();
     for (feed, value, detail) in details(stages) {
         let Detail::Tokens { lists: diffs } = detail else {
             continue;
@@ -99,52 +110,70 @@ pub(super) fn tokens(stages: &[StageOutcome], lists: &[TokenLists]) -> Vec<Token
                 (_, 0) => " prompt".into(),
                 (_, i) => format!(" segment {}", i - 1),
             };
-            let name = format!("{}{part}, {}", value.key, feed.name());
-            all.push(token_list(name, diff, ids));
+            let name = format!("{}{part}", value.key);
+            let row = match all.iter().position(|t| t.name == name) {
+                Some(row) => row,
+                None => {
+                    all.push(Tokens {
+                        name,
+                        reference_len: diff.reference_len,
+                        lens: [None; 2],
+                        identical: true,
+                        differences: Vec::new(),
+                    });
+                    all.len() - 1
+                }
+            };
+            all[row].add(feed, diff, ids);
         }
     }
     all
 }
 
-fn token_list(name: String, diff: &TokenDiff, ids: Option<&TokenLists>) -> Tokens {
-    let token = |t: Option<i64>| t.map_or("the end".into(), |t| t.to_string());
-    let mismatch = diff.first_mismatch.as_ref().map(|m| {
-        let mut text = format!(
-            "first mismatch at {}: {} instead of {}",
-            m.position,
-            token(m.candidate),
-            token(m.reference)
-        );
-        if let Some(c) = &m.choice {
-            text += &format!(
-                "; the reference ranks its own {} and this one {}, {} apart in logits",
-                c.reference_rank + 1,
-                c.candidate_rank + 1,
-                number(c.margin)
-            );
-        }
-        text
-    });
-    let step = |s: &Step| {
-        let (class, _, word) = edit(s.edit);
-        TokenStep {
-            class,
-            words: format!("{} {word}", s.len),
-            len: s.len,
-        }
-    };
-    let columns = match ids {
-        Some(ids) if mismatch.is_some() => columns(&diff.alignment, ids),
-        _ => Vec::new(),
-    };
-    Tokens {
-        name,
-        reference_len: diff.reference_len,
-        candidate_len: diff.candidate_len,
-        mismatch,
-        steps: diff.alignment.iter().map(step).collect(),
-        columns,
+impl Tokens {
+    fn add(&mut self, feed: Feed, diff: &TokenDiff, ids: Option<&TokenLists>) {
+        self.lens[usize::from(feed == Feed::Cascaded)] = Some(diff.candidate_len);
+        let Some(mismatch) = &diff.first_mismatch else {
+            return;
+        };
+        self.identical = false;
+        let step = |s: &Step| {
+            let (class, _, word) = edit(s.edit);
+            TokenStep {
+                class,
+                words: format!("{} {word}", s.len),
+                len: s.len,
+            }
+        };
+        self.differences.push(Difference {
+            feed: feed.name(),
+            name: self.name.clone(),
+            mismatch: first_mismatch(mismatch),
+            steps: diff.alignment.iter().map(step).collect(),
+            columns: ids
+                .map(|ids| columns(&diff.alignment, ids))
+                .unwrap_or_default(),
+        });
     }
+}
+
+fn first_mismatch(mismatch: &Mismatch) -> String {
+    let token = |t: Option<i64>| t.map_or("the end".into(), |t| t.to_string());
+    let mut text = format!(
+        "first mismatch at {}: {} instead of {}",
+        mismatch.position,
+        token(mismatch.candidate),
+        token(mismatch.reference)
+    );
+    if let Some(c) = &mismatch.choice {
+        text += &format!(
+            "; the reference ranks its own {} and this one {}, {} apart in logits",
+            c.reference_rank + 1,
+            c.candidate_rank + 1,
+            number(c.margin)
+        );
+    }
+    text
 }
 
 /// A class, a symbol and words.
@@ -204,6 +233,7 @@ pub(super) fn mel(picture: &MelPicture) -> Option<Mel> {
 #[derive(Serialize)]
 pub(in crate::report) struct Player {
     rate: u32,
+    samples: usize,
     start: f64,
     seconds: String,
     reference_seconds: String,
@@ -223,6 +253,7 @@ pub(in crate::report) fn player(sound: &Sound) -> Option<Player> {
     let end = start + seconds(sound.samples);
     Some(Player {
         rate: sound.rate,
+        samples: sound.samples,
         start,
         seconds: number(seconds(sound.samples)),
         reference_seconds: number(seconds(sound.reference_samples)),

@@ -6,12 +6,15 @@ use crate::judge::{StageOutcome, Verdict};
 use crate::report::format::{number, unit};
 use crate::report::json::{CaseReport, Report};
 use crate::report::junit::explain;
+use crate::report::terminal::{is_exact, margin, tight};
 use crate::report::trend::{Change, Course, Trend};
 
 /// The top of the report.
 #[derive(Serialize)]
 pub(in crate::report) struct Overview {
     counts: Vec<Count>,
+    /// The check that holds by least, of those that have a margin.
+    closest: Option<Closest>,
     findings: Vec<Finding>,
     more_findings: usize,
     trend: Option<TrendView>,
@@ -25,6 +28,14 @@ struct Count {
     name: &'static str,
     cases: usize,
     cells: usize,
+}
+
+/// A check that holds, and by how little.
+#[derive(Serialize)]
+struct Closest {
+    case: String,
+    stage: String,
+    words: String,
 }
 
 /// What is wrong with a case.
@@ -87,6 +98,7 @@ pub(in crate::report) fn overview(report: &Report) -> Overview {
         .flat_map(|c| length_pairs(&c.outcome.stages))
         .collect();
     Overview {
+        closest: closest(report),
         counts: Verdict::ALL.into_iter().map(count).collect(),
         findings,
         more_findings,
@@ -98,6 +110,26 @@ pub(in crate::report) fn overview(report: &Report) -> Overview {
             plot: lengths(&pairs),
         }),
     }
+}
+
+fn closest(report: &Report) -> Option<Closest> {
+    let stages = report
+        .cases
+        .iter()
+        .flat_map(|c| c.outcome.stages.iter().map(move |s| (c, s)));
+    let checks = stages.flat_map(|(case, stage)| {
+        let values = stage.cells().flat_map(|(_, cell)| &cell.values);
+        values
+            .flat_map(|v| &v.checks)
+            .map(move |check| (case, stage, check))
+    });
+    let margins = checks.filter(|(.., c)| c.passed && !c.by_floor && !is_exact(c));
+    let (case, stage, check) = margins.min_by(|a, b| margin(a.2).total_cmp(&margin(b.2)))?;
+    Some(Closest {
+        case: case.outcome.name.clone(),
+        stage: stage.stage.to_string(),
+        words: tight(check),
+    })
 }
 
 /// Lengths of the sampled tokens of both sides: cascaded where there is such a run.
