@@ -226,6 +226,12 @@ impl Case {
                 self.speed
             ));
         }
+        if self.stream && self.speed != 1.0 {
+            return Err(format!(
+                "speed is {}, but the reference does not change the speed of a stream",
+                self.speed
+            ));
+        }
         let fields = [
             ("text", !self.text.is_empty(), self.mode != Mode::Vc),
             (
@@ -298,6 +304,7 @@ mod tests {
             (format!("{GOOD}{GOOD}"), "used twice"),
             (format!("{GOOD}sed = 4\n"), "unknown field `sed`"),
             (format!("{GOOD}speed = 0.0\n"), "speed is 0"),
+            (format!("{GOOD}stream = true\nspeed = 1.2\n"), "of a stream"),
         ];
         for (toml, reason) in refused {
             let message = load(&toml).unwrap_err().to_string();
