@@ -87,7 +87,7 @@ impl Plot<'_> {
             let mut chart = ChartBuilder::on(&area)
                 .margin(8)
                 .x_label_area_size(42)
-                .y_label_area_size(76)
+                .y_label_area_size(92)
                 .build_cartesian_2d(x.0..x.1, y.0..y.1)
                 .ok()?;
             chart

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// For a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const FLAGS: [&str; 14] = [
     "--headless",
     "--no-sandbox",
@@ -183,17 +183,17 @@ impl Chromium {
     /// Presses keys, one after the other: characters, or names such as `ArrowDown`.
     pub fn press(&mut self, keys: &[&str]) {
         for key in keys {
-            let text = match *key {
-                "Enter" => "\r",
-                key if key.chars().count() == 1 => key,
-                _ => "",
+            let (text, code) = match *key {
+                "Enter" => ("\r", 13),
+                "Escape" => ("", 27),
+                key if key.chars().count() == 1 => (key, 0),
+                _ => ("", 0),
             };
-            let down = json!({"type": "keyDown", "key": key, "text": text});
-            self.call("Input.dispatchKeyEvent", down);
-            self.call(
-                "Input.dispatchKeyEvent",
-                json!({"type": "keyUp", "key": key}),
-            );
+            for (kind, text) in [("keyDown", text), ("keyUp", "")] {
+                let event =
+                    json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+                self.call("Input.dispatchKeyEvent", event);
+            }
         }
     }
 

@@ -103,8 +103,9 @@
     const rows = links().map((link) => link.closest("tr"));
     const at = rows.indexOf(document.activeElement.closest("tr"));
     const row = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
-    const column = document.activeElement.closest(".matrix td, .matrix th")?.cellIndex ?? 0;
-    (one("a", row?.cells[column] ?? document.body) && row ? one("a", row.cells[column]) : row && one("a", row))?.focus();
+    const cell = document.activeElement.closest(".matrix td, .matrix th");
+    const link = row && (one("a", row.cells[cell?.cellIndex ?? 0]) ?? one("a", row));
+    link?.focus();
   }
 
   // h and l: along a row of the matrix.
