@@ -174,6 +174,7 @@
       }
     }
   });
+  for (const link of all(".matrix td a")) link.title = link.ariaLabel;
   document.documentElement.classList.add("js");
   addEventListener("hashchange", arrive);
   arrive();
