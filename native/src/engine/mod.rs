@@ -3,6 +3,7 @@
 mod options;
 mod pipeline;
 mod request;
+mod speech_tokens;
 mod synthesis;
 
 pub use options::EngineOptions;
