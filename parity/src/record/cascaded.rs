@@ -1,60 +1,127 @@
 //! From a text and a sound file to speech, every stage fed by the one before.
 
-use native::audio::Waveform;
-use native::engine::{Engine, Mode, Request, Script};
-use native::llm::Sampler;
+use native::engine::{Engine, Mode, Script};
+use native::llm::{Stop, drop_long_silences};
+use native::model_dir::SavedSpeaker;
+use native::voice::VoicePrompt;
 
+use super::inputs::Inputs;
 use super::values::{Collector, ids};
 use crate::array::Array;
-use crate::recording::{CaseRecord, RecordedCase, Segment, TextRecord};
+use crate::recording::{CaseRecord, Segment, TextRecord};
 use crate::stage::{Key, Stage};
 
-/// Synthesises a request and keeps all that was computed on the way.
+/// Synthesises a case and keeps all that was computed on the way. With `voice`, what the prompt's
+/// recording comes to, it ends at the tokens.
 pub(super) fn record(
     engine: &Engine,
-    case: RecordedCase,
-    request: &Request,
-    prompt: &Waveform,
-    mut sampler: Sampler,
+    inputs: Inputs,
+    voice: Option<VoicePrompt>,
 ) -> native::Result<CaseRecord> {
     let mut tap = Collector::default();
-    let script = engine.script(request)?;
-    let voice = engine.voice(prompt, &mut tap)?;
+    let tokens_only = voice.is_some();
+    let voice = match voice {
+        Some(voice) => voice,
+        None => engine.voice(&inputs.prompt, &mut tap)?,
+    };
     tap.insert(
         Key::whole(Stage::PromptSpeechTokens),
         Array::ids(ids(&voice.speech_tokens)),
     );
-    let mut segments = Vec::new();
-    engine.synthesize(
-        request,
-        &script,
-        &voice,
-        &mut sampler,
-        &mut tap,
-        |_, segment| {
-            segments.push(segment);
-            Ok(())
-        },
-    )?;
-    let mut audio = Vec::new();
-    for (i, segment) in segments.into_iter().enumerate() {
-        if matches!(request.mode, Mode::VoiceConversion { .. }) {
-            let tokens = Array::ids(ids(&segment.tokens));
-            tap.insert(Key::whole(Stage::SourceSpeechTokens), tokens);
-        } else {
-            let (sampled, kept) = (ids(&segment.tokens), ids(&segment.kept));
-            tap.insert(Key::segment(Stage::LlmTokens, i), Array::ids(sampled));
-            tap.insert(Key::segment(Stage::LlmTokensKept, i), Array::ids(kept));
-        }
-        audio.extend(segment.samples);
-    }
+    let speaker = inputs.speaker(engine, &voice)?;
+    let script = inputs.script(engine, speaker.as_ref())?;
+    let voice = speaker.map_or(voice, |speaker: SavedSpeaker| speaker.voice);
+    let mut run = Run {
+        engine,
+        inputs,
+        script,
+        voice,
+        tap,
+    };
+    let audio = if tokens_only {
+        run.tokens()?;
+        Vec::new()
+    } else {
+        run.speech()?
+    };
     Ok(CaseRecord {
-        case,
-        text: text_record(&script),
-        tensors: tap.tensors,
+        case: run.inputs.recorded,
+        text: text_record(&run.script),
+        tensors: run.tap.tensors,
         noise: Default::default(),
         audio,
     })
+}
+
+struct Run<'a> {
+    engine: &'a Engine,
+    inputs: Inputs,
+    script: Script,
+    voice: VoicePrompt,
+    tap: Collector,
+}
+
+impl Run<'_> {
+    fn tokens(&mut self) -> native::Result<()> {
+        let voice = self.voice.aligned()?;
+        for (i, segment) in self.script.segments.iter().enumerate() {
+            let (mode, sampler) = (&self.inputs.request.mode, &mut self.inputs.sampler);
+            let mut stream = self
+                .engine
+                .decode(mode, &self.script, segment, &voice, sampler)?;
+            for token in &mut stream {
+                token?;
+            }
+            let generation = stream.finish();
+            let kept = drop_long_silences(&generation.tokens);
+            keep_tokens(&mut self.tap, i, &generation.tokens, generation.stop, &kept);
+        }
+        Ok(())
+    }
+
+    /// The sound, all segments joined.
+    fn speech(&mut self) -> native::Result<Vec<f32>> {
+        let mut segments = Vec::new();
+        let request = &self.inputs.request;
+        self.engine.synthesize(
+            request,
+            &self.script,
+            &self.voice,
+            &mut self.inputs.sampler,
+            &mut self.tap,
+            |_, segment| {
+                segments.push(segment);
+                Ok(())
+            },
+        )?;
+        let mut audio = Vec::new();
+        for (i, segment) in segments.into_iter().enumerate() {
+            if matches!(request.mode, Mode::VoiceConversion { .. }) {
+                let tokens = Array::ids(ids(&segment.tokens));
+                self.tap
+                    .insert(Key::whole(Stage::SourceSpeechTokens), tokens);
+            } else if let Some(stop) = segment.stop {
+                keep_tokens(&mut self.tap, i, &segment.tokens, stop, &segment.kept);
+            }
+            audio.extend(segment.samples);
+        }
+        Ok(audio)
+    }
+}
+
+fn keep_tokens(tap: &mut Collector, segment: usize, sampled: &[u32], stop: Stop, kept: &[u32]) {
+    for (stage, values) in [
+        (Stage::LlmTokens, ids(sampled)),
+        (Stage::LlmStop, stop_mark(stop)),
+        (Stage::LlmTokensKept, ids(kept)),
+    ] {
+        tap.insert(Key::segment(stage, segment), Array::ids(values));
+    }
+}
+
+/// `llm.stop` as a recording keeps it.
+pub(super) fn stop_mark(stop: Stop) -> Vec<i64> {
+    vec![stop.mark().map_or(-1, i64::from)]
 }
 
 /// A script as a recording keeps it.
