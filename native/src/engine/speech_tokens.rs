@@ -1,8 +1,5 @@
 use super::{Engine, Mode, Script, ScriptSegment};
-use crate::audio::Waveform;
 use crate::llm::{Sampler, TokenStream};
-use crate::model_dir::SavedSpeaker;
-use crate::tap::Tap;
 use crate::voice::VoicePrompt;
 use crate::{Error, Result};
 
@@ -54,21 +51,5 @@ impl Engine {
             sampler,
         )?;
         Ok(TokenStream::Arriving(bistream))
-    }
-
-    /// What `spk2info.pt` keeps of a voice: a recording of it, and what is said in it after the
-    /// system prompt and `<|endofprompt|>`.
-    ///
-    /// As in the reference, this text is not normalised, unlike a zero-shot prompt's.
-    pub fn saved_speaker(
-        &self,
-        prompt_text: &str,
-        recording: &Waveform,
-        tap: &mut dyn Tap,
-    ) -> Result<SavedSpeaker> {
-        Ok(SavedSpeaker {
-            prompt_text_ids: self.frontend.ids(prompt_text)?,
-            voice: self.voice(recording, tap)?.aligned()?,
-        })
     }
 }

@@ -137,6 +137,12 @@ impl Case {
                 self.speed
             ));
         }
+        if self.stream && self.speed != 1.0 {
+            return Err(format!(
+                "speed is {}, but the reference does not change the speed of a stream",
+                self.speed
+            ));
+        }
         let vc = self.mode == Mode::Vc;
         let fields = [
             ("text", !self.text.is_empty(), !vc && self.pieces.is_empty()),

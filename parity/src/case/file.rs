@@ -183,6 +183,7 @@ mod tests {
             (format!("{GOOD}{GOOD}"), "used twice"),
             (format!("{GOOD}sed = 4\n"), "unknown field `sed`"),
             (format!("{GOOD}speed = 0.0\n"), "speed is 0"),
+            (format!("{GOOD}stream = true\nspeed = 1.2\n"), "of a stream"),
             (
                 format!("{GOOD}pieces = [\"Hel\", \"lo\"]\n"),
                 "no use for text",

@@ -1,6 +1,8 @@
 //! From a text and a sound file to speech, every stage fed by the one before.
 
-use native::engine::{Engine, Mode, Script};
+use std::sync::Arc;
+
+use native::engine::{Engine, Hop, Script, SpeechStream};
 use native::llm::{Stop, drop_long_silences};
 use native::model_dir::SavedSpeaker;
 use native::voice::VoicePrompt;
@@ -14,7 +16,7 @@ use crate::stage::{Key, Stage};
 /// Synthesises a case and keeps all that was computed on the way. With `voice`, what the prompt's
 /// recording comes to, it ends at the tokens.
 pub(super) fn record(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     inputs: Inputs,
     voice: Option<VoicePrompt>,
 ) -> native::Result<CaseRecord> {
@@ -54,7 +56,7 @@ pub(super) fn record(
 }
 
 struct Run<'a> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     inputs: Inputs,
     script: Script,
     voice: VoicePrompt,
@@ -81,31 +83,78 @@ impl Run<'_> {
 
     /// The sound, all segments joined.
     fn speech(&mut self) -> native::Result<Vec<f32>> {
-        let mut segments = Vec::new();
-        let request = &self.inputs.request;
-        self.engine.synthesize(
-            request,
-            &self.script,
-            &self.voice,
-            &mut self.inputs.sampler,
-            &mut self.tap,
-            |_, segment| {
-                segments.push(segment);
+        let (request, sampler) = (&self.inputs.request, &mut self.inputs.sampler);
+        let (script, voice, tap) = (&self.script, &self.voice, &mut self.tap);
+        let mut spoken = Spoken::default();
+        if self.inputs.recorded.case.stream {
+            // As for the reference, every case begins with a fresh hop.
+            let (sampler, hop) = (sampler.clone(), Hop::default());
+            let stream =
+                Arc::clone(self.engine).stream(request, script, voice, sampler, &hop, tap)?;
+            spoken.take_stream(stream)?;
+            let chunks = Array::ids(std::mem::take(&mut spoken.chunks));
+            tap.insert(Key::whole(Stage::SpeechChunks), chunks);
+        } else {
+            let deliver = |_, segment| {
+                spoken.take_segment(segment);
                 Ok(())
-            },
-        )?;
-        let mut audio = Vec::new();
-        for (i, segment) in segments.into_iter().enumerate() {
-            if matches!(request.mode, Mode::VoiceConversion { .. }) {
-                let tokens = Array::ids(ids(&segment.tokens));
-                self.tap
-                    .insert(Key::whole(Stage::SourceSpeechTokens), tokens);
-            } else if let Some(stop) = segment.stop {
-                keep_tokens(&mut self.tap, i, &segment.tokens, stop, &segment.kept);
-            }
-            audio.extend(segment.samples);
+            };
+            self.engine
+                .synthesize(request, script, voice, sampler, tap, deliver)?;
         }
-        Ok(audio)
+        for (i, said) in spoken.segments.iter().enumerate() {
+            match said.stop {
+                Some(stop) => keep_tokens(tap, i, &said.tokens, stop, &said.kept),
+                None => {
+                    let tokens = Array::ids(ids(&said.tokens));
+                    tap.insert(Key::whole(Stage::SourceSpeechTokens), tokens);
+                }
+            }
+        }
+        Ok(spoken.audio)
+    }
+}
+
+/// What a synthesis said, segment by segment or in chunks.
+#[derive(Default)]
+struct Spoken {
+    segments: Vec<Said>,
+    audio: Vec<f32>,
+    /// Samples of every chunk.
+    chunks: Vec<i64>,
+}
+
+/// Speech tokens of a segment; `stop` is none in voice conversion.
+struct Said {
+    tokens: Vec<u32>,
+    kept: Vec<u32>,
+    stop: Option<Stop>,
+}
+
+impl Spoken {
+    fn take_segment(&mut self, segment: native::engine::Segment) {
+        self.segments.push(Said {
+            tokens: segment.tokens,
+            kept: segment.kept,
+            stop: segment.stop,
+        });
+        self.audio.extend(segment.samples);
+    }
+
+    fn take_stream(&mut self, stream: SpeechStream) -> native::Result<()> {
+        for chunk in stream {
+            let chunk = chunk?;
+            self.chunks.push(chunk.samples.len() as i64);
+            self.audio.extend(chunk.samples);
+            if let Some(end) = chunk.end {
+                self.segments.push(Said {
+                    tokens: end.tokens,
+                    kept: end.kept,
+                    stop: end.stop,
+                });
+            }
+        }
+        Ok(())
     }
 }
 

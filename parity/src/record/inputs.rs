@@ -85,10 +85,7 @@ impl Inputs {
         let folder = tempfile::tempdir().map_err(native::Error::io(std::env::temp_dir()))?;
         let path = folder.path().join("spk2info.pt");
         let mut speakers = SavedSpeakers::open(&path)?;
-        let speaker = SavedSpeaker {
-            prompt_text_ids: engine.frontend.ids(words)?,
-            voice: voice.aligned()?,
-        };
+        let speaker = SavedSpeaker::new(&engine.frontend, words, voice)?;
         speakers.add(name, &speaker)?;
         speakers.save()?;
         SavedSpeakers::open(&path)?.get(name).map(Some)

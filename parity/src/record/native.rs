@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use native::engine::{Engine, EngineOptions};
 use native::llm::{Sampler, SpeechLm, Strategy};
@@ -29,7 +30,7 @@ pub enum Error {
 
 /// A loaded native engine that records cases.
 pub struct NativeRecorder {
-    engine: Engine,
+    engine: Arc<Engine>,
     options: EngineOptions,
     manifest: Manifest,
     multinomial: Multinomial,
@@ -48,7 +49,7 @@ impl NativeRecorder {
         device: &str,
         precision: &str,
     ) -> Result<Self, Error> {
-        let engine = Engine::load(model_dir, options)?;
+        let engine = Arc::new(Engine::load(model_dir, options)?);
         let weights = engine.model_dir.lm_weights(options.lm_weights)?;
         let identity = recording::Engine {
             name: "native".into(),
@@ -132,7 +133,10 @@ impl NativeRecorder {
                 self.options.precision,
             )?,
         };
-        let idle = std::mem::replace(&mut self.engine.llm, lm);
+        let engine = Arc::get_mut(&mut self.engine).ok_or_else(|| {
+            native::Error::input("the engine still speaks: its weights cannot be changed")
+        })?;
+        let idle = std::mem::replace(&mut engine.llm, lm);
         self.idle
             .insert(std::mem::replace(&mut self.weights, weights), idle);
         Ok(())
