@@ -7,6 +7,7 @@ mod grid;
 mod html;
 mod json;
 mod junit;
+mod lengths;
 mod sound;
 mod terminal;
 mod view;
@@ -21,5 +22,6 @@ pub use json::{
     CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
 };
 pub use junit::junit;
+pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use terminal::{comparison_table, table};
 pub use write::{ReadError, WriteError, read, write};
