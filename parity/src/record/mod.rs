@@ -1,6 +1,7 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+mod inputs;
 mod isolated;
 mod model;
 mod native;

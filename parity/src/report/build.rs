@@ -5,6 +5,7 @@ use super::json::{
     CaseReport, Contour, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Shard, Sound,
     StageInfo, TokenLists,
 };
+use super::lengths::{LengthParity, SegmentLengths};
 use crate::array::Array;
 use crate::judge::{CaseOutcome, Cell, Loaded, StageOutcome, Summary, Trial, Verdict};
 use crate::metric::Metric;
@@ -24,7 +25,7 @@ pub fn report_from(
     shard: Option<Shard>,
     reproduce: impl Fn(&str) -> String,
 ) -> Result<Report, Error> {
-    let mut cases = Vec::new();
+    let (mut cases, mut lengths) = (Vec::new(), Vec::new());
     let names = trial.names();
     // Of all cases, so that one is shown the same however they are spread over shards.
     let longest = longest_sound(trial, &names);
@@ -33,6 +34,7 @@ pub fn report_from(
             continue;
         }
         let loaded = trial.load(&name)?;
+        lengths.extend(SegmentLengths::of_case(&loaded));
         cases.push(CaseReport {
             outcome: trial.judge(&loaded),
             reproduce: reproduce(&name),
@@ -62,6 +64,7 @@ pub fn report_from(
         not_covered: [trial.not_covered(), cases_not_covered(&outcomes)].concat(),
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
+        length_parity: LengthParity::of(lengths),
         cases,
     })
 }
@@ -90,9 +93,7 @@ const NAMED: usize = 6;
 
 /// What the cases say nothing about, after what the trial as a whole does not cover. Cases of
 /// which the same is to be said share a line.
-pub(super) fn cases_not_covered<'a>(
-    outcomes: impl IntoIterator<Item = &'a CaseOutcome>,
-) -> Vec<String> {
+pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for outcome in outcomes {
         let problem = outcome.problem.iter().map(|p| format!(": {p}"));
@@ -111,9 +112,10 @@ pub(super) fn cases_not_covered<'a>(
         }
         _ => format!("cases {}", cases.join(", ")),
     };
-    lines
+    let lines = lines.into_iter().map(|(line, cases)| named(&cases) + &line);
+    Trial::kept_in_part(outcomes)
         .into_iter()
-        .map(|(line, cases)| named(&cases) + &line)
+        .chain(lines)
         .collect()
 }
 

@@ -1,6 +1,7 @@
 use super::build::{cases_not_covered, metrics, stages};
 use super::json::{CaseReport, Party, REPORT_VERSION, Report, Shard};
-use crate::judge::Summary;
+use super::lengths::LengthParity;
+use crate::judge::{CaseOutcome, Summary};
 
 /// Reports cannot be merged.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     }
     let mut general = Vec::new();
     for report in &reports {
-        let of_cases = cases_not_covered(report.cases.iter().map(|c| &c.outcome)).len();
+        let of_cases = cases_not_covered(&outcomes(&report.cases)).len();
         let listed = &report.not_covered;
         general.extend_from_slice(&listed[..listed.len().saturating_sub(of_cases)]);
     }
@@ -64,14 +65,19 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         .map(|r| r.made_at.clone())
         .max()
         .unwrap_or_default();
+    let mut lengths: Vec<_> = reports
+        .iter()
+        .flat_map(|r| r.length_parity.iter().flat_map(|l| l.segments.clone()))
+        .collect();
     let cases = interleave(reports);
+    lengths.sort_by_key(|l| cases.iter().position(|c| c.outcome.name == l.case));
     let mut names = std::collections::BTreeSet::new();
     if let Some(twice) = cases.iter().find(|c| !names.insert(&c.outcome.name)) {
         return Err(MergeError::Twice {
             case: twice.outcome.name.clone(),
         });
     }
-    let outcomes: Vec<_> = cases.iter().map(|c| c.outcome.clone()).collect();
+    let outcomes = outcomes(&cases);
     let summary = Summary::of(&outcomes);
     let exit = summary.exit();
     let mut not_covered = general;
@@ -88,9 +94,14 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         not_covered,
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
+        length_parity: LengthParity::of(lengths),
         cases,
         ..first
     })
+}
+
+fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {
+    cases.iter().map(|c| c.outcome.clone()).collect()
 }
 
 /// What two reports must share to be parts of one, and do not.

@@ -8,6 +8,7 @@ mod grid;
 mod html;
 mod json;
 mod junit;
+mod lengths;
 mod merge;
 mod plot;
 mod schema;
@@ -28,6 +29,7 @@ pub use json::{
     StageInfo, TokenLists,
 };
 pub use junit::junit;
+pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use merge::{MergeError, merge};
 pub use schema::schema;
 pub use terminal::{Detail, comparison_table, table};

@@ -172,6 +172,15 @@ fn unreadable_input_and_wrong_usage_exit_with_1() {
         1,
         &["report version 9"],
     );
+    for (damaged, words) in [
+        ("{\"version\": 2, \"cases\"", "report.json: EOF"),
+        ("{\"version\": 2}", "report.json: missing field"),
+        ("not json", "report.json: expected"),
+    ] {
+        std::fs::write(folder.path("report.json"), damaged).unwrap();
+        assert_exit(&folder.parity(&["render", "report.json"]), 1, &[words]);
+        assert_exit(&folder.parity(&["merge", "report.json"]), 1, &[words]);
+    }
 }
 
 #[test]

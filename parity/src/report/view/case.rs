@@ -72,6 +72,9 @@ fn inputs(case: &CaseReport) -> Vec<(&'static str, String)> {
     if !c.text.is_empty() {
         inputs.push(("text", c.text.clone()));
     }
+    if !c.pieces.is_empty() {
+        inputs.push(("text, in pieces", c.pieces.join(" | ")));
+    }
     inputs.extend(c.prompt_text.iter().map(|t| ("prompt text", t.clone())));
     inputs.extend(c.instruct.iter().map(|t| ("instruction", t.clone())));
     inputs.push(("prompt recording", c.prompt_wav.display().to_string()));
@@ -80,6 +83,11 @@ fn inputs(case: &CaseReport) -> Vec<(&'static str, String)> {
         .iter()
         .map(|w| ("source recording", w.display().to_string()));
     inputs.extend(source);
+    inputs.extend(c.speaker.iter().map(|s| ("saved speaker", s.clone())));
+    inputs.extend(
+        c.lm_weights
+            .map(|w| ("language model", w.name().to_owned())),
+    );
     inputs.push(("seed", c.seed.to_string()));
     inputs.push(("streaming", if c.stream { "yes" } else { "no" }.into()));
     inputs.push(("speed", c.speed.to_string()));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::diff::audio::{AudioDiff, Levels};
 use crate::diff::text::{Run, Side, TextDiff};
-use crate::diff::tokens::{Edit, Mismatch, Step, TokenDiff};
+use crate::diff::tokens::{Edit, Mismatch, Step, TokenDiff, Whose};
 use crate::judge::{Detail, StageOutcome, ValueOutcome};
 use crate::report::format::number;
 use crate::report::json::{MelPicture, Sound, TokenLists};
@@ -166,12 +166,20 @@ fn first_mismatch(mismatch: &Mismatch) -> String {
         token(mismatch.reference)
     );
     if let Some(c) = &mismatch.choice {
+        let whose = match c.logits {
+            Whose::Reference => "reference",
+            Whose::Candidate => "candidate",
+        };
         text += &format!(
-            "; the reference ranks its own {} and this one {}, {} apart in logits",
+            "; the {whose}'s logits rank the reference's token {} and this one {}, {} apart",
             c.reference_rank + 1,
             c.candidate_rank + 1,
             number(c.margin)
         );
+    }
+    if let Some(draw) = &mismatch.draw {
+        let (len, margin) = (draw.nucleus_len, number(draw.margin()));
+        text += &format!("; drawn from a nucleus of {len}, {margin} from another token");
     }
     text
 }

@@ -78,6 +78,7 @@ pub(in crate::report) fn matrix(report: &Report) -> Matrix {
     };
     let groups = [
         group("whole", Keep::Everything, "cases with every stage"),
+        group("sound", Keep::Sound, "cases without the steps between"),
         group("tokens", Keep::Tokens, "cases of texts and tokens alone"),
     ];
     Matrix {
@@ -99,7 +100,7 @@ fn row(report: &Report, case: &CaseReport) -> Row {
     );
     let inputs = outcome.case.as_ref();
     let mode = inputs.map_or("", |c| c.mode.name());
-    let text = inputs.map_or("", |c| &c.text);
+    let text = inputs.map_or_else(String::new, |c| c.text.clone() + &c.pieces.concat());
     Row {
         case: outcome.name.clone(),
         mode,

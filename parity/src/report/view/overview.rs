@@ -2,10 +2,11 @@ use serde::Serialize;
 
 use super::curves::lengths;
 use super::mark::Mark;
-use crate::judge::{StageOutcome, Verdict};
+use crate::judge::Verdict;
 use crate::report::format::{number, unit};
 use crate::report::json::{CaseReport, Report};
 use crate::report::junit::explain;
+use crate::report::lengths::{Length, LengthParity, SegmentLengths};
 use crate::report::terminal::{is_exact, margin, tight};
 use crate::report::trend::{Change, Course, Trend};
 
@@ -73,8 +74,22 @@ struct ChangeView {
 struct Lengths {
     lists: usize,
     equal: usize,
+    same_tokens: usize,
     longest: usize,
+    range: (usize, usize),
     plot: Option<String>,
+    /// Those whose tokens are not the reference's.
+    differing: Vec<Differing>,
+}
+
+/// A token list that is not the reference's.
+#[derive(Serialize)]
+struct Differing {
+    case: String,
+    segment: usize,
+    seed: u64,
+    reference: String,
+    candidate: String,
 }
 
 /// Cases of which the page says at the top what is wrong with them.
@@ -92,23 +107,13 @@ pub(in crate::report) fn overview(report: &Report) -> Overview {
         cases: cases(verdict),
         cells: summary.cells(verdict),
     };
-    let pairs: Vec<_> = report
-        .cases
-        .iter()
-        .flat_map(|c| length_pairs(&c.outcome.stages))
-        .collect();
     Overview {
         closest: closest(report),
         counts: Verdict::ALL.into_iter().map(count).collect(),
         findings,
         more_findings,
         trend: report.trend.as_ref().map(trend),
-        lengths: (!pairs.is_empty()).then(|| Lengths {
-            lists: pairs.len(),
-            equal: pairs.iter().filter(|(r, c)| r == c).count(),
-            longest: pairs.iter().map(|(r, c)| r.abs_diff(*c)).max().unwrap_or(0),
-            plot: lengths(&pairs),
-        }),
+        lengths: report.length_parity.as_ref().map(token_lengths),
     }
 }
 
@@ -132,21 +137,41 @@ fn closest(report: &Report) -> Option<Closest> {
     })
 }
 
-/// Lengths of the sampled tokens of both sides: cascaded where there is such a run.
-fn length_pairs(stages: &[StageOutcome]) -> Vec<(usize, usize)> {
-    let sampled = stages
-        .iter()
-        .find(|s| s.stage == crate::stage::Stage::LlmTokens);
-    let cell = sampled.and_then(|s| s.cascaded.as_ref().or(s.isolated.as_ref()));
-    let details = cell
-        .iter()
-        .flat_map(|c| &c.values)
-        .filter_map(|v| v.detail.as_ref());
-    let lists = details.flat_map(|d| match d {
-        crate::judge::Detail::Tokens { lists } => lists.as_slice(),
-        _ => &[],
-    });
-    lists.map(|l| (l.reference_len, l.candidate_len)).collect()
+fn token_lengths(parity: &LengthParity) -> Lengths {
+    let pair = |s: &SegmentLengths| (s.reference.raw, s.candidate.raw);
+    let pairs: Vec<_> = parity.segments.iter().map(pair).collect();
+    let longest = pairs.iter().map(|(r, c)| r.abs_diff(*c)).max().unwrap_or(0);
+    let differ = |s: &&SegmentLengths| !s.same_tokens;
+    Lengths {
+        lists: pairs.len(),
+        equal: parity.same_length,
+        same_tokens: parity.same_tokens,
+        longest,
+        range: parity.range(),
+        plot: lengths(&pairs),
+        differing: parity
+            .segments
+            .iter()
+            .filter(differ)
+            .map(differing)
+            .collect(),
+    }
+}
+
+fn differing(segment: &SegmentLengths) -> Differing {
+    let words = |l: &Length| {
+        let stop = l
+            .stop
+            .map_or_else(String::new, |mark| format!(", ended by {mark}"));
+        format!("{} sampled, {} kept{stop}", l.raw, l.kept)
+    };
+    Differing {
+        case: segment.case.clone(),
+        segment: segment.segment,
+        seed: segment.seed,
+        reference: words(&segment.reference),
+        candidate: words(&segment.candidate),
+    }
 }
 
 fn finding(case: &CaseReport) -> Option<Finding> {
