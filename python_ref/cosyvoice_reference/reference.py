@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkout, float64
+from . import checkout, deep, float64
 from .taps import watching
 
 #: Tokens that the reference streams at first; it grows while a model object lives.
@@ -91,8 +91,16 @@ class Reference:
             "sources": checkout.sources(self.root),
         }
 
-    def run(self, case: dict, noise: bool = True, progress=lambda part, done: None) -> Result:
+    def run(
+        self,
+        case: dict,
+        noise: bool = True,
+        progress=lambda part, done: None,
+        inside: tuple = (),
+    ) -> Result:
         """Synthesise a case; with `noise`, measure the float32 error of every stage too.
+
+        `inside` names networks of which the tensors inside are wanted: `llm`, `flow`, `vocoder`.
 
         `case` has the fields of golden/cases.toml with absolute paths. `progress(part, done)` is
         called as the work goes on, from any thread, and may raise to end it.
@@ -111,6 +119,11 @@ class Reference:
             with checkout.quiet(), torch.inference_mode():
                 result.noise = float64.noise(self, seen, result.arrays, case, progress)
             result.seconds["noise"] = time.perf_counter() - start
+        if inside:
+            with checkout.quiet(), torch.inference_mode():
+                singles, doubles = deep.taps(self, seen, inside, case)
+            result.arrays.update({n: np.ascontiguousarray(a) for n, a in singles.items()})
+            result.noise.update({n: float64.difference(singles[n], doubles[n]) for n in doubles})
         return result
 
     def _synthesise(self, case: dict):

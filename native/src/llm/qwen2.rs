@@ -84,12 +84,12 @@ impl Qwen2 {
     }
 
     /// Hidden states after the last norm, [positions, hidden], of embeddings [positions, hidden]
-    /// that follow what is in the cache. `on_layer` is handed the output of every layer.
+    /// that follow what is in the cache. `inside` is handed the tensors of every layer.
     pub(super) fn forward(
         &self,
         embeddings: &Tensor,
         cache: &mut KvCache,
-        on_layer: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
+        inside: Inside<'_>,
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
         let rotation = self
@@ -106,13 +106,16 @@ impl Qwen2 {
                 cache.len,
                 cache.room,
                 &mut cache.layers[i],
+                &mut |name, x| inside(i, name, x),
             )?;
+            inside(i, "attention", &attended)?;
             x = (x + attended)?;
             let fed = layer
                 .mlp
                 .forward(&layer.post_attention_layernorm.forward(&x)?)?;
+            inside(i, "mlp", &fed)?;
             x = (x + fed)?;
-            on_layer(i, &x)?;
+            inside(i, "output", &x)?;
         }
         cache.len += positions;
         Ok(self.norm.forward(&x)?)
@@ -122,6 +125,9 @@ impl Qwen2 {
         &self.config
     }
 }
+
+/// Receives the tensors inside a layer: its number, the tensor's name, the tensor.
+pub(super) type Inside<'a> = &'a mut dyn FnMut(usize, &str, &Tensor) -> crate::Result<()>;
 
 impl Attention {
     fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
@@ -146,7 +152,8 @@ impl Attention {
         past: usize,
         room: usize,
         cache: &mut LayerCache,
-    ) -> Result<Tensor> {
+        inside: &mut dyn FnMut(&str, &Tensor) -> crate::Result<()>,
+    ) -> crate::Result<Tensor> {
         let positions = x.dim(0)?;
         let split = |x: Tensor, heads: usize| {
             x.reshape((positions, heads, self.head_dim))?
@@ -156,6 +163,9 @@ impl Attention {
         let q = rotation.apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
         let k = rotation.apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
         let v = split(self.v_proj.forward(x)?, self.kv_heads)?;
+        inside("attention.q_rotary", &q)?;
+        inside("attention.k_rotary", &k)?;
+        inside("attention.v", &v)?;
         let (k, v) = cache.append(&k, &v, past, room)?;
 
         // The query heads of a group become further rows of the product with their one key head.
@@ -176,7 +186,7 @@ impl Attention {
             .reshape((self.heads, positions, self.head_dim))?
             .transpose(0, 1)?
             .reshape((positions, self.heads * self.head_dim))?;
-        self.o_proj.forward(&attended)
+        Ok(self.o_proj.forward(&attended)?)
     }
 }
 

@@ -50,10 +50,11 @@ pub(super) fn record(
     })
 }
 
-struct Run<'a> {
-    engine: &'a Engine,
-    golden: &'a CaseRecord,
-    out: Collector,
+/// The native engine, a golden to feed it from, and what it hands out.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) golden: &'a CaseRecord,
+    pub(super) out: Collector,
 }
 
 impl Run<'_> {
@@ -222,7 +223,7 @@ impl Run<'_> {
     }
 
     /// The text stage as the golden has it.
-    fn golden_script(&self) -> native::Result<Script> {
+    pub(super) fn golden_script(&self) -> native::Result<Script> {
         let text = &self.golden.text;
         let segments = text
             .segments
@@ -243,7 +244,7 @@ impl Run<'_> {
     }
 
     /// The voice as the golden has it, untrimmed; `None` where it keeps only tokens.
-    fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
+    pub(super) fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
         let speech_tokens = self.tokens(Key::whole(Stage::PromptSpeechTokens))?;
         let mel = self.read(Stage::PromptMel, &Device::Cpu)?;
         let embedding = self.read(Stage::PromptSpeakerEmbedding, &Device::Cpu)?;
@@ -280,7 +281,7 @@ impl Run<'_> {
         self.read_key(&Key::whole(stage), device)
     }
 
-    fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
+    pub(super) fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
         self.golden
             .tensors
             .get(key)
@@ -288,7 +289,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
+    pub(super) fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
         self.golden
             .tensors
             .get(&key)
@@ -297,7 +298,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
+    pub(super) fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
         if let Some(value) = value {
             self.out.insert(key, array(&value)?);
         }

@@ -1,6 +1,7 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+mod inside;
 mod isolated;
 mod model;
 mod native;
@@ -9,6 +10,7 @@ pub mod python;
 mod session;
 mod values;
 
+pub use inside::Inside;
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
 pub use session::{Session, run_native};

@@ -7,8 +7,10 @@ use native::engine::{Engine, EngineOptions, Mode, Request};
 use native::llm::{Sampler, Strategy};
 use native::torch_rng::Multinomial;
 
+use super::inside::{self, Inside};
 use super::{cascaded, describe_model, isolated};
 use crate::case::{self, Case, CaseFile};
+use crate::deep::Part;
 use crate::recording::{self, CaseRecord, Manifest, RecordedCase};
 use crate::stage::Feed;
 
@@ -101,6 +103,14 @@ impl NativeRecorder {
             sampler,
             golden,
         )?)
+    }
+
+    /// Looks into a network while it works on what the golden says it was fed.
+    ///
+    /// # Errors
+    /// If the golden lacks that, or the engine fails.
+    pub fn inside(&self, part: Part, golden: &CaseRecord) -> Result<Inside, Error> {
+        Ok(inside::record(&self.engine, part, golden)?)
     }
 
     fn sampler(&self, case: &Case) -> Sampler {

@@ -7,6 +7,7 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::{Error, LogitRows, convert, interpreter};
 use crate::case::{Case, CaseFile, Keep};
+use crate::deep::Part;
 use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
 
 /// Told how far the reference has come: the part of the work and what of it is done. It is called
@@ -28,12 +29,15 @@ pub struct Options {
     pub threads: usize,
     /// Which rows of the logits to keep.
     pub logit_rows: LogitRows,
+    /// The networks of which the tensors inside are recorded too.
+    pub inside: Vec<Part>,
 }
 
 /// The reference with a model loaded.
 pub struct PythonEngine {
     reference: Py<PyAny>,
     logit_rows: LogitRows,
+    inside: Vec<Part>,
 }
 
 #[derive(FromPyObject)]
@@ -60,6 +64,7 @@ impl PythonEngine {
             Ok(Self {
                 reference,
                 logit_rows: options.logit_rows,
+                inside: options.inside.clone(),
             })
         })
     }
@@ -160,6 +165,8 @@ impl PythonEngine {
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
         how.set_item("noise", case.keep == Keep::Everything)?;
+        let inside = self.inside.iter().map(|part| part.name());
+        how.set_item("inside", PyTuple::new(py, inside)?)?;
         self.reference
             .bind(py)
             .call_method("run", (about,), Some(&how))
