@@ -73,6 +73,9 @@ impl Run<'_> {
         let rows = self.golden.tensors.get(&key(Stage::LlmLogitRows));
         let rows = needed(rows.and_then(Array::as_i64), "llm.logit_rows")?;
         let kept = logits.index_select(&Tensor::new(rows, logits.device())?, 0)?;
+        // It says which rows the logits are of, and is no point of its own.
+        let rows = Array::ids(rows.to_vec());
+        self.out.tensors.insert(key(Stage::LlmLogitRows), rows);
         self.keep(key(Stage::LlmLogits), Some(kept))
     }
 

@@ -1,8 +1,12 @@
 use std::fmt::Write as _;
 
+use minijinja::context;
+
 use super::folders_table::shown;
+use super::json::Report;
 use crate::deep::{DeepReport, Look, Tapped};
 use crate::judge::Verdict;
+use crate::metric::Value;
 
 /// Every point of every network in the order of computation, and the first that departs.
 pub fn deep_table(report: &DeepReport) -> String {
@@ -19,6 +23,32 @@ pub fn deep_table(report: &DeepReport) -> String {
         let _ = writeln!(out, "{}\n", conclusion(look));
     }
     out
+}
+
+/// The same for the page.
+pub(super) fn deep_view(report: &Report) -> Option<minijinja::Value> {
+    let deep = report.deep.as_ref()?;
+    let row = |tap: &Tapped| {
+        let number = |value: Option<Value>| shown(value.map(|v| v.0));
+        context! {
+            key => tap.key.to_string(),
+            error => number(tap.nmse_db),
+            multiple => number(tap.multiple),
+            limit => number(tap.limit),
+            verdict => tap.verdict.name(),
+            reason => tap.reason,
+        }
+    };
+    let look = |look: &Look| {
+        context! {
+            part => look.part.name(),
+            case => look.case,
+            first => look.first.as_ref().map(ToString::to_string),
+            rows => look.taps.iter().map(row).collect::<Vec<_>>(),
+        }
+    };
+    let looks: Vec<_> = deep.looks.iter().map(look).collect();
+    Some(context! { notes => deep.notes, looks })
 }
 
 fn row(out: &mut String, tap: &Tapped, width: usize) {

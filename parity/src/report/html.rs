@@ -1,6 +1,7 @@
 use minijinja::{Environment, context};
 use serde::Serialize;
 
+use super::deep_table::deep_view;
 use super::json::Report;
 use super::view;
 
@@ -19,7 +20,15 @@ pub fn html(report: &Report) -> Result<String, String> {
     render(
         "report.html",
         REPORT,
-        context! { report, candidates, matrix, cases, metrics, parity => report.is_parity() },
+        context! {
+            report,
+            candidates,
+            matrix,
+            cases,
+            metrics,
+            deep => deep_view(report),
+            parity => report.is_parity(),
+        },
     )
 }
 
