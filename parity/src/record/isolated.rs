@@ -170,6 +170,17 @@ impl Run<'_> {
         let voice = if vc { voice } else { voice.aligned()? };
         let device = self.engine.device.clone();
 
+        let input = FlowInput {
+            tokens: &speech,
+            prompt_tokens: &voice.speech_tokens,
+            prompt_mel: &voice.mel,
+            embedding: &voice.speaker_embedding,
+            streaming: false,
+            finalize: true,
+        };
+        let mel = flow.inference(&input, &mut NoTap)?;
+        self.keep(key(Stage::FlowMel), Some(mel))?;
+
         let all: Vec<u32> = voice.speech_tokens.iter().chain(&speech).copied().collect();
         let mu = flow.mu(&all, true)?;
         self.keep(key(Stage::FlowMu), Some(mu))?;
@@ -189,16 +200,7 @@ impl Run<'_> {
                 self.keep(key(Stage::FlowStep(step)), Some(after))?;
             }
         }
-        let input = FlowInput {
-            tokens: &speech,
-            prompt_tokens: &voice.speech_tokens,
-            prompt_mel: &voice.mel,
-            embedding: &voice.speaker_embedding,
-            streaming: false,
-            finalize: true,
-        };
-        let mel = flow.inference(&input, &mut NoTap)?;
-        self.keep(key(Stage::FlowMel), Some(mel))
+        Ok(())
     }
 
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {

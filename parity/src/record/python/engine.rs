@@ -164,7 +164,7 @@ impl PythonEngine {
             "progress",
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
-        how.set_item("noise", case.keep == Keep::Everything)?;
+        how.set_item("noise", case.keep != Keep::Tokens)?;
         let inside = self.inside.iter().map(|part| part.name());
         how.set_item("inside", PyTuple::new(py, inside)?)?;
         self.reference
