@@ -47,6 +47,7 @@ pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Res
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
         cases,
+        deep: None,
     })
 }
 
