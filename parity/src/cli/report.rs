@@ -2,14 +2,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parity::case::CaseFile;
+use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
-use parity::judge::Trial;
-use parity::record::run_native;
+use parity::judge::{Tolerances, Trial};
+use parity::record::{NativeRecorder, run_native};
 use parity::recording::RecordedCase;
-use parity::report::{Shard, report_from};
+use parity::report::{Shard, deep_table, report_from};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{OutputArgs, TolerancesArg, open_golden, parse_shard};
+use super::shared::{OutputArgs, TolerancesArg, open_golden, parse_shard, say};
 
 /// Run the native engine against a golden, and report how far apart they are.
 ///
@@ -22,6 +23,7 @@ use super::shared::{OutputArgs, TolerancesArg, open_golden, parse_shard};
     parity report --case english-short\n  \
     parity report --baseline last-week/report.json\n  \
     parity report --shard 2/8 --out out/2\n  \
+    parity report --deep llm\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -40,8 +42,31 @@ pub struct ReportArgs {
     /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
+    /// Look into these networks too, and name the first layer that departs
+    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
+    deep: Vec<Part>,
+    /// What the reference recorded inside the networks; by default the golden's name with `-deep`
+    #[arg(long, value_name = "DIR")]
+    deep_golden: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+impl ReportArgs {
+    fn look_inside(
+        &self,
+        recorder: &NativeRecorder,
+        tolerances: &Tolerances,
+    ) -> anyhow::Result<DeepReport> {
+        let beside = || {
+            let mut name = self.golden.clone().into_os_string();
+            name.push("-deep");
+            PathBuf::from(name)
+        };
+        let dir = self.deep_golden.clone().unwrap_or_else(beside);
+        let golden = open_golden(&dir)?;
+        Ok(look_inside(recorder, &golden, &self.deep, tolerances)?)
+    }
 }
 
 /// Runs `parity report`.
@@ -84,6 +109,12 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     };
     let again = args.again();
     let mut report = report_from(&trial, args.shard, |case| format!("{again} --case {case}"))?;
+    if !args.deep.is_empty() {
+        report = report.with_deep(args.look_inside(&recorder, &tolerances)?);
+    }
+    if let Some(deep) = &report.deep {
+        say(&deep_table(deep))?;
+    }
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
 }

@@ -54,12 +54,13 @@ pub(super) fn record(
     })
 }
 
-struct Run<'a> {
-    engine: &'a Engine,
-    golden: &'a CaseRecord,
+/// The native engine, a golden to feed it from, and what it hands out.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) golden: &'a CaseRecord,
     /// The voice as this engine has it, for a golden that has only the tokens of it.
-    voice: Option<VoicePrompt>,
-    out: Collector,
+    pub(super) voice: Option<VoicePrompt>,
+    pub(super) out: Collector,
 }
 
 impl Run<'_> {
@@ -274,7 +275,7 @@ impl Run<'_> {
     }
 
     /// The text stage as the golden has it.
-    fn golden_script(&self) -> native::Result<Script> {
+    pub(super) fn golden_script(&self) -> native::Result<Script> {
         let text = &self.golden.text;
         let segments = text
             .segments
@@ -297,7 +298,7 @@ impl Run<'_> {
 
     /// The voice as the golden has it, untrimmed. Where the golden keeps only tokens, mel and
     /// embedding are this engine's own, and serve only to trim the tokens.
-    fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
+    pub(super) fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
         let Some(speech_tokens) = self.tokens(Key::whole(Stage::PromptSpeechTokens))? else {
             return Ok(None);
         };
@@ -323,7 +324,7 @@ impl Run<'_> {
         self.read_key(&Key::whole(stage), device)
     }
 
-    fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
+    pub(super) fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
         self.golden
             .tensors
             .get(key)
@@ -331,7 +332,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
+    pub(super) fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
         self.golden
             .tensors
             .get(&key)
@@ -340,7 +341,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
+    pub(super) fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
         if let Some(value) = value {
             self.out.insert(key, array(&value)?);
         }

@@ -66,6 +66,7 @@ pub fn report_from(
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
         cases,
+        deep: None,
     })
 }
 

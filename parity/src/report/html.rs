@@ -4,20 +4,23 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::compare::Comparison;
-use super::format::{number, unit};
+use super::deep_table::deep_view;
 use super::json::Report;
 use super::view;
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("report.html", include_str!("templates/report.html")),
     ("case.html", include_str!("templates/case.html")),
     ("compare.html", include_str!("templates/compare.html")),
+    (
+        "compare_parts.html",
+        include_str!("templates/compare_parts.html"),
+    ),
     ("parts.html", include_str!("templates/parts.html")),
 ];
 const STYLE: &str = include_str!("templates/style.css");
 const PAGE_SCRIPT: &str = include_str!("templates/page.js");
-const SOUND_SCRIPT: &str = include_str!("templates/sound.js");
+pub(super) const SOUND_SCRIPT: &str = include_str!("templates/sound.js");
 
 /// The report as one self-contained page.
 ///
@@ -40,41 +43,19 @@ pub fn html(report: &Report) -> Result<String, String> {
         &[PAGE_SCRIPT, SOUND_SCRIPT],
         context! {
             report, candidates, them, matrix, overview, cases, glossary,
+            deep => deep_view(report),
             parity => report.is_parity(),
         },
     )
 }
 
-/// Two sound files beside each other, as one self-contained page.
-///
-/// # Errors
-/// If the template fails, which would be a bug.
-pub fn comparison_html(comparison: &Comparison) -> Result<String, String> {
-    let rows: Vec<_> = comparison
-        .metrics
-        .iter()
-        .map(|info| {
-            let value = comparison
-                .diff
-                .measures
-                .get(&info.metric)
-                .map_or(f64::NAN, |v| v.0);
-            let value = format!("{}{}", number(value), unit(info.metric));
-            context! { label => info.label, meaning => info.meaning, value }
-        })
-        .collect();
-    let player = comparison.sound.as_ref().and_then(view::player);
-    let levels = view::levels(&comparison.diff);
-    render(
-        "compare.html",
-        &[SOUND_SCRIPT],
-        context! { comparison, rows, player, levels, them => "candidate" },
-    )
-}
-
 /// Fills a template. The page's policy allows what is in it and nothing else: no address is ever
 /// fetched, and no script runs but those whose hashes it names.
-fn render(name: &str, scripts: &[&str], context: impl Serialize) -> Result<String, String> {
+pub(super) fn render(
+    name: &str,
+    scripts: &[&str],
+    context: impl Serialize,
+) -> Result<String, String> {
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);

@@ -1,6 +1,7 @@
 use super::build::{cases_not_covered, metrics, stages};
 use super::json::{CaseReport, Party, REPORT_VERSION, Report, Shard};
 use super::lengths::LengthParity;
+use crate::deep::DeepReport;
 use crate::judge::{CaseOutcome, Summary};
 
 /// Reports cannot be merged.
@@ -65,6 +66,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         .map(|r| r.made_at.clone())
         .max()
         .unwrap_or_default();
+    let deep = deep(&reports);
     let mut lengths: Vec<_> = reports
         .iter()
         .flat_map(|r| r.length_parity.iter().flat_map(|l| l.segments.clone()))
@@ -82,7 +84,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     let exit = summary.exit();
     let mut not_covered = general;
     not_covered.extend(cases_not_covered(&outcomes));
-    Ok(Report {
+    let report = Report {
         version: REPORT_VERSION,
         made_at,
         verdict: exit.meaning().into(),
@@ -91,13 +93,27 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         candidates,
         shard: None,
         trend: None,
+        deep: None,
         not_covered,
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
         cases,
         ..first
+    };
+    Ok(match deep {
+        Some(deep) => report.with_deep(deep),
+        None => report,
     })
+}
+
+/// What was found inside the networks, by all of them.
+fn deep(reports: &[Report]) -> Option<DeepReport> {
+    let found: Vec<_> = reports.iter().filter_map(|r| r.deep.as_ref()).collect();
+    let mut notes: Vec<String> = found.iter().flat_map(|d| d.notes.clone()).collect();
+    notes.dedup();
+    let looks = found.iter().flat_map(|d| d.looks.clone()).collect();
+    (!found.is_empty()).then_some(DeepReport { notes, looks })
 }
 
 fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {

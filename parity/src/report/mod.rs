@@ -3,6 +3,10 @@
 mod annotations;
 mod build;
 mod compare;
+mod compare_html;
+mod deep_table;
+mod folders;
+mod folders_table;
 mod format;
 mod grid;
 mod html;
@@ -21,9 +25,13 @@ mod write;
 pub use annotations::{annotations, step_summary};
 pub use build::report_from;
 pub use compare::{Comparison, Side};
+pub use compare_html::{comparison_html, folders_html};
+pub use deep_table::deep_table;
+pub use folders::{FolderComparison, FolderError};
+pub use folders_table::folders_table;
 pub use format::{number, unit};
 pub use grid::Grid;
-pub use html::{comparison_html, html};
+pub use html::html;
 pub use json::{
     CaseReport, Contour, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Shard, Sound,
     StageInfo, TokenLists,

@@ -6,6 +6,7 @@ mod browser;
 #[cfg(unix)]
 mod chromium;
 mod command;
+mod comparing;
 mod judging;
 mod made_up;
 mod planted_faults;

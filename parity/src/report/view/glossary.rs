@@ -14,8 +14,9 @@ pub(in crate::report) struct Glossary {
     reasons: Vec<String>,
 }
 
+/// A metric's definition.
 #[derive(Serialize)]
-struct Definition {
+pub(in crate::report) struct Definition {
     id: String,
     label: String,
     range: String,
@@ -45,7 +46,7 @@ impl Glossary {
     }
 }
 
-fn definition(info: &MetricInfo) -> Definition {
+pub(in crate::report) fn definition(info: &MetricInfo) -> Definition {
     Definition {
         id: info.metric.to_string(),
         label: info.label.clone(),

@@ -11,6 +11,6 @@ mod stages;
 
 pub(super) use case::case;
 pub(super) use evidence::{levels, player};
-pub(super) use glossary::Glossary;
+pub(super) use glossary::{Glossary, definition};
 pub(super) use matrix::matrix;
 pub(super) use overview::overview;
