@@ -77,7 +77,6 @@
     if (stage !== section) stage?.setAttribute("open", "");
     (stage ?? section).scrollIntoView();
     section.focus({ preventScroll: true });
-    section.dispatchEvent(new CustomEvent("shown", { bubbles: true }));
   }
 
   function go(path) {

@@ -191,6 +191,6 @@
         entry.target.querySelector("p").textContent = `This browser cannot decode the sound: ${error}`;
       });
     }
-  });
+  }, { rootMargin: "3000px" });
   document.querySelectorAll(".listen").forEach((box) => seen.observe(box));
 })();
