@@ -4,9 +4,13 @@ COSYVOICE_ROOT ?= ../CosyVoice
 REFERENCE_ENV  ?= .env-reference
 MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
+N              ?= 20000
 PARITY         := cargo run --quiet --release --package parity --bin parity --
+TEXT            = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- \
+	text $(1) --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT)
+WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden bench lint reference-env clean
+.PHONY: help setup fixture report test golden fuzz-text bench lint have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,11 +27,24 @@ report: fixture  ## run the native engine against the goldens; the verdict, and 
 test: setup      ## all tests, the goldens among them
 	cargo test --workspace
 
-golden: fixture  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
+golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
 	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
 	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
 		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
 		--model-dir $(MODEL) --cases golden/cases.toml --out $(GOLDEN)
+	$(call TEXT,record) --model-dir $(MODEL) --older-wetext $(WETEXT_004)
+
+fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
+	$(call TEXT,fuzz) --model-dir $(MODEL) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
+	$(call TEXT,bench) --model-dir $(MODEL)
+
+# The older wetext beside the environment's own; its code alone is wanted.
+$(WETEXT_004): | have-reference
+	$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --require-hashes \
+		--requirement python_ref/requirements-wetext-0.0.4.txt --target $@
+
+have-reference:
+	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
 
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)

@@ -44,6 +44,7 @@ pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Res
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
         cases,
+        text_corpus: None,
     })
 }
 

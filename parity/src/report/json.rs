@@ -8,6 +8,7 @@ use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
 use crate::recording::{FileHash, Manifest};
 use crate::stage::{Feed, Kind, Stage};
+use crate::text_corpus;
 
 /// Version of `report.json`.
 pub const REPORT_VERSION: u32 = 1;
@@ -39,12 +40,28 @@ pub struct Report {
     pub stages: Vec<StageInfo>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
+    /// The text frontend over the recorded texts, where that was run.
+    #[serde(default)]
+    pub text_corpus: Option<text_corpus::Summary>,
 }
 
 impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
-        self.summary.exit()
+        let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
+        match self.summary.exit() {
+            Exit::Parity if !texts_agree => Exit::Failed,
+            exit => exit,
+        }
+    }
+
+    /// The same report with what the recorded texts say, which may change the verdict.
+    pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
+        self.text_corpus = Some(summary);
+        let exit = self.status();
+        self.verdict = exit.meaning().into();
+        self.exit = exit.code();
+        self
     }
 
     /// Whether everything was compared and within its limits.

@@ -34,6 +34,9 @@ pub fn table(report: &Report) -> String {
     for info in &report.stages {
         stage_row(&mut out, report, info.stage);
     }
+    if let Some(texts) = &report.text_corpus {
+        line(&mut out, &texts.to_string());
+    }
     failures(&mut out, report);
     if !report.not_covered.is_empty() {
         out.push_str("\nnot covered\n");
