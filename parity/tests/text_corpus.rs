@@ -67,12 +67,9 @@ fn the_corpus_has_what_it_is_there_for() {
     let chinese = |text: &str| text.contains(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
     let long: Vec<_> = usual.iter().filter(many).collect();
     let in_chinese = long.iter().filter(|line| chinese(&line.text)).count();
-    assert!(in_chinese >= 20, "{in_chinese} long Chinese paragraphs");
-    assert!(
-        long.len() - in_chinese >= 20,
-        "{} long paragraphs",
-        long.len()
-    );
+    let in_english = long.len() - in_chinese;
+    assert!(in_chinese >= 50, "{in_chinese} long Chinese paragraphs");
+    assert!(in_english >= 15, "{in_english} long English paragraphs");
     let with = |what: &str| usual.iter().filter(|line| line.text.contains(what)).count();
     for what in [
         "<|",
