@@ -19,7 +19,7 @@ setup:           ## download the vocabulary and the text rules (pinned, hash-che
 	@$(PYTHON) python_ref/fetch_assets.py
 
 fixture: setup   ## write the tiny random-weight model that the committed goldens belong to
-	@test -f $(MODEL)/cosyvoice3.yaml || $(PARITY) fixture --out $(MODEL) --size tiny --seed 7
+	@$(PARITY) fixture --out $(MODEL) --size tiny --seed 7
 
 report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
 	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report

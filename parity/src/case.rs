@@ -38,6 +38,9 @@ pub enum Keep {
     /// Every stage.
     #[default]
     Everything,
+    /// Texts, tokens and the sound, with what the prompt, the flow and the pitch predictor made
+    /// of them, but not the steps between.
+    Sound,
     /// Texts, ids and token lists: small enough to keep many cases of them.
     Tokens,
 }
@@ -223,6 +226,12 @@ impl Case {
                 self.speed
             ));
         }
+        if self.stream && self.speed != 1.0 {
+            return Err(format!(
+                "speed is {}, but the reference does not change the speed of a stream",
+                self.speed
+            ));
+        }
         let fields = [
             ("text", !self.text.is_empty(), self.mode != Mode::Vc),
             (
@@ -295,6 +304,7 @@ mod tests {
             (format!("{GOOD}{GOOD}"), "used twice"),
             (format!("{GOOD}sed = 4\n"), "unknown field `sed`"),
             (format!("{GOOD}speed = 0.0\n"), "speed is 0"),
+            (format!("{GOOD}stream = true\nspeed = 1.2\n"), "of a stream"),
         ];
         for (toml, reason) in refused {
             let message = load(&toml).unwrap_err().to_string();

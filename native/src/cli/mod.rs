@@ -1,4 +1,5 @@
 mod options;
+mod sink;
 mod synth;
 mod text;
 

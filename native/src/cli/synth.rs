@@ -1,22 +1,26 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, Request, Script, Segment};
-use native::llm::{Sampler, Strategy};
+use native::engine::{Chunk, Engine, Hop, Mode, Request, Script, Segment, StageSeconds};
+use native::llm::{Sampler, Stop, Strategy};
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use serde_json::json;
 
 use super::options::ModelOptions;
+use super::sink::{Sink, is_stdout};
 
 /// Say a text in the voice of a recording.
 ///
 /// Example: native synth --model-dir out/tiny-7 --text "Hello there." --prompt-wav me.wav
 /// --prompt-text "You are a helpful assistant.<|endofprompt|>What I say in me.wav." -o hello.wav
+///
+/// With --stream the sound can be heard as it is made: … --stream -o - | aplay -f FLOAT_LE -r 24000
 ///
 /// CosyVoice3 needs <|endofprompt|> in the prompt's text (zero-shot), in the text
 /// (cross-lingual) or in the instruction (instruct).
@@ -51,10 +55,14 @@ pub struct Args {
     /// Playback speed
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// The sound file to write, 24 kHz float
+    /// Deliver the sound in chunks while the language model still samples
+    #[arg(long)]
+    stream: bool,
+    /// The sound file to write, 24 kHz float; - writes raw float32 samples, little-endian, to
+    /// standard output
     #[arg(short, long, value_name = "WAV")]
     output: PathBuf,
-    /// Print what was done as one JSON object
+    /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
     #[arg(long)]
     json: bool,
 }
@@ -78,10 +86,13 @@ enum TorchDraws {
 
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
+        if self.json && is_stdout(&self.output) {
+            bail!("-o - and --json both want standard output: write the sound to a file");
+        }
         let request = self.request()?;
         let prompt_wav = Waveform::read(&self.prompt_wav)?;
         let started = Instant::now();
-        let engine = Engine::load(&self.model.model_dir, &self.model.engine()?)?;
+        let engine = Arc::new(Engine::load(&self.model.model_dir, &self.model.engine()?)?);
         let load = started.elapsed().as_secs_f64();
         let script = engine.script(&request)?;
         for warning in &script.warnings {
@@ -93,54 +104,68 @@ impl Args {
             .with_context(|| self.prompt_wav.display().to_string())?;
         let prompt = started.elapsed().as_secs_f64();
 
-        let draws = match self.torch_draws {
-            TorchDraws::V23 => Multinomial::MklStream,
-            TorchDraws::New => Multinomial::TwoDraws,
+        let sampler = Sampler::new(self.strategy(), engine.llm.config().sampling);
+        let mut teller = Teller {
+            progress: std::io::stderr().is_terminal() && !self.json,
+            segments: script.segments.len().max(1),
+            started: Instant::now(),
+            said: Said::default(),
         };
-        let strategy = Strategy::Torch {
-            seed: self.seed,
-            multinomial: draws,
-        };
-        let mut sampler = Sampler::new(strategy, engine.llm.config().sampling);
-        let progress = std::io::stderr().is_terminal() && !self.json;
-        let mut segments = Vec::new();
-        engine.synthesize(
-            &request,
-            &script,
-            &voice,
-            &mut sampler,
-            &mut NoTap,
-            |i, segment| {
-                if progress {
-                    eprintln!("{}", progress_line(i, script.segments.len(), &segment));
-                }
-                segments.push(segment);
+        if self.stream {
+            let mut sink = Sink::open(&self.output)?;
+            let hop = Hop::default();
+            for chunk in engine.stream(&request, &script, &voice, sampler, &hop, &mut NoTap)? {
+                let chunk = chunk?;
+                sink.write(&chunk.samples)?;
+                teller.chunk(chunk);
+            }
+            sink.finish()?;
+        } else {
+            let mut sampler = sampler;
+            let mut samples = Vec::new();
+            let deliver = |_, segment: Segment| {
+                samples.extend_from_slice(&segment.samples);
+                teller.segment(segment);
                 Ok(())
-            },
-        )?;
+            };
+            engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
+            self.write(samples)?;
+        }
+        let said = teller.said;
+        if self.json {
+            let seconds = json!({
+                "load": load, "prompt": prompt, "first_sound": said.first_sound,
+            });
+            let report = describe(&script, &voice.speech_tokens, &said, seconds);
+            writeln!(std::io::stdout(), "{report}")?;
+        } else if !is_stdout(&self.output) {
+            let seconds = said.samples() as f64 / f64::from(Engine::SAMPLE_RATE);
+            let output = self.output.display();
+            writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
+        }
+        Ok(())
+    }
 
-        let samples: Vec<f32> = segments
-            .iter()
-            .flat_map(|s| s.samples.iter().copied())
-            .collect();
+    /// The whole sound at once: the file is there completely or not at all.
+    fn write(&self, samples: Vec<f32>) -> anyhow::Result<()> {
+        if is_stdout(&self.output) {
+            return Sink::open(&self.output)?.write(&samples);
+        }
         let wave = Waveform {
             samples,
             sample_rate: Engine::SAMPLE_RATE,
         };
-        wave.write_f32(&self.output)?;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            let report = describe(&script, &voice.speech_tokens, &segments, load, prompt);
-            writeln!(out, "{report}")?;
-        } else {
-            writeln!(
-                out,
-                "{}: {:.2} s of speech",
-                self.output.display(),
-                wave.seconds()
-            )?;
+        Ok(wave.write_f32(&self.output)?)
+    }
+
+    fn strategy(&self) -> Strategy {
+        Strategy::Torch {
+            seed: self.seed,
+            multinomial: match self.torch_draws {
+                TorchDraws::V23 => Multinomial::MklStream,
+                TorchDraws::New => Multinomial::TwoDraws,
+            },
         }
-        Ok(())
     }
 
     fn request(&self) -> anyhow::Result<Request> {
@@ -174,25 +199,101 @@ impl Args {
     }
 }
 
-fn progress_line(index: usize, count: usize, segment: &Segment) -> String {
-    format!(
-        "segment {}/{}: {} speech tokens, {:.2} s of speech in {:.2} s",
-        index + 1,
-        count.max(1),
-        segment.tokens.len(),
-        segment.samples.len() as f64 / f64::from(Engine::SAMPLE_RATE),
-        segment.seconds.llm + segment.seconds.flow + segment.seconds.vocoder,
-    )
+/// What was said so far.
+#[derive(Default)]
+struct Said {
+    segments: Vec<SaidSegment>,
+    /// Samples of every chunk; without --stream of every segment.
+    chunks: Vec<usize>,
+    /// Seconds until the first of them.
+    first_sound: Option<f64>,
+}
+
+struct SaidSegment {
+    tokens: Vec<u32>,
+    kept: Vec<u32>,
+    stop: Option<Stop>,
+    samples: usize,
+    seconds: StageSeconds,
+}
+
+impl Said {
+    fn samples(&self) -> usize {
+        self.chunks.iter().sum()
+    }
+}
+
+/// Keeps the books of what is said, and tells who waits for it.
+struct Teller {
+    progress: bool,
+    /// How many there will be.
+    segments: usize,
+    started: Instant,
+    said: Said,
+}
+
+impl Teller {
+    fn chunk(&mut self, chunk: Chunk) {
+        let samples = chunk.samples.len();
+        self.sound(samples);
+        if self.progress {
+            let seconds = samples as f64 / f64::from(Engine::SAMPLE_RATE);
+            let at = self.started.elapsed().as_secs_f64();
+            eprintln!("chunk of {seconds:.2} s after {at:.2} s");
+        }
+        if let Some(end) = chunk.end {
+            let before: usize = self.said.segments.iter().map(|s| s.samples).sum();
+            self.end(SaidSegment {
+                tokens: end.tokens,
+                kept: end.kept,
+                stop: end.stop,
+                samples: self.said.samples() - before,
+                seconds: end.seconds,
+            });
+        }
+    }
+
+    fn segment(&mut self, segment: Segment) {
+        self.sound(segment.samples.len());
+        self.end(SaidSegment {
+            tokens: segment.tokens,
+            kept: segment.kept,
+            stop: segment.stop,
+            samples: segment.samples.len(),
+            seconds: segment.seconds,
+        });
+    }
+
+    fn sound(&mut self, samples: usize) {
+        let now = self.started.elapsed().as_secs_f64();
+        self.said.first_sound.get_or_insert(now);
+        self.said.chunks.push(samples);
+    }
+
+    fn end(&mut self, segment: SaidSegment) {
+        if self.progress {
+            let StageSeconds { llm, flow, vocoder } = segment.seconds;
+            eprintln!(
+                "segment {}/{}: {} speech tokens, {:.2} s of speech; language model {llm:.2} s, \
+                 flow {flow:.2} s, vocoder {vocoder:.2} s",
+                self.said.segments.len() + 1,
+                self.segments,
+                segment.tokens.len(),
+                segment.samples as f64 / f64::from(Engine::SAMPLE_RATE),
+            );
+        }
+        self.said.segments.push(segment);
+    }
 }
 
 fn describe(
     script: &Script,
     prompt_tokens: &[u32],
-    segments: &[Segment],
-    load: f64,
-    prompt: f64,
+    said: &Said,
+    seconds: serde_json::Value,
 ) -> serde_json::Value {
-    let segments: Vec<_> = segments
+    let segments: Vec<_> = said
+        .segments
         .iter()
         .enumerate()
         .map(|(i, s)| {
@@ -203,7 +304,7 @@ fn describe(
                 "tokens": s.tokens,
                 "tokens_kept": s.kept,
                 "stop": s.stop.as_ref().map(|stop| format!("{stop:?}")),
-                "samples": s.samples.len(),
+                "samples": s.samples,
                 "seconds": { "llm": s.seconds.llm, "flow": s.seconds.flow, "vocoder": s.seconds.vocoder },
             })
         })
@@ -213,9 +314,9 @@ fn describe(
         "prompt_ids": script.prompt_ids,
         "prompt_speech_tokens": prompt_tokens,
         "segments": segments,
-        "samples": segments.iter().filter_map(|s| s["samples"].as_u64()).sum::<u64>(),
-        "chunks": segments.iter().map(|s| s["samples"].clone()).collect::<Vec<_>>(),
-        "seconds": { "load": load, "prompt": prompt },
+        "samples": said.samples(),
+        "chunks": said.chunks,
+        "seconds": seconds,
         "warnings": script.warnings,
     })
 }

@@ -196,8 +196,7 @@ impl<'a> Trial<'a> {
         let source = self.candidate(feed)?;
         let required = stage.required_in(feed);
         if !stage.kept_by(golden.case.case.keep) {
-            return required
-                .then(|| empty_cell(Verdict::Skipped, "the golden keeps token lists only"));
+            return required.then(|| empty_cell(Verdict::Skipped, "the golden does not keep it"));
         }
         let Some(candidate) = loaded.candidate(feed) else {
             return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));

@@ -1,7 +1,9 @@
 //! From a text and a sound file to speech, every stage fed by the one before.
 
+use std::sync::Arc;
+
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, Request, Script};
+use native::engine::{Engine, Hop, Mode, Request, Script, SpeechStream};
 use native::llm::Sampler;
 
 use super::values::{Collector, ids};
@@ -11,11 +13,11 @@ use crate::stage::{Key, Stage};
 
 /// Synthesises a request and keeps all that was computed on the way.
 pub(super) fn record(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     case: RecordedCase,
     request: &Request,
     prompt: &Waveform,
-    mut sampler: Sampler,
+    sampler: Sampler,
 ) -> native::Result<CaseRecord> {
     let mut tap = Collector::default();
     let script = engine.script(request)?;
@@ -24,37 +26,69 @@ pub(super) fn record(
         Key::whole(Stage::PromptSpeechTokens),
         Array::ids(ids(&voice.speech_tokens)),
     );
-    let mut segments = Vec::new();
-    engine.synthesize(
-        request,
-        &script,
-        &voice,
-        &mut sampler,
-        &mut tap,
-        |_, segment| {
-            segments.push(segment);
+    let mut spoken = Spoken::default();
+    if case.case.stream {
+        // As for the reference, every case begins with a fresh hop.
+        let stream =
+            engine
+                .clone()
+                .stream(request, &script, &voice, sampler, &Hop::default(), &mut tap)?;
+        spoken.take_stream(stream)?;
+        let chunks = Array::ids(std::mem::take(&mut spoken.chunks));
+        tap.insert(Key::whole(Stage::SpeechChunks), chunks);
+    } else {
+        let mut sampler = sampler;
+        let deliver = |_, segment| {
+            spoken.take_segment(segment);
             Ok(())
-        },
-    )?;
-    let mut audio = Vec::new();
-    for (i, segment) in segments.into_iter().enumerate() {
+        };
+        engine.synthesize(request, &script, &voice, &mut sampler, &mut tap, deliver)?;
+    }
+    for (i, (sampled, kept)) in spoken.tokens.iter().enumerate() {
+        let (sampled, kept) = (Array::ids(ids(sampled)), Array::ids(ids(kept)));
         if matches!(request.mode, Mode::VoiceConversion { .. }) {
-            let tokens = Array::ids(ids(&segment.tokens));
-            tap.insert(Key::whole(Stage::SourceSpeechTokens), tokens);
+            tap.insert(Key::whole(Stage::SourceSpeechTokens), sampled);
         } else {
-            let (sampled, kept) = (ids(&segment.tokens), ids(&segment.kept));
-            tap.insert(Key::segment(Stage::LlmTokens, i), Array::ids(sampled));
-            tap.insert(Key::segment(Stage::LlmTokensKept, i), Array::ids(kept));
+            tap.insert(Key::segment(Stage::LlmTokens, i), sampled);
+            tap.insert(Key::segment(Stage::LlmTokensKept, i), kept);
         }
-        audio.extend(segment.samples);
     }
     Ok(CaseRecord {
         case,
         text: text_record(&script),
         tensors: tap.tensors,
         noise: Default::default(),
-        audio,
+        audio: spoken.audio,
     })
+}
+
+/// What a synthesis said, segment by segment or in chunks.
+#[derive(Default)]
+struct Spoken {
+    /// Speech tokens of every segment, as sampled and as kept.
+    tokens: Vec<(Vec<u32>, Vec<u32>)>,
+    audio: Vec<f32>,
+    /// Samples of every chunk.
+    chunks: Vec<i64>,
+}
+
+impl Spoken {
+    fn take_segment(&mut self, segment: native::engine::Segment) {
+        self.tokens.push((segment.tokens, segment.kept));
+        self.audio.extend(segment.samples);
+    }
+
+    fn take_stream(&mut self, stream: SpeechStream) -> native::Result<()> {
+        for chunk in stream {
+            let chunk = chunk?;
+            self.chunks.push(chunk.samples.len() as i64);
+            self.audio.extend(chunk.samples);
+            if let Some(end) = chunk.end {
+                self.tokens.push((end.tokens, end.kept));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A script as a recording keeps it.

@@ -92,30 +92,32 @@ impl Run<'_> {
         })
     }
 
+    /// The features are fed from the sound file, and so is what follows them where the golden does
+    /// not keep them.
     fn prompt(&mut self, prompt: &Waveform) -> native::Result<()> {
-        // The features are fed from the sound file; what follows them from the golden.
-        self.engine.voice(prompt, &mut self.out)?;
-        let speech_tokens = self
-            .read(Stage::PromptWhisperMel, &Device::Cpu)?
-            .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
-            .transpose()?;
-        self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), speech_tokens);
-        let embedding = self
-            .read(Stage::PromptFbank, &Device::Cpu)?
-            .map(|fbank| self.engine.speaker.embedding(&fbank))
-            .transpose()?;
-        self.keep(Key::whole(Stage::PromptSpeakerEmbedding), embedding)
+        let heard = self.engine.voice(prompt, &mut self.out)?;
+        let speech_tokens = match self.read(Stage::PromptWhisperMel, &Device::Cpu)? {
+            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
+            None => heard.speech_tokens,
+        };
+        self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), Some(speech_tokens));
+        let embedding = match self.read(Stage::PromptFbank, &Device::Cpu)? {
+            Some(fbank) => self.engine.speaker.embedding(&fbank)?,
+            None => heard.speaker_embedding,
+        };
+        self.keep(Key::whole(Stage::PromptSpeakerEmbedding), Some(embedding))
     }
 
     fn source(&mut self, source: &Waveform) -> native::Result<()> {
-        self.engine
-            .speech_tokenizer
-            .tokens_of(source, "source.whisper_mel", &mut self.out)?;
-        let speech_tokens = self
-            .read(Stage::SourceWhisperMel, &Device::Cpu)?
-            .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
-            .transpose()?;
-        self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), speech_tokens);
+        let heard =
+            self.engine
+                .speech_tokenizer
+                .tokens_of(source, "source.whisper_mel", &mut self.out)?;
+        let speech_tokens = match self.read(Stage::SourceWhisperMel, &Device::Cpu)? {
+            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
+            None => heard,
+        };
+        self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), Some(speech_tokens));
         Ok(())
     }
 
@@ -169,6 +171,17 @@ impl Run<'_> {
         let voice = if vc { voice } else { voice.aligned()? };
         let device = self.engine.device.clone();
 
+        let input = FlowInput {
+            tokens: &speech,
+            prompt_tokens: &voice.speech_tokens,
+            prompt_mel: &voice.mel,
+            embedding: &voice.speaker_embedding,
+            streaming: false,
+            finalize: true,
+        };
+        let mel = flow.inference(&input, &mut NoTap)?;
+        self.keep(key(Stage::FlowMel), Some(mel))?;
+
         let all: Vec<u32> = voice.speech_tokens.iter().chain(&speech).copied().collect();
         let mu = flow.mu(&all, true)?;
         self.keep(key(Stage::FlowMu), Some(mu))?;
@@ -188,16 +201,7 @@ impl Run<'_> {
                 self.keep(key(Stage::FlowStep(step)), Some(after))?;
             }
         }
-        let input = FlowInput {
-            tokens: &speech,
-            prompt_tokens: &voice.speech_tokens,
-            prompt_mel: &voice.mel,
-            embedding: &voice.speaker_embedding,
-            streaming: false,
-            finalize: true,
-        };
-        let mel = flow.inference(&input, &mut NoTap)?;
-        self.keep(key(Stage::FlowMel), Some(mel))
+        Ok(())
     }
 
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {

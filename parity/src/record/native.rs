@@ -1,6 +1,7 @@
 //! Recordings by the native engine.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use native::audio::Waveform;
 use native::engine::{Engine, EngineOptions, Mode, Request};
@@ -25,7 +26,7 @@ pub enum Error {
 
 /// A loaded native engine that records cases.
 pub struct NativeRecorder {
-    engine: Engine,
+    engine: Arc<Engine>,
     manifest: Manifest,
     multinomial: Multinomial,
 }
@@ -38,7 +39,7 @@ impl NativeRecorder {
         device: &str,
         precision: &str,
     ) -> Result<Self, Error> {
-        let engine = Engine::load(model_dir, options)?;
+        let engine = Arc::new(Engine::load(model_dir, options)?);
         let identity = recording::Engine {
             name: "native".into(),
             version: env!("CARGO_PKG_VERSION").into(),

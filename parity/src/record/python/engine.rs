@@ -159,7 +159,7 @@ impl PythonEngine {
             "progress",
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
-        how.set_item("noise", case.keep == Keep::Everything)?;
+        how.set_item("noise", case.keep != Keep::Tokens)?;
         self.reference
             .bind(py)
             .call_method("run", (about,), Some(&how))

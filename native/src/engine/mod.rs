@@ -1,0 +1,16 @@
+//! The pipeline: from a text and a voice prompt to 24 kHz speech.
+
+mod boundaries;
+mod options;
+mod pipeline;
+mod request;
+mod speaking;
+mod stream;
+mod synthesis;
+
+pub use boundaries::Hop;
+pub use options::EngineOptions;
+pub use pipeline::Engine;
+pub use request::{Mode, Request, Script, ScriptSegment};
+pub use stream::{Chunk, SegmentEnd, SpeechStream};
+pub use synthesis::{Segment, StageSeconds};

@@ -1,0 +1,261 @@
+//! Streaming with the tiny model: what a listener gets, and that the work ends when nobody listens.
+
+mod model;
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use native::audio::Waveform;
+use native::engine::{Chunk, Engine, EngineOptions, Hop, Mode, Request, Segment};
+use native::llm::{Sampler, Strategy};
+use native::tap::NoTap;
+use native::torch_rng::Multinomial;
+use native::voice::VoicePrompt;
+
+/// Samples of one speech token, and what a chunk that is not the last one holds back: eight mel
+/// frames, of which the vocoder needs to see what follows.
+const TOKEN: usize = 960;
+const HELD_BACK: usize = 8 * 480;
+
+const SHORT: &str = "Hello there, this is a short test.";
+const LONG: &str = "Nobody had expected it, least of all the people who had packed the boxes in \
+                    the cold, and the second order arrived late again, as the whole town had said.";
+
+fn engine() -> Arc<Engine> {
+    let engine = Engine::load(model::tiny(), &EngineOptions::default());
+    Arc::new(engine.expect("the model loads"))
+}
+
+fn shared() -> &'static Arc<Engine> {
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(engine);
+    &ENGINE
+}
+
+fn recording(name: &str) -> Waveform {
+    let path = model::workspace().join("golden/prompts").join(name);
+    Waveform::read(&path).expect("a prompt")
+}
+
+fn voice() -> &'static VoicePrompt {
+    static VOICE: LazyLock<VoicePrompt> = LazyLock::new(|| {
+        let voice = shared().voice(&recording("fox_22k.wav"), &mut NoTap);
+        voice.expect("a voice")
+    });
+    &VOICE
+}
+
+fn zero_shot(text: &str) -> Request {
+    Request {
+        text: text.into(),
+        mode: Mode::ZeroShot {
+            prompt_text: "You are a helpful assistant.<|endofprompt|>The quick brown fox.".into(),
+        },
+        speed: 1.0,
+    }
+}
+
+fn conversion() -> Request {
+    Request {
+        text: String::new(),
+        mode: Mode::VoiceConversion {
+            source: recording("story_44k_stereo.wav"),
+        },
+        speed: 1.0,
+    }
+}
+
+fn sampler(engine: &Engine) -> Sampler {
+    let strategy = Strategy::Torch {
+        seed: 11,
+        multinomial: Multinomial::MklStream,
+    };
+    Sampler::new(strategy, engine.llm.config().sampling)
+}
+
+fn stream(engine: &Arc<Engine>, request: &Request, hop: &Hop) -> native::engine::SpeechStream {
+    let script = engine.script(request).expect("a script");
+    let sampler = sampler(engine);
+    engine
+        .clone()
+        .stream(request, &script, voice(), sampler, hop, &mut NoTap)
+        .expect("a stream")
+}
+
+fn chunks(request: &Request, hop: &Hop) -> Vec<Chunk> {
+    let chunks = stream(shared(), request, hop).collect::<native::Result<_>>();
+    chunks.expect("chunks")
+}
+
+fn at_once(request: &Request) -> Vec<Segment> {
+    let engine = shared();
+    let script = engine.script(request).expect("a script");
+    let mut segments = Vec::new();
+    let deliver = |_, segment| {
+        segments.push(segment);
+        Ok(())
+    };
+    engine
+        .synthesize(
+            request,
+            &script,
+            voice(),
+            &mut sampler(engine),
+            &mut NoTap,
+            deliver,
+        )
+        .expect("segments");
+    segments
+}
+
+#[test]
+fn a_stream_says_the_same_tokens_and_lasts_as_long_as_a_synthesis_at_once() {
+    let long = format!("{LONG} {LONG} {LONG}");
+    for request in [zero_shot(SHORT), zero_shot(&long), conversion()] {
+        let segments = at_once(&request);
+        let chunks = chunks(&request, &Hop::default());
+        let ends: Vec<_> = chunks.iter().filter_map(|c| c.end.as_ref()).collect();
+        assert_eq!(ends.len(), segments.len());
+        for (index, (end, segment)) in ends.iter().zip(&segments).enumerate() {
+            assert_eq!(end.tokens, segment.tokens);
+            assert_eq!(end.kept, segment.kept);
+            assert_eq!(end.stop, segment.stop);
+            let of_segment = chunks.iter().filter(|c| c.segment == index);
+            let samples: usize = of_segment.map(|c| c.samples.len()).sum();
+            assert_eq!(samples, segment.samples.len());
+        }
+    }
+}
+
+#[test]
+fn chunks_follow_the_hop_which_the_next_request_inherits() {
+    // 150 speech tokens, after 55 of the prompt.
+    let mut source = recording("story_44k_stereo.wav");
+    source.samples = source.samples.repeat(3);
+    let mode = Mode::VoiceConversion { source };
+    let request = Request {
+        mode,
+        ..conversion()
+    };
+    let hop = Hop::default();
+    let sizes = || -> Vec<usize> {
+        let chunks = chunks(&request, &hop);
+        chunks.iter().map(|c| c.samples.len()).collect()
+    };
+    // The first chunk fills the prompt up to 75 or 100 tokens, and goes 25 or 100 further.
+    let first = [45, 50, 55].map(|tokens| tokens * TOKEN);
+    let first = [first[0] - HELD_BACK, first[1], first[2] + HELD_BACK];
+    assert_eq!(sizes(), first);
+    assert_eq!(hop.tokens(), 100);
+    assert_eq!(sizes(), [145 * TOKEN - HELD_BACK, 5 * TOKEN + HELD_BACK]);
+    hop.reset();
+    assert_eq!(sizes(), first);
+}
+
+#[test]
+fn the_first_chunk_comes_before_the_last_token() {
+    let engine = shared();
+    let mut stream = stream(engine, &zero_shot(LONG), &Hop::default());
+    let first = stream.next().expect("a chunk").expect("no error");
+    assert!(first.end.is_none());
+    assert!(
+        stream
+            .last()
+            .expect("a last chunk")
+            .expect("no error")
+            .end
+            .is_some()
+    );
+}
+
+#[test]
+fn a_dropped_stream_stops_working_at_once() {
+    let engine = engine();
+    let request = zero_shot(&format!("{LONG} {LONG} {LONG}"));
+    for taken in 0..2 {
+        let mut stream = stream(&engine, &request, &Hop::default());
+        for _ in 0..taken {
+            stream.next().expect("a chunk").expect("no error");
+        }
+        assert!(Arc::strong_count(&engine) > 1);
+        let dropped = Instant::now();
+        drop(stream);
+        // Both threads hold the engine for as long as they run.
+        while Arc::strong_count(&engine) > 1 {
+            let waited = dropped.elapsed();
+            assert!(
+                waited < Duration::from_secs(20),
+                "still at work after {waited:?}"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn an_error_comes_through_the_iterator_and_ends_it() {
+    let engine = shared();
+    let mut request = zero_shot(SHORT);
+    // Refused by the language model, when its thread has started.
+    request.mode = Mode::CrossLingual;
+    let mut stream = stream(engine, &request, &Hop::default());
+    let error = stream
+        .next()
+        .expect("an error")
+        .expect_err("no <|endofprompt|>");
+    assert!(error.to_string().contains("<|endofprompt|>"), "{error}");
+    assert!(stream.next().is_none());
+}
+
+#[test]
+fn a_speed_is_refused_for_a_stream() {
+    let engine = shared();
+    let request = Request {
+        speed: 1.2,
+        ..zero_shot(SHORT)
+    };
+    let script = engine.script(&request).expect("a script");
+    let stream = engine.clone().stream(
+        &request,
+        &script,
+        voice(),
+        sampler(engine),
+        &Hop::default(),
+        &mut NoTap,
+    );
+    let error = stream.err().expect("refused").to_string();
+    assert!(error.contains("1.2"), "{error}");
+}
+
+#[test]
+fn a_voice_without_any_token_can_be_streamed_in() {
+    // A prompt too short for a speech token of its own: no padding, no prompt mel.
+    let engine = shared();
+    let whole = voice();
+    let bare = VoicePrompt {
+        speech_tokens: Vec::new(),
+        mel: whole.mel.narrow(0, 0, 0).expect("no frames"),
+        speaker_embedding: whole.speaker_embedding.clone(),
+    };
+    let request = zero_shot(SHORT);
+    let script = engine.script(&request).expect("a script");
+    let stream = engine
+        .clone()
+        .stream(
+            &request,
+            &script,
+            &bare,
+            sampler(engine),
+            &Hop::default(),
+            &mut NoTap,
+        )
+        .expect("a stream");
+    let chunks: Vec<Chunk> = stream.collect::<native::Result<_>>().expect("chunks");
+    let tokens = chunks
+        .last()
+        .and_then(|c| c.end.as_ref())
+        .expect("an end")
+        .kept
+        .len();
+    let samples: usize = chunks.iter().map(|c| c.samples.len()).sum();
+    assert_eq!(samples, tokens * TOKEN);
+}
