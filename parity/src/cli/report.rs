@@ -6,11 +6,12 @@ use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
 use parity::judge::{Tolerances, Trial};
 use parity::record::{NativeRecorder, run_native};
-use parity::recording::RecordedCase;
-use parity::report::{deep_table, report_from, table, write};
+use parity::recording::{Error, RecordedCase};
+use parity::report::{Report, deep_table, report_from, table, write};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, open_golden, say};
+use super::shared::{GoldenFault, TolerancesArg, open_golden, say};
+use super::text::{read_corpus, summarise};
 
 /// Run the native engine against a golden, and report how far apart they are.
 ///
@@ -35,6 +36,9 @@ pub struct ReportArgs {
     /// Only this case; may be given several times
     #[arg(long = "case", value_name = "NAME")]
     names: Vec<String>,
+    /// Texts with what the reference made of them
+    #[arg(long, value_name = "DIR", default_value = "golden/text")]
+    text_corpus: PathBuf,
     #[command(flatten)]
     tolerances: TolerancesArg,
     /// Look into these networks too, and name the first layer that departs
@@ -103,6 +107,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if !args.deep.is_empty() {
         report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
     }
+    report = with_text_corpus(report, args)?;
     write(&report, &args.out)?;
     if let Some(deep) = &report.deep {
         say(&deep_table(deep))?;
@@ -113,4 +118,26 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         args.out.join("index.html").display()
     ))?;
     Ok(report.status())
+}
+
+/// Adds the recorded texts to a report of all cases, or why they were not compared.
+fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
+    let why_not = if args.names.is_empty() {
+        match read_corpus(&args.text_corpus) {
+            Ok(corpus) => match summarise(&corpus, &args.engine.model_dir) {
+                Ok(summary) => return Ok(report.with_text_corpus(summary)),
+                // Another model has other goldens, and may have no recorded texts.
+                Err(e) if e.is::<GoldenFault>() => e.to_string(),
+                Err(e) => return Err(e),
+            },
+            Err(e) if matches!(e.0, Error::Missing { .. }) => e.to_string(),
+            Err(e) => return Err(e.into()),
+        }
+    } else {
+        "they belong to a run of all cases".to_owned()
+    };
+    report
+        .not_covered
+        .push(format!("the recorded texts: {why_not}"));
+    Ok(report)
 }

@@ -48,6 +48,7 @@ pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Res
         length_parity: LengthParity::of(lengths),
         cases,
         deep: None,
+        text_corpus: None,
     })
 }
 

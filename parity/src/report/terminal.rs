@@ -38,6 +38,9 @@ pub fn table(report: &Report) -> String {
     if let Some(lengths) = &report.length_parity {
         lengths_line(&mut out, lengths);
     }
+    if let Some(texts) = &report.text_corpus {
+        line(&mut out, &texts.to_string());
+    }
     failures(&mut out, report);
     if !report.not_covered.is_empty() {
         out.push_str("\nnot covered\n");
