@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use parity::exit::Exit;
 
 use super::shared::GoldenFault;
-use super::{compare, diff, fixture, judge, merge, record, render, report, selftest};
+use super::{compare, diff, fixture, judge, merge, record, render, report, selftest, text};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
@@ -28,6 +28,7 @@ enum Command {
     Render(render::RenderArgs),
     Report(report::ReportArgs),
     Selftest(selftest::SelftestArgs),
+    Text(text::TextArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -58,6 +59,7 @@ pub fn run() -> Exit {
         Command::Render(args) => render::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Text(args) => text::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("parity: {}", native::whole_story(error.as_ref()));

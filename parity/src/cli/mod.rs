@@ -14,5 +14,6 @@ mod render;
 mod report;
 mod selftest;
 mod shared;
+mod text;
 
 pub use command::run;

@@ -6,11 +6,12 @@ use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
 use parity::judge::{Tolerances, Trial};
 use parity::record::{NativeRecorder, run_native};
-use parity::recording::RecordedCase;
-use parity::report::{Shard, deep_table, report_from};
+use parity::recording::{Error, RecordedCase};
+use parity::report::{Report, Shard, deep_table, report_from};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{OutputArgs, TolerancesArg, open_golden, parse_shard, say};
+use super::shared::{GoldenFault, OutputArgs, TolerancesArg, open_golden, parse_shard, say};
+use super::text::{read_corpus, summarise};
 
 /// Run the native engine against a golden, and report how far apart they are.
 ///
@@ -37,6 +38,9 @@ pub struct ReportArgs {
     /// Only this case; may be given several times
     #[arg(long = "case", value_name = "NAME")]
     names: Vec<String>,
+    /// Texts with what the reference made of them
+    #[arg(long, value_name = "DIR", default_value = "golden/text")]
+    text_corpus: PathBuf,
     #[command(flatten)]
     tolerances: TolerancesArg,
     /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
@@ -55,7 +59,7 @@ pub struct ReportArgs {
 impl ReportArgs {
     fn look_inside(
         &self,
-        recorder: &NativeRecorder,
+        recorder: &mut NativeRecorder,
         tolerances: &Tolerances,
     ) -> anyhow::Result<DeepReport> {
         let beside = || {
@@ -109,8 +113,13 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     };
     let again = args.again();
     let mut report = report_from(&trial, args.shard, |case| format!("{again} --case {case}"))?;
-    if !args.deep.is_empty() {
-        report = report.with_deep(args.look_inside(&recorder, &tolerances)?);
+    // What is not of a case is found by the first shard, for all of them.
+    let whole_run = args.shard.is_none_or(|s| s.index == 1);
+    if whole_run && !args.deep.is_empty() {
+        report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
+    }
+    if whole_run {
+        report = with_text_corpus(report, args)?;
     }
     if let Some(deep) = &report.deep {
         say(&deep_table(deep))?;
@@ -148,4 +157,26 @@ impl ReportArgs {
         }
         line
     }
+}
+
+/// Adds the recorded texts to a report of all cases, or why they were not compared.
+fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
+    let why_not = if args.names.is_empty() {
+        match read_corpus(&args.text_corpus) {
+            Ok(corpus) => match summarise(&corpus, &args.engine.model_dir) {
+                Ok(summary) => return Ok(report.with_text_corpus(summary)),
+                // Another model has other goldens, and may have no recorded texts.
+                Err(e) if e.is::<GoldenFault>() => e.to_string(),
+                Err(e) => return Err(e),
+            },
+            Err(e) if matches!(e.0, Error::Missing { .. }) => e.to_string(),
+            Err(e) => return Err(e.into()),
+        }
+    } else {
+        "they belong to a run of all cases".to_owned()
+    };
+    report
+        .not_covered
+        .push(format!("the recorded texts: {why_not}"));
+    Ok(report)
 }

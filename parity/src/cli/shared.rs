@@ -9,7 +9,7 @@ use parity::report::{self, Detail, Report, Shard, Trend};
 /// The golden cannot be used, which has an exit status of its own.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct GoldenFault(#[from] recording::Error);
+pub struct GoldenFault(#[from] pub recording::Error);
 
 /// Opens a golden, or says what is wrong with it.
 pub fn open_golden(dir: &Path) -> Result<Reader, GoldenFault> {

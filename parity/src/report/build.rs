@@ -67,6 +67,7 @@ pub fn report_from(
         length_parity: LengthParity::of(lengths),
         cases,
         deep: None,
+        text_corpus: None,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
 use crate::recording::{FileHash, Manifest};
 use crate::stage::{Feed, Key, Kind, Stage};
+use crate::text_corpus;
 
 /// Version of `report.json`.
 pub const REPORT_VERSION: u32 = 2;
@@ -53,22 +54,38 @@ pub struct Report {
     /// What was found inside the networks, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deep: Option<DeepReport>,
+    /// The text frontend over the recorded texts, where that was run.
+    #[serde(default)]
+    pub text_corpus: Option<text_corpus::Summary>,
 }
 
 impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
+        let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
         match (self.summary.exit(), &self.deep) {
+            (Exit::Parity, _) if !texts_agree => Exit::Failed,
             (Exit::Parity, Some(deep)) => deep.exit(),
             (exit, _) => exit,
         }
     }
 
-    /// The same report with what was found inside the networks.
+    /// The same report with what was found inside the networks, which may change the verdict.
     pub fn with_deep(mut self, deep: DeepReport) -> Self {
         self.deep = Some(deep);
-        self.exit = self.status().code();
-        self.verdict = self.status().meaning().into();
+        self.judged_again()
+    }
+
+    /// The same report with what the recorded texts say, which may change the verdict.
+    pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
+        self.text_corpus = Some(summary);
+        self.judged_again()
+    }
+
+    fn judged_again(mut self) -> Self {
+        let exit = self.status();
+        self.verdict = exit.meaning().into();
+        self.exit = exit.code();
         self
     }
 

@@ -40,9 +40,9 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     }
     let mut general = Vec::new();
     for report in &reports {
-        let of_cases = cases_not_covered(&outcomes(&report.cases)).len();
-        let listed = &report.not_covered;
-        general.extend_from_slice(&listed[..listed.len().saturating_sub(of_cases)]);
+        let of_cases = cases_not_covered(&outcomes(&report.cases));
+        let listed = report.not_covered.iter();
+        general.extend(listed.filter(|line| !of_cases.contains(line)).cloned());
     }
     general.extend(missing_shards(&reports));
     let mut seen = std::collections::BTreeSet::new();
@@ -67,6 +67,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         .max()
         .unwrap_or_default();
     let deep = deep(&reports);
+    let texts = reports.iter().find_map(|r| r.text_corpus.clone());
     let mut lengths: Vec<_> = reports
         .iter()
         .flat_map(|r| r.length_parity.iter().flat_map(|l| l.segments.clone()))
@@ -94,6 +95,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         shard: None,
         trend: None,
         deep: None,
+        text_corpus: None,
         not_covered,
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
@@ -101,8 +103,12 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         cases,
         ..first
     };
-    Ok(match deep {
+    let report = match deep {
         Some(deep) => report.with_deep(deep),
+        None => report,
+    };
+    Ok(match texts {
+        Some(texts) => report.with_text_corpus(texts),
         None => report,
     })
 }

@@ -58,6 +58,9 @@ pub fn table(report: &Report, detail: Detail) -> String {
     if let Some(lengths) = &report.length_parity {
         lengths_line(&mut out, lengths);
     }
+    if let Some(texts) = &report.text_corpus {
+        line(&mut out, &texts.to_string());
+    }
     if detail == Detail::Verbose {
         report.cases.iter().for_each(|c| case_rows(&mut out, c));
     }

@@ -256,3 +256,29 @@ fn quiet_is_short_and_verbose_has_every_case() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
+
+#[test]
+fn recorded_texts_that_differ_fail_a_run_that_is_else_in_parity() {
+    let agreeing = parity::text_corpus::Summary {
+        lines: 10,
+        compared: 9,
+        agreed: 9,
+        ..Default::default()
+    };
+    let differing = parity::text_corpus::Summary {
+        agreed: 8,
+        differing: 1,
+        ..agreeing.clone()
+    };
+    let with = |texts| report(|_| ()).with_text_corpus(texts);
+    assert_eq!(with(agreeing.clone()).status(), report(|_| ()).status());
+    assert!(
+        table(&with(agreeing), Detail::Normal)
+            .contains("9/9 pass, and 1 that the reference fails on")
+    );
+    let failed = with(differing);
+    assert_eq!((failed.exit, &*failed.verdict), (2, "parity failed"));
+    assert!(table(&failed, Detail::Normal).contains("8/9 FAIL"));
+    // Nothing compared is not agreement.
+    assert_eq!(with(Default::default()).exit, 2);
+}
