@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use native::model_dir::LmWeights;
 use parity::case::CaseFile;
 use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
@@ -135,6 +136,7 @@ impl ReportArgs {
             model_dir,
             device,
             precision,
+            lm_weights,
         } = &self.engine;
         let (model, golden) = (model_dir.display(), self.golden.display());
         let mut line = format!("parity report --model-dir {model} --golden {golden}");
@@ -151,6 +153,16 @@ impl ReportArgs {
             if value != usual {
                 line += &format!(" {flag} {value}");
             }
+        }
+        let weights = match lm_weights {
+            None | Some(LmWeights::Reference) => None,
+            Some(LmWeights::Base) => Some("llm.pt"),
+            Some(LmWeights::Rl) => Some("llm.rl.pt"),
+            Some(LmWeights::BaseSafetensors) => Some("llm.safetensors"),
+            Some(LmWeights::RlSafetensors) => Some("llm.rl.safetensors"),
+        };
+        if let Some(file) = weights {
+            line += &format!(" --lm-weights {file}");
         }
         if let Some(file) = self.tolerances.given() {
             line += &format!(" --tolerances {}", file.display());
