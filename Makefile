@@ -4,13 +4,14 @@ COSYVOICE_ROOT ?= ../CosyVoice
 REFERENCE_ENV  ?= .env-reference
 MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
+EXAMPLE        ?= output
 N              ?= 20000
 PARITY         := cargo run --quiet --release --package parity --bin parity --
-TEXT            = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- \
-	text $(1) --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT)
+RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity --
+REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden fuzz-text bench lint have-reference reference-env clean
+.PHONY: help setup fixture report test golden fuzz-text example bench lint have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,15 +29,19 @@ test: setup      ## all tests, the goldens among them
 	cargo test --workspace
 
 golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
-	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
-	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
-		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
-		--model-dir $(MODEL) --cases golden/cases.toml --out $(GOLDEN)
-	$(call TEXT,record) --model-dir $(MODEL) --older-wetext $(WETEXT_004)
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 
 fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
-	$(call TEXT,fuzz) --model-dir $(MODEL) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
-	$(call TEXT,bench) --model-dir $(MODEL)
+	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
+	$(RECORDER) text bench $(REFERENCE)
+
+example: fixture have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
+	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
+	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
+	cargo run --release --package native --bin native_example -- --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
+	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
 
 # The older wetext beside the environment's own; its code alone is wanted.
 $(WETEXT_004): | have-reference

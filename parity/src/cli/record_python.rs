@@ -2,13 +2,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use native::model_dir::{LmWeights, ModelDir};
 use parity::case::CaseFile;
+use parity::deep::Part;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
+
+use super::engine::EngineArgs;
 
 /// Where the Python reference is.
 #[derive(Args, Debug)]
@@ -42,6 +46,9 @@ pub struct PythonArgs {
     /// Keep the logits of every step, not only some
     #[arg(long)]
     pub all_logits: bool,
+    /// Record the tensors inside these networks too, for `parity report --deep`: they are many
+    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
+    pub deep: Vec<Part>,
 }
 
 /// The environment that `python_ref/README.md` has made, where none is named or active.
@@ -63,11 +70,18 @@ impl PythonPlace {
 }
 
 impl PythonArgs {
-    fn resolve(&self, model_dir: &Path) -> anyhow::Result<Options> {
+    fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
+        let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
+        if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
+            bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
+        }
+        let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
+        let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
         let Place { root, env, package } = self.place.resolve()?;
         Ok(Options {
             root,
-            model_dir: std::path::absolute(model_dir)?,
+            model_dir: std::path::absolute(&engine.model_dir)?,
+            lm_weights: lm_weights.into_owned(),
             env,
             package,
             threads: self.threads,
@@ -76,6 +90,7 @@ impl PythonArgs {
             } else {
                 LogitRows::Some
             },
+            inside: self.deep.clone(),
         })
     }
 }
@@ -83,18 +98,19 @@ impl PythonArgs {
 /// Records the cases of `cases` with the Python reference into `out`.
 pub fn run(
     args: &PythonArgs,
-    model_dir: &Path,
+    engine: &EngineArgs,
     cases: &CaseFile,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let options = args.resolve(model_dir)?;
+    let options = args.resolve(engine)?;
     let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
         "[{bar:20}] {pos}/{len}  {msg}",
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
+    let model = describe_model(&engine.model_dir)?;
     let engine = PythonEngine::load(&options)?;
-    let mut writer = Writer::create(out, engine.manifest(describe_model(model_dir)?)?)?;
+    let mut writer = Writer::create(out, engine.manifest(model)?)?;
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let (shown, name) = (bar.clone(), case.name.clone());

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
+use super::lengths::LengthParity;
+use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
@@ -38,8 +40,14 @@ pub struct Report {
     pub metrics: Vec<MetricInfo>,
     /// The stages met, in order.
     pub stages: Vec<StageInfo>,
+    /// How many tokens both sides sampled for every segment.
+    #[serde(default)]
+    pub length_parity: Option<LengthParity>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
+    /// What was found inside the networks, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<DeepReport>,
     /// The text frontend over the recorded texts, where that was run.
     #[serde(default)]
     pub text_corpus: Option<text_corpus::Summary>,
@@ -49,15 +57,26 @@ impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
         let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
-        match self.summary.exit() {
-            Exit::Parity if !texts_agree => Exit::Failed,
-            exit => exit,
+        match (self.summary.exit(), &self.deep) {
+            (Exit::Parity, _) if !texts_agree => Exit::Failed,
+            (Exit::Parity, Some(deep)) => deep.exit(),
+            (exit, _) => exit,
         }
+    }
+
+    /// The same report with what was found inside the networks, which may change the verdict.
+    pub fn with_deep(mut self, deep: DeepReport) -> Self {
+        self.deep = Some(deep);
+        self.judged_again()
     }
 
     /// The same report with what the recorded texts say, which may change the verdict.
     pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
         self.text_corpus = Some(summary);
+        self.judged_again()
+    }
+
+    fn judged_again(mut self) -> Self {
         let exit = self.status();
         self.verdict = exit.meaning().into();
         self.exit = exit.code();
@@ -85,6 +104,9 @@ pub struct Party {
     pub model: String,
     /// The model's files.
     pub files: BTreeMap<String, FileHash>,
+    /// The file of the language model's weights, for cases that name no set themselves.
+    #[serde(default)]
+    pub lm_weights: Option<String>,
     /// The device.
     pub device: String,
     /// The precision.
@@ -107,6 +129,7 @@ impl Party {
             commit: manifest.engine.commit.clone(),
             model: manifest.model.id.clone(),
             files: manifest.model.files.clone(),
+            lm_weights: manifest.lm_weights.clone(),
             device: manifest.device.clone(),
             precision: manifest.precision.clone(),
             libraries: manifest.libraries.clone(),

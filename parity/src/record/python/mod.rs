@@ -7,9 +7,11 @@ mod convert;
 mod engine;
 mod error;
 mod interpreter;
+mod sampler;
 mod text;
 
 pub use convert::{LogitRows, logit_rows};
 pub use engine::{Options, Progress, PythonEngine};
 pub use error::Error;
+pub use sampler::draws;
 pub use text::{PythonText, TextOptions};
