@@ -225,7 +225,12 @@ fn assert_bistream(
     let mut sampler = torch(seed);
     let prompt_text = [3, 151_646, 9];
     let mut decoding = lm()
-        .decode_bistream(&prompt_text, prompt_speech, text, &mut sampler)
+        .decode_bistream(
+            &prompt_text,
+            prompt_speech,
+            text.into_iter().map(Ok),
+            &mut sampler,
+        )
         .unwrap();
     let tokens: Vec<u32> = decoding.by_ref().map(Result::unwrap).collect();
     assert_eq!(tokens, reference);
@@ -364,27 +369,27 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
         .teacher_forced_logits(&zero_shot(), &[300])
         .unwrap_err();
     assert!(error.to_string().contains("300"), "{error}");
-    let chunks: Vec<Vec<u32>> = Vec::new();
-    let error = lm()
-        .decode_bistream(&[1, 2], &[], chunks, &mut torch(0))
-        .err();
+    let error = lm().decode_bistream(&[1, 2], &[], [], &mut torch(0)).err();
     assert!(error.unwrap().to_string().contains("<|endofprompt|>"));
 }
 
 #[test]
 fn a_bad_text_id_in_the_stream_ends_it_with_an_error() {
-    let chunks = vec![vec![1], vec![151_700], vec![2]];
-    let mut sampler = torch(0);
-    let decoding = lm()
-        .decode_bistream(&[151_646], &[1, 2, 3], chunks, &mut sampler)
-        .unwrap();
-    let results: Vec<_> = decoding.collect();
-    assert_eq!(results.len(), 1);
-    assert!(
-        results[0]
-            .as_ref()
-            .is_err_and(|e| e.to_string().contains("151700"))
-    );
+    let lost = || Err(Error::input("the connection was lost"));
+    for (bad, reason) in [
+        (Ok(vec![151_700]), "151700"),
+        (lost(), "the connection was lost"),
+    ] {
+        let chunks = [Ok(vec![1]), bad, Ok(vec![2])];
+        let mut sampler = torch(0);
+        let decoding = lm()
+            .decode_bistream(&[151_646], &[1, 2, 3], chunks, &mut sampler)
+            .unwrap();
+        let results: Vec<_> = decoding.collect();
+        assert_eq!(results.len(), 1);
+        let error = results[0].as_ref().unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

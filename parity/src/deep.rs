@@ -148,7 +148,7 @@ pub enum DeepError {
 /// # Errors
 /// If the golden has none, or cannot be read, or the engine fails.
 pub fn look_inside(
-    recorder: &NativeRecorder,
+    recorder: &mut NativeRecorder,
     golden: &dyn Source,
     parts: &[Part],
     tolerances: &Tolerances,

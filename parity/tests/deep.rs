@@ -19,8 +19,8 @@ fn look(model_dir: &Path, part: Part) -> DeepReport {
     let golden = Reader::open(golden_dir.join("tiny-7-deep")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
     let recorder = NativeRecorder::load(model_dir, &EngineOptions::default(), "cpu", "f32");
-    let recorder = recorder.expect("the model loads");
-    look_inside(&recorder, &golden, &[part], &tolerances).expect("the networks run")
+    let mut recorder = recorder.expect("the model loads");
+    look_inside(&mut recorder, &golden, &[part], &tolerances).expect("the networks run")
 }
 
 /// Where the only look departs.

@@ -98,22 +98,25 @@ impl SpeechLm {
     /// Samples speech tokens while the text still streams in, in chunks of ids.
     ///
     /// The prompt's text must contain `<|endofprompt|>`. Speech may begin before any text is
-    /// there; that is the reference's behaviour.
+    /// there; that is the reference's behaviour. The size of the chunks matters for the same
+    /// reason: the reference's frontend hands the ids over one at a time. A chunk that is an error
+    /// ends the speech with it.
     pub fn decode_bistream<'a, I>(
         &'a self,
         prompt_text_ids: &[u32],
         prompt_speech_tokens: &[u32],
         text: I,
         sampler: &'a mut Sampler,
-    ) -> Result<Bistream<'a, I::IntoIter>>
+    ) -> Result<Bistream<'a>>
     where
-        I: IntoIterator<Item = Vec<u32>>,
+        I: IntoIterator<Item = Result<Vec<u32>>>,
+        I::IntoIter: 'a,
     {
         Bistream::new(
             self,
             prompt_text_ids,
             prompt_speech_tokens,
-            text.into_iter(),
+            Box::new(text.into_iter()),
             sampler,
         )
     }

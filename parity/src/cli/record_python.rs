@@ -2,14 +2,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use native::model_dir::{LmWeights, ModelDir};
 use parity::case::CaseFile;
 use parity::deep::Part;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
+
+use super::engine::EngineArgs;
 
 /// What only the Python reference needs, beside what every engine does.
 #[derive(Args, Debug)]
@@ -38,14 +41,21 @@ pub struct PythonArgs {
 const DEFAULT_ENV: &str = ".env-reference";
 
 impl PythonArgs {
-    fn resolve(&self, model_dir: &Path) -> anyhow::Result<Options> {
+    fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
+        let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
+        if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
+            bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
+        }
+        let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
+        let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
         let root = self.cosyvoice_root.clone().context(
             "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
              of https://github.com/FunAudioLLM/CosyVoice",
         )?;
         Ok(Options {
             root: std::path::absolute(root)?,
-            model_dir: std::path::absolute(model_dir)?,
+            model_dir: std::path::absolute(&engine.model_dir)?,
+            lm_weights: lm_weights.into_owned(),
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
             package: std::path::absolute(&self.python_package)?,
             threads: self.threads,
@@ -62,18 +72,19 @@ impl PythonArgs {
 /// Records the cases of `cases` with the Python reference into `out`.
 pub fn run(
     args: &PythonArgs,
-    model_dir: &Path,
+    engine: &EngineArgs,
     cases: &CaseFile,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let options = args.resolve(model_dir)?;
+    let options = args.resolve(engine)?;
     let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
         "[{bar:20}] {pos}/{len}  {msg}",
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
+    let model = describe_model(&engine.model_dir)?;
     let engine = PythonEngine::load(&options)?;
-    let mut writer = Writer::create(out, engine.manifest(describe_model(model_dir)?)?)?;
+    let mut writer = Writer::create(out, engine.manifest(model)?)?;
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let (shown, name) = (bar.clone(), case.name.clone());

@@ -51,7 +51,7 @@ pub struct ReportArgs {
 impl ReportArgs {
     fn look_inside(
         &self,
-        recorder: &NativeRecorder,
+        recorder: &mut NativeRecorder,
         tolerances: &Tolerances,
     ) -> anyhow::Result<DeepReport> {
         let beside = || {
@@ -101,7 +101,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         format!("parity report --model-dir {model} --golden {golden_dir} --case {case}")
     })?;
     if !args.deep.is_empty() {
-        report = report.with_deep(args.look_inside(&recorder, &tolerances)?);
+        report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
     }
     write(&report, &args.out)?;
     if let Some(deep) = &report.deep {

@@ -25,6 +25,7 @@ pub(super) fn record(engine: &Engine, part: Part, golden: &CaseRecord) -> native
     let mut run = Run {
         engine,
         golden,
+        voice: None,
         out: Collector::deep(),
     };
     for segment in 0..golden.segments() {

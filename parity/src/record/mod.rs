@@ -1,6 +1,7 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+mod inputs;
 mod inside;
 mod isolated;
 mod model;

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
+use super::lengths::LengthParity;
 use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
@@ -38,6 +39,9 @@ pub struct Report {
     pub metrics: Vec<MetricInfo>,
     /// The stages met, in order.
     pub stages: Vec<StageInfo>,
+    /// How many tokens both sides sampled for every segment.
+    #[serde(default)]
+    pub length_parity: Option<LengthParity>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
     /// What was found inside the networks, where that was asked for.
@@ -83,6 +87,9 @@ pub struct Party {
     pub model: String,
     /// The model's files.
     pub files: BTreeMap<String, FileHash>,
+    /// The file of the language model's weights, for cases that name no set themselves.
+    #[serde(default)]
+    pub lm_weights: Option<String>,
     /// The device.
     pub device: String,
     /// The precision.
@@ -105,6 +112,7 @@ impl Party {
             commit: manifest.engine.commit.clone(),
             model: manifest.model.id.clone(),
             files: manifest.model.files.clone(),
+            lm_weights: manifest.lm_weights.clone(),
             device: manifest.device.clone(),
             precision: manifest.precision.clone(),
             libraries: manifest.libraries.clone(),

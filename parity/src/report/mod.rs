@@ -11,6 +11,7 @@ mod grid;
 mod html;
 mod json;
 mod junit;
+mod lengths;
 mod sound;
 mod terminal;
 mod view;
@@ -29,5 +30,6 @@ pub use json::{
     CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
 };
 pub use junit::junit;
+pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use terminal::{comparison_table, table};
 pub use write::{ReadError, WriteError, read, write};
