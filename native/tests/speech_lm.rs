@@ -322,6 +322,10 @@ impl Tap for Stages {
         self.0.push((stage.to_owned(), value.dims().to_vec()));
         Ok(())
     }
+
+    fn deep(&self) -> bool {
+        true
+    }
 }
 
 #[test]
@@ -329,13 +333,20 @@ fn the_taps_hand_out_every_layer() {
     let mut stages = Stages::default();
     lm().teacher_forced_logits_tapped(&zero_shot(), &[12], &mut stages)
         .unwrap();
-    let names: Vec<_> = stages.0.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["llm.embedding", "llm.layer.01", "llm.layer.02", "llm.norm"]
-    );
+    let layer = |i: usize| {
+        let parts = "attention.q_rotary attention.k_rotary attention.v attention mlp output";
+        let named = move |part| format!("llm.logits/layer.{i:02}.{part}");
+        parts.split_whitespace().map(named).collect::<Vec<_>>()
+    };
+    let begin = vec!["llm.logits/embedding".to_owned()];
+    let wanted = [begin, layer(0), layer(1), vec!["llm.logits/norm".into()]].concat();
+    let names: Vec<_> = stages.0.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, wanted);
     // Start mark, 4 + 3 text ids, task mark, 4 speech tokens, and the one that was given.
-    assert!(stages.0.iter().all(|(_, dims)| *dims == [14, 16]));
+    for (name, dims) in &stages.0 {
+        let positions = dims[dims.len() - 2];
+        assert_eq!(positions, 14, "{name}");
+    }
 
     let mut stages = Stages::default();
     let tokens = lm()

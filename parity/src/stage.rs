@@ -284,11 +284,21 @@ impl Stage {
 
     /// Whether a golden of `case` keeps it.
     pub fn kept_by(self, keep: Keep) -> bool {
+        use Stage::*;
+        let exact = matches!(self.kind(), Kind::Text | Kind::Tokens) && self != LlmLogitRows;
         match keep {
             Keep::Everything => true,
-            Keep::Tokens => {
-                matches!(self.kind(), Kind::Text | Kind::Tokens) && self != Self::LlmLogitRows
+            Keep::Sound => {
+                let few = [
+                    PromptMel,
+                    PromptSpeakerEmbedding,
+                    FlowMel,
+                    VocoderF0,
+                    Speech,
+                ];
+                exact || few.contains(&self)
             }
+            Keep::Tokens => exact,
         }
     }
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkout, float64
+from . import checkout, deep, float64
 from .taps import watching
 
 #: Tokens that the reference streams at first; it grows while a model object lives.
@@ -104,12 +104,14 @@ class Reference:
         noise: bool = True,
         tokens_only: bool = False,
         progress=lambda part, done: None,
+        inside: tuple = (),
     ) -> Result:
         """Synthesise a case; with `noise`, measure the float32 error of every stage too.
 
         `case` has the fields of golden/cases.toml with absolute paths. With `tokens_only` the
-        sampled tokens are not made into sound. `progress(part, done)` is called as the work goes
-        on, from any thread, and may raise to end it.
+        sampled tokens are not made into sound. `inside` names networks of which the tensors
+        inside are wanted: `llm`, `flow`, `vocoder`. `progress(part, done)` is called as the work
+        goes on, from any thread, and may raise to end it.
         """
         self._use_lm(case.get("lm_weights"))
         start = time.perf_counter()
@@ -129,6 +131,11 @@ class Reference:
             with checkout.quiet(), torch.inference_mode():
                 result.noise = float64.noise(self, seen, result.arrays, case, progress)
             result.seconds["noise"] = time.perf_counter() - start
+        if inside:
+            with checkout.quiet(), torch.inference_mode():
+                singles, doubles = deep.taps(self, seen, inside, case)
+            result.arrays.update({n: np.ascontiguousarray(a) for n, a in singles.items()})
+            result.noise.update({n: float64.difference(singles[n], doubles[n]) for n in doubles})
         return result
 
     def _use_lm(self, which) -> None:
@@ -144,6 +151,12 @@ class Reference:
         state = {k: v for k, v in state.items() if not k.startswith("spk_embed_affine_layer.")}
         self.engine.model.llm.load_state_dict(state, strict=True)
         self._loaded = name
+
+    def speak(self, case: dict):
+        """The sound of a case, [1, samples] a segment, with nothing watched."""
+        with checkout.quiet(), failing_threads():
+            sounds = list(self._synthesise(case))
+        yield from sounds
 
     def _synthesise(self, case: dict):
         engine, mode = self.engine, case["mode"]

@@ -144,7 +144,9 @@ impl Args {
         if self.stream {
             let mut sink = Sink::open(&self.output)?;
             let hop = Hop::default();
-            for chunk in engine.stream(&request, &script, &voice, sampler, &hop, &mut NoTap)? {
+            for chunk in
+                Arc::clone(&engine).stream(&request, &script, &voice, sampler, &hop, &mut NoTap)?
+            {
                 let chunk = chunk?;
                 sink.write(&chunk.samples)?;
                 teller.chunk(chunk);

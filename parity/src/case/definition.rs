@@ -35,6 +35,9 @@ pub enum Keep {
     /// Every stage.
     #[default]
     Everything,
+    /// Texts, tokens and the sound, with what the prompt, the flow and the pitch predictor made
+    /// of them, but not the steps between.
+    Sound,
     /// Texts, ids and token lists: small enough to keep many cases of them.
     Tokens,
 }

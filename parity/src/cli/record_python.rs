@@ -7,6 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::model_dir::{LmWeights, ModelDir};
 use parity::case::CaseFile;
+use parity::deep::Part;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
@@ -31,6 +32,9 @@ pub struct PythonArgs {
     /// Keep the logits of every step, not only some
     #[arg(long)]
     pub all_logits: bool,
+    /// Record the tensors inside these networks too, for `parity report --deep`: they are many
+    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
+    pub deep: Vec<Part>,
 }
 
 /// The environment that `python_ref/README.md` has made, where none is named or active.
@@ -60,6 +64,7 @@ impl PythonArgs {
             } else {
                 LogitRows::Some
             },
+            inside: self.deep.clone(),
         })
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
 }
 
 /// Why a candidate was not made for this golden.
-pub(super) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
+pub(crate) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
     let mut reasons = Vec::new();
     let files = &golden.manifest().model.files;
     for (name, file) in &candidate.model.files {

@@ -189,19 +189,28 @@ impl<'a> Trial<'a> {
         list
     }
 
-    /// What the cases do not cover that keep only tokens; they mostly are many.
-    pub fn tokens_only(outcomes: &[CaseOutcome]) -> Option<String> {
-        let cases = outcomes.iter().filter_map(|o| o.case.as_ref());
-        let names: Vec<_> = cases
-            .filter(|c| c.keep == Keep::Tokens)
-            .map(|c| c.name.as_str())
-            .collect();
-        let (first, last) = (names.first()?, names.last()?);
-        Some(format!(
-            "{} cases keep only texts and tokens, from {first} to {last}: neither their prompt's \
-             features nor any sound",
-            names.len()
-        ))
+    /// What the cases do not cover of which a golden keeps a part only; they mostly are many.
+    pub fn kept_in_part(outcomes: &[CaseOutcome]) -> Vec<String> {
+        let parts = [
+            (
+                Keep::Sound,
+                "the steps between the prompt, the tokens, the mel and the sound",
+            ),
+            (Keep::Tokens, "their prompt's features and any sound"),
+        ];
+        let of = |(keep, left_out): (Keep, &str)| {
+            let cases = outcomes.iter().filter_map(|o| o.case.as_ref());
+            let names: Vec<_> = cases
+                .filter(|c| c.keep == keep)
+                .map(|c| c.name.as_str())
+                .collect();
+            let (first, last) = (names.first()?, names.last()?);
+            Some(format!(
+                "{} cases leave out {left_out}: {first} to {last}",
+                names.len()
+            ))
+        };
+        parts.into_iter().filter_map(of).collect()
     }
 
     fn cell(

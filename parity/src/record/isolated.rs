@@ -54,12 +54,13 @@ pub(super) fn record(
     })
 }
 
-struct Run<'a> {
-    engine: &'a Engine,
-    golden: &'a CaseRecord,
+/// The native engine, a golden to feed it from, and what it hands out.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) golden: &'a CaseRecord,
     /// The voice as this engine has it, for a golden that has only the tokens of it.
-    voice: Option<VoicePrompt>,
-    out: Collector,
+    pub(super) voice: Option<VoicePrompt>,
+    pub(super) out: Collector,
 }
 
 impl Run<'_> {
@@ -86,35 +87,37 @@ impl Run<'_> {
         Ok(text)
     }
 
+    /// The features are fed from the sound file, and so is what follows them where the golden does
+    /// not keep them.
     fn prompt(&mut self, prompt: &Waveform) -> native::Result<()> {
         if let Some(voice) = &self.voice {
             let speech_tokens = voice.speech_tokens.clone();
             self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), Some(speech_tokens));
             return Ok(());
         }
-        // The features are fed from the sound file; what follows them from the golden.
-        self.engine.voice(prompt, &mut self.out)?;
-        let speech_tokens = self
-            .read(Stage::PromptWhisperMel, &Device::Cpu)?
-            .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
-            .transpose()?;
-        self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), speech_tokens);
-        let embedding = self
-            .read(Stage::PromptFbank, &Device::Cpu)?
-            .map(|fbank| self.engine.speaker.embedding(&fbank))
-            .transpose()?;
-        self.keep(Key::whole(Stage::PromptSpeakerEmbedding), embedding)
+        let heard = self.engine.voice(prompt, &mut self.out)?;
+        let speech_tokens = match self.read(Stage::PromptWhisperMel, &Device::Cpu)? {
+            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
+            None => heard.speech_tokens,
+        };
+        self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), Some(speech_tokens));
+        let embedding = match self.read(Stage::PromptFbank, &Device::Cpu)? {
+            Some(fbank) => self.engine.speaker.embedding(&fbank)?,
+            None => heard.speaker_embedding,
+        };
+        self.keep(Key::whole(Stage::PromptSpeakerEmbedding), Some(embedding))
     }
 
     fn source(&mut self, source: &Waveform) -> native::Result<()> {
-        self.engine
-            .speech_tokenizer
-            .tokens_of(source, "source.whisper_mel", &mut self.out)?;
-        let speech_tokens = self
-            .read(Stage::SourceWhisperMel, &Device::Cpu)?
-            .map(|mel| self.engine.speech_tokenizer.tokens(&mel))
-            .transpose()?;
-        self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), speech_tokens);
+        let heard =
+            self.engine
+                .speech_tokenizer
+                .tokens_of(source, "source.whisper_mel", &mut self.out)?;
+        let speech_tokens = match self.read(Stage::SourceWhisperMel, &Device::Cpu)? {
+            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
+            None => heard,
+        };
+        self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), Some(speech_tokens));
         Ok(())
     }
 
@@ -217,6 +220,17 @@ impl Run<'_> {
         let voice = if vc { voice } else { voice.aligned()? };
         let device = self.engine.device.clone();
 
+        let input = FlowInput {
+            tokens: &speech,
+            prompt_tokens: &voice.speech_tokens,
+            prompt_mel: &voice.mel,
+            embedding: &voice.speaker_embedding,
+            streaming: false,
+            finalize: true,
+        };
+        let mel = flow.inference(&input, &mut NoTap)?;
+        self.keep(key(Stage::FlowMel), Some(mel))?;
+
         let all: Vec<u32> = voice.speech_tokens.iter().chain(&speech).copied().collect();
         let mu = flow.mu(&all, true)?;
         self.keep(key(Stage::FlowMu), Some(mu))?;
@@ -236,16 +250,7 @@ impl Run<'_> {
                 self.keep(key(Stage::FlowStep(step)), Some(after))?;
             }
         }
-        let input = FlowInput {
-            tokens: &speech,
-            prompt_tokens: &voice.speech_tokens,
-            prompt_mel: &voice.mel,
-            embedding: &voice.speaker_embedding,
-            streaming: false,
-            finalize: true,
-        };
-        let mel = flow.inference(&input, &mut NoTap)?;
-        self.keep(key(Stage::FlowMel), Some(mel))
+        Ok(())
     }
 
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {
@@ -270,7 +275,7 @@ impl Run<'_> {
     }
 
     /// The text stage as the golden has it.
-    fn golden_script(&self) -> native::Result<Script> {
+    pub(super) fn golden_script(&self) -> native::Result<Script> {
         let text = &self.golden.text;
         let segments = text
             .segments
@@ -293,7 +298,7 @@ impl Run<'_> {
 
     /// The voice as the golden has it, untrimmed. Where the golden keeps only tokens, mel and
     /// embedding are this engine's own, and serve only to trim the tokens.
-    fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
+    pub(super) fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
         let Some(speech_tokens) = self.tokens(Key::whole(Stage::PromptSpeechTokens))? else {
             return Ok(None);
         };
@@ -319,7 +324,7 @@ impl Run<'_> {
         self.read_key(&Key::whole(stage), device)
     }
 
-    fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
+    pub(super) fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
         self.golden
             .tensors
             .get(key)
@@ -327,7 +332,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
+    pub(super) fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
         self.golden
             .tensors
             .get(&key)
@@ -336,7 +341,7 @@ impl Run<'_> {
             .transpose()
     }
 
-    fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
+    pub(super) fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
         if let Some(value) = value {
             self.out.insert(key, array(&value)?);
         }

@@ -2,6 +2,7 @@
 
 mod cascaded;
 mod inputs;
+mod inside;
 mod isolated;
 mod model;
 mod native;
@@ -10,6 +11,7 @@ pub mod python;
 mod session;
 mod values;
 
+pub use inside::Inside;
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
 pub use session::{Session, run_native};

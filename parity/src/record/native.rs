@@ -12,8 +12,10 @@ use native::torch_rng::Multinomial;
 use native::voice::VoicePrompt;
 
 use super::inputs::Inputs;
+use super::inside::{self, Inside};
 use super::{cascaded, describe_model, isolated};
 use crate::case::{Case, CaseFile, Keep, LmSet};
+use crate::deep::Part;
 use crate::recording::{self, CaseRecord, Manifest};
 use crate::stage::Feed;
 
@@ -106,12 +108,17 @@ impl NativeRecorder {
         Ok(isolated::record(&self.engine, inputs, voice, golden)?)
     }
 
+    /// Looks into a network while it works on what the golden says it was fed.
+    ///
+    /// # Errors
+    /// If the golden lacks that, or the engine fails.
+    pub fn inside(&mut self, part: Part, golden: &CaseRecord) -> Result<Inside, Error> {
+        self.use_weights_of(&golden.case.case)?;
+        Ok(inside::record(&self.engine, part, golden)?)
+    }
+
     fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<Inputs, Error> {
-        let weights = match case.lm_weights {
-            None => self.engine.model_dir.lm_weights(self.options.lm_weights)?,
-            Some(set) => weights_of(set, &self.engine.model_dir)?,
-        };
-        self.use_weights(weights)?;
+        self.use_weights_of(case)?;
         let strategy = Strategy::Torch {
             seed: case.seed,
             multinomial: self.multinomial,
@@ -120,7 +127,11 @@ impl NativeRecorder {
         Inputs::read(case, file, sampler)
     }
 
-    fn use_weights(&mut self, weights: PathBuf) -> native::Result<()> {
+    fn use_weights_of(&mut self, case: &Case) -> native::Result<()> {
+        let weights = match case.lm_weights {
+            None => self.engine.model_dir.lm_weights(self.options.lm_weights)?,
+            Some(set) => weights_of(set, &self.engine.model_dir)?,
+        };
         if weights == self.weights {
             return Ok(());
         }

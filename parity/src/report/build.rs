@@ -47,12 +47,13 @@ pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Res
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
         cases,
+        deep: None,
     })
 }
 
 fn not_covered(trial: &Trial<'_>, outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut list = trial.not_covered();
-    list.extend(Trial::tokens_only(outcomes));
+    list.extend(Trial::kept_in_part(outcomes));
     for outcome in outcomes {
         if let Some(problem) = &outcome.problem {
             list.push(format!("case {}: {problem}", outcome.name));

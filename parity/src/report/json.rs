@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
 use super::lengths::LengthParity;
+use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
@@ -43,12 +44,26 @@ pub struct Report {
     pub length_parity: Option<LengthParity>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
+    /// What was found inside the networks, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<DeepReport>,
 }
 
 impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
-        self.summary.exit()
+        match (self.summary.exit(), &self.deep) {
+            (Exit::Parity, Some(deep)) => deep.exit(),
+            (exit, _) => exit,
+        }
+    }
+
+    /// The same report with what was found inside the networks.
+    pub fn with_deep(mut self, deep: DeepReport) -> Self {
+        self.deep = Some(deep);
+        self.exit = self.status().code();
+        self.verdict = self.status().meaning().into();
+        self
     }
 
     /// Whether everything was compared and within its limits.

@@ -2,6 +2,10 @@
 
 mod build;
 mod compare;
+mod compare_html;
+mod deep_table;
+mod folders;
+mod folders_table;
 mod format;
 mod grid;
 mod html;
@@ -15,9 +19,13 @@ mod write;
 
 pub use build::report_from;
 pub use compare::{Comparison, Side};
+pub use compare_html::{comparison_html, folders_html};
+pub use deep_table::deep_table;
+pub use folders::{FolderComparison, FolderError};
+pub use folders_table::folders_table;
 pub use format::{number, unit};
 pub use grid::Grid;
-pub use html::{comparison_html, html};
+pub use html::html;
 pub use json::{
     CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
 };

@@ -7,6 +7,7 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::{Error, LogitRows, convert, interpreter};
 use crate::case::{Case, CaseFile, Keep, LmSet};
+use crate::deep::Part;
 use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
 use crate::stage::Key;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub threads: usize,
     /// Which rows of the logits to keep.
     pub logit_rows: LogitRows,
+    /// The networks of which the tensors inside are recorded too.
+    pub inside: Vec<Part>,
 }
 
 /// The reference with a model loaded.
@@ -38,6 +41,7 @@ pub struct PythonEngine {
     reference: Py<PyAny>,
     lm_weights: String,
     logit_rows: LogitRows,
+    inside: Vec<Part>,
 }
 
 #[derive(FromPyObject)]
@@ -70,6 +74,7 @@ impl PythonEngine {
                 reference,
                 lm_weights: options.lm_weights.clone(),
                 logit_rows: options.logit_rows,
+                inside: options.inside.clone(),
             })
         })
     }
@@ -174,8 +179,10 @@ impl PythonEngine {
             "progress",
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
-        how.set_item("noise", case.keep == Keep::Everything)?;
+        how.set_item("noise", case.keep != Keep::Tokens)?;
         how.set_item("tokens_only", case.keep == Keep::Tokens)?;
+        let inside = self.inside.iter().map(|part| part.name());
+        how.set_item("inside", PyTuple::new(py, inside)?)?;
         self.reference
             .bind(py)
             .call_method("run", (about,), Some(&how))
