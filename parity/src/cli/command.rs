@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use parity::exit::Exit;
 
 use super::shared::GoldenFault;
-use super::{compare, diff, fixture, judge, record, render, report, selftest, text};
+use super::{compare, diff, fixture, judge, merge, record, render, report, selftest, text};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
@@ -23,6 +23,7 @@ enum Command {
     Diff(diff::DiffArgs),
     Fixture(fixture::FixtureArgs),
     Judge(judge::JudgeArgs),
+    Merge(merge::MergeArgs),
     Record(Box<record::RecordArgs>),
     Render(render::RenderArgs),
     Report(report::ReportArgs),
@@ -53,6 +54,7 @@ pub fn run() -> Exit {
         Command::Diff(args) => diff::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
         Command::Judge(args) => judge::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Report(args) => report::run(&args),

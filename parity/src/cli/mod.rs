@@ -6,6 +6,7 @@ mod diff;
 mod engine;
 mod fixture;
 mod judge;
+mod merge;
 mod record;
 #[cfg(feature = "record")]
 mod record_python;

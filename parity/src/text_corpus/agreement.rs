@@ -1,4 +1,5 @@
 use native::text::TextFrontend;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::native_answers::answer;
@@ -22,7 +23,7 @@ pub enum Agreement {
 }
 
 /// The first difference of two answers to a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
     /// What differs first, such as `segment 2`.
     pub what: String,

@@ -3,6 +3,7 @@ use std::num::NonZero;
 
 use native::Error;
 use native::text::TextFrontend;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Line, Part};
@@ -14,7 +15,7 @@ const EXAMPLES: usize = 10;
 const SHOWN: usize = 80;
 
 /// How the native frontend stands to the recorded answers of the reference.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Lines recorded: those compared and those on which the reference raised an exception.
     pub lines: usize,
@@ -36,7 +37,7 @@ pub struct Summary {
 }
 
 /// The numbers of one part of the corpus.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingSummary {
     /// The part.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct SettingSummary {
 }
 
 /// A line that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Example {
     /// The part.
     pub part: String,
@@ -66,7 +67,7 @@ pub struct Example {
 }
 
 /// A line on which the reference raises an exception.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The part.
     pub part: String,
