@@ -153,8 +153,8 @@ impl ReportArgs {
                 line += &format!(" {flag} {value}");
             }
         }
-        if let Some(file) = lm_weights {
-            line += &format!(" --lm-weights {file}");
+        if let Some(weights) = lm_weights {
+            line += &format!(" --lm-weights {}", weights.file_name());
         }
         if let Some(file) = self.tolerances.given() {
             line += &format!(" --tolerances {}", file.display());
