@@ -135,7 +135,7 @@ fn a_recording_says_which_weights_it_is_of() {
             expected: None,
             tolerances: &tolerances,
         };
-        let report = report_from(&trial, |_| String::new()).unwrap();
+        let report = report_from(&trial, None, |_| String::new()).unwrap();
         report.cases[0].outcome.problem.clone()
     };
     assert_eq!(problem(base), None);
