@@ -5,9 +5,13 @@ REFERENCE_ENV  ?= .env-reference
 MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
 EXAMPLE        ?= output
+N              ?= 20000
 PARITY         := cargo run --quiet --release --package parity --bin parity --
+RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity --
+REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
+WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden example bench lint reference-env clean
+.PHONY: help setup fixture report test golden fuzz-text example bench lint have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,21 +28,28 @@ report: fixture  ## run the native engine against the goldens; the verdict, and 
 test: setup      ## all tests, the goldens among them
 	cargo test --workspace
 
-golden: fixture  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
-	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
-	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
-		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
-		--model-dir $(MODEL) --cases golden/cases.toml --out $(GOLDEN)
-	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
-		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
-		--model-dir $(MODEL) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 
-example: fixture ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
+fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
+	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
+	$(RECORDER) text bench $(REFERENCE)
+
+example: fixture have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
 	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
-	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
 	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
 	cargo run --release --package native --bin native_example -- --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
 	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
+
+# The older wetext beside the environment's own; its code alone is wanted.
+$(WETEXT_004): | have-reference
+	$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --require-hashes \
+		--requirement python_ref/requirements-wetext-0.0.4.txt --target $@
+
+have-reference:
+	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
 
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)

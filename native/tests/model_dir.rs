@@ -7,70 +7,9 @@ use native::model_dir::{LmWeights, ModelDir};
 use tempfile::TempDir;
 
 /// The sizes of the published model, with the references and tags of its file.
-const YAML: &str = "
-seed: !apply:torch.manual_seed [1986]
-sample_rate: 24000
-width: 896
-chunk_size: 25
-token_mel_ratio: 2
-llm: !new:cosyvoice.llm.llm.CosyVoice3LM
-    llm_input_size: !ref <width>
-    llm_output_size: !ref <width>
-    speech_token_size: 6561
-    mix_ratio: [5, 15]
-    llm: !new:cosyvoice.llm.llm.Qwen2Encoder {pretrain_path: ''}
-    sampling: !name:cosyvoice.utils.common.ras_sampling {top_p: 0.7, top_k: 25, win_size: 10}
-flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithDiT
-    input_size: 80
-    output_size: 80
-    spk_embed_dim: 192
-    vocab_size: 6561
-    token_mel_ratio: !ref <token_mel_ratio>
-    pre_lookahead_len: 3
-    pre_lookahead_layer: !new:cosyvoice.transformer.upsample_encoder.PreLookaheadLayer
-        {in_channels: 80, channels: 1024, pre_lookahead_len: 3}
-    decoder: !new:cosyvoice.flow.flow_matching.CausalConditionalCFM
-        cfm_params: !new:omegaconf.DictConfig
-            content: {solver: euler, t_scheduler: cosine, inference_cfg_rate: 0.7}
-        estimator: !new:cosyvoice.flow.DiT.dit.DiT
-            dim: 1024
-            depth: 22
-            heads: 16
-            dim_head: 64
-            ff_mult: 2
-            mel_dim: 80
-            mu_dim: 80
-            spk_dim: 80
-            out_channels: 80
-            static_chunk_size: !ref <chunk_size> * <token_mel_ratio>
-            num_decoding_left_chunks: -1
-hift: !new:cosyvoice.hifigan.generator.CausalHiFTGenerator
-    in_channels: 80
-    base_channels: 512
-    nb_harmonics: 8
-    sampling_rate: !ref <sample_rate>
-    nsf_alpha: 0.1
-    nsf_sigma: 0.003
-    nsf_voiced_threshold: 10
-    upsample_rates: [8, 5, 3]
-    upsample_kernel_sizes: [16, 11, 7]
-    istft_params: {n_fft: 16, hop_len: 4}
-    resblock_kernel_sizes: [3, 7, 11]
-    resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
-    source_resblock_kernel_sizes: [7, 7, 11]
-    source_resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
-    lrelu_slope: 0.1
-    audio_limit: 0.99
-    f0_predictor: !new:cosyvoice.hifigan.f0_predictor.CausalConvRNNF0Predictor
-        {in_channels: 80, cond_channels: 512}
-";
+const YAML: &str = include_str!("data/cosyvoice3.yaml");
 
-const QWEN: &str = r#"{
-    "model_type": "qwen2", "hidden_act": "silu", "vocab_size": 151936, "hidden_size": 896,
-    "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
-    "num_key_value_heads": 2, "max_position_embeddings": 32768, "rope_theta": 1000000.0,
-    "rms_norm_eps": 1e-06, "rope_scaling": null, "use_sliding_window": false
-}"#;
+const QWEN: &str = include_str!("data/qwen2.json");
 
 fn dir_with(yaml: &str, qwen: &str) -> TempDir {
     let dir = TempDir::new().unwrap();

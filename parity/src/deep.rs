@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -15,7 +16,9 @@ use crate::recording::{CaseRecord, Error, Source};
 use crate::stage::{Feed, Key, Stage};
 
 /// A network that can be looked into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The language model, every layer over all positions.
@@ -68,7 +71,7 @@ impl FromStr for Part {
 }
 
 /// What was found inside the networks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeepReport {
     /// What is to be kept in mind when reading it, such as other weights than the golden's.
     pub notes: Vec<String>,
@@ -77,7 +80,7 @@ pub struct DeepReport {
 }
 
 /// One network at work on one case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Look {
     /// The case.
     pub case: String,
@@ -90,7 +93,7 @@ pub struct Look {
 }
 
 /// One point of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tapped {
     /// Where.
     pub key: Key,

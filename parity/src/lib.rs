@@ -18,4 +18,5 @@ pub mod recording;
 pub mod report;
 pub mod selftest;
 pub mod stage;
+pub mod text_corpus;
 pub mod wav;

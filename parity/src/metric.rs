@@ -1,16 +1,18 @@
 //! Every metric's definition, in one table: docs, JSON and the report's tooltips read it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::number;
 use crate::stage::Kind;
 
 /// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Less is better; zero, or minus infinity, is identity.
@@ -205,6 +207,30 @@ impl<'de> Deserialize<'de> for Metric {
         String::deserialize(d)?
             .parse()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<_> = Self::ALL.iter().map(|m| m.definition().name).collect();
+        json_schema!({"type": "string", "enum": names, "description": "A metric's name."})
+    }
+}
+
+impl JsonSchema for Value {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number, or the word for what JSON has no number for.",
+            "oneOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity", "NaN"]}],
+        })
     }
 }
 

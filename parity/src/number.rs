@@ -5,7 +5,7 @@
 //! `"-Infinity"` and `"NaN"`. Use as `#[serde(with = "crate::number")]`.
 
 use serde::de::{Error, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Writes a number, or a string where JSON has no number for it.
 pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -23,6 +23,66 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
 /// Reads what [`serialize`] wrote.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_any(Number)
+}
+
+/// Lists of floats, for `#[serde(with = "crate::number::list")]`.
+pub mod list {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Single;
+
+    /// Writes each as a number, or as a string where JSON has no number for it.
+    pub fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().copied().map(Single))
+    }
+
+    /// Reads what [`serialize`] wrote.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+        let values = Vec::<Single>::deserialize(deserializer)?;
+        Ok(values.into_iter().map(|v| v.0).collect())
+    }
+}
+
+/// Lists of positions with a float, for `#[serde(with = "crate::number::pairs")]`.
+pub mod pairs {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Single;
+
+    /// Writes each float as a number, or as a string where JSON has no number for it.
+    pub fn serialize<S: Serializer>(
+        pairs: &[(i64, f32)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(pairs.iter().map(|&(at, v)| (at, Single(v))))
+    }
+
+    /// Reads what [`serialize`] wrote.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(i64, f32)>, D::Error> {
+        let pairs = Vec::<(i64, Single)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().map(|(at, v)| (at, v.0)).collect())
+    }
+}
+
+/// A float32, written with no more digits than it has.
+struct Single(f32);
+
+impl Serialize for Single {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() {
+            serializer.serialize_f32(self.0)
+        } else {
+            serialize(&f64::from(self.0), serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Single {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(deserialize(deserializer)? as f32))
+    }
 }
 
 struct Number;
@@ -74,6 +134,28 @@ mod tests {
             assert_eq!(round_trip(v), v);
         }
         assert!(round_trip(f64::NAN).is_nan());
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Lists {
+        #[serde(with = "crate::number::list")]
+        list: Vec<f32>,
+        #[serde(with = "crate::number::pairs")]
+        pairs: Vec<(i64, f32)>,
+    }
+
+    #[test]
+    fn lists_keep_infinities_and_have_no_more_digits_than_a_float32() {
+        let lists = Lists {
+            list: vec![0.1, f32::INFINITY],
+            pairs: vec![(7, f32::NEG_INFINITY), (8, 1e-9)],
+        };
+        let json = serde_json::to_string(&lists).unwrap();
+        assert_eq!(
+            json,
+            r#"{"list":[0.1,"Infinity"],"pairs":[[7,"-Infinity"],[8,1e-9]]}"#
+        );
+        assert_eq!(serde_json::from_str::<Lists>(&json).unwrap(), lists);
     }
 
     #[test]

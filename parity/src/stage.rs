@@ -1,8 +1,10 @@
 //! The stages of a synthesis, in the order in which they are computed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Keep, Mode};
@@ -60,7 +62,7 @@ pub enum Stage {
 }
 
 /// What a stage hands out, which decides how it is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Strings.
@@ -77,7 +79,18 @@ pub enum Kind {
 
 /// Where a stage's inputs come from.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Feed {
@@ -447,6 +460,31 @@ macro_rules! serde_as_string {
 }
 serde_as_string!(Stage);
 serde_as_string!(Key);
+
+impl JsonSchema for Stage {
+    fn schema_name() -> Cow<'static, str> {
+        "Stage".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<_> = Self::all().map(|s| s.to_string()).collect();
+        json_schema!({"type": "string", "enum": names, "description": "A stage, by name."})
+    }
+}
+
+impl JsonSchema for Key {
+    fn schema_name() -> Cow<'static, str> {
+        "Key".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^[a-z][a-z0-9_.]*(/[^\[\]]+)?(\[[0-9]+\])?$",
+            "description": "A stage, where there is one a tap within it, and the segment.",
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -49,7 +49,7 @@ fn lengths(cases: &CaseFile) -> LengthParity {
         expected: Some(&expected),
         tolerances: &tolerances,
     };
-    let report = report_from(&trial, |_| String::new()).expect("records in memory");
+    let report = report_from(&trial, None, |_| String::new()).expect("records in memory");
     report.length_parity.expect("tokens were compared")
 }
 

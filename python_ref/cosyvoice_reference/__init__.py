@@ -9,5 +9,6 @@ wrappers on the one model object.
 """
 
 from .reference import Reference, Result, load
+from .text import TextReference, load_text
 
-__all__ = ["Reference", "Result", "load"]
+__all__ = ["Reference", "Result", "TextReference", "load", "load_text"]

@@ -43,6 +43,9 @@ pub struct TextOptions {
     /// Prefix every English segment with <|en|>
     #[arg(long)]
     pub english_prefix: bool,
+    /// Neither normalise nor split texts (the reference's text_frontend=False)
+    #[arg(long)]
+    pub verbatim: bool,
     /// Fail where the reference's normaliser fails, instead of keeping the text as it is
     #[arg(long)]
     pub strict: bool,
@@ -117,6 +120,7 @@ impl TextOptions {
                 Wetext::None => NormalizerKind::None,
             },
             english_prefix: self.english_prefix,
+            verbatim: self.verbatim,
             strict: self.strict,
         }
     }

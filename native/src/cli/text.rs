@@ -1,4 +1,4 @@
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -60,10 +60,15 @@ impl Args {
     }
 
     fn answer_lines(&self, frontend: &TextFrontend) -> anyhow::Result<()> {
+        let mut lines = BufReader::new(std::io::stdin().lock());
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        for line in std::io::stdin().lock().lines() {
-            let line = line.context("standard input")?;
-            let answer = serde_json::from_str::<String>(&line)
+        let mut line = Vec::new();
+        while lines
+            .read_until(b'\n', &mut line)
+            .context("standard input")?
+            > 0
+        {
+            let answer = serde_json::from_slice::<String>(&line)
                 .map_err(|e| format!("not a JSON string: {e}"))
                 .and_then(|text| {
                     Answer::of(frontend, &text, !self.no_split).map_err(|e| e.to_string())
@@ -71,6 +76,11 @@ impl Args {
             match answer {
                 Ok(answer) => writeln!(out, "{}", answer.json())?,
                 Err(e) => writeln!(out, "{}", json!({ "error": e }))?,
+            }
+            line.clear();
+            // Whoever asks one line at a time waits for the answer before asking the next.
+            if lines.buffer().is_empty() {
+                out.flush()?;
             }
         }
         out.flush()?;
@@ -118,7 +128,7 @@ impl Answer {
             writeln!(out, "  {} ids    {}", ids.len(), ids.join(" "))?;
         }
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            writeln!(std::io::stderr(), "warning: {warning}")?;
         }
         Ok(())
     }

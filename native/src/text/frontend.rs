@@ -25,12 +25,15 @@ pub enum NormalizerKind {
 }
 
 /// What may be chosen about a [`TextFrontend`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrontendOptions {
     /// The text normaliser.
     pub normalizer: NormalizerKind,
     /// Put `<|en|>` before every English segment; upstream does not.
     pub english_prefix: bool,
+    /// Leave every text as it is, in one segment, as the reference does with
+    /// `text_frontend=False`.
+    pub verbatim: bool,
     /// Make it an error where the reference raises an exception, instead of a warning.
     pub strict: bool,
 }
@@ -48,7 +51,7 @@ pub struct Normalized {
 }
 
 impl Normalized {
-    /// The text as it is, in one segment (`text_frontend=False`).
+    /// The text as it is, in one segment.
     pub fn verbatim(text: &str) -> Self {
         Self {
             text: text.into(),
@@ -75,6 +78,7 @@ impl TextFrontend {
         options: FrontendOptions,
     ) -> Result<Self> {
         let version = match options.normalizer {
+            _ if options.verbatim => None,
             NormalizerKind::Wetext018 => Some(Version::V018),
             NormalizerKind::Wetext004 => Some(Version::V004),
             NormalizerKind::None => None,
@@ -99,11 +103,13 @@ impl TextFrontend {
 
     /// Normalises `text` and, with `split`, cuts it into segments.
     ///
-    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are. Where the
+    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are; every text
+    /// is with [`FrontendOptions::verbatim`]. Where the
     /// reference raises an exception, only the step that raises it is left out and a warning
     /// says so; with [`FrontendOptions::strict`] it is an [`Error::Input`].
     pub fn normalize(&self, text: &str, split: bool) -> Result<Normalized> {
-        if text.is_empty() || (text.contains("<|") && text.contains("|>")) {
+        let marked = text.contains("<|") && text.contains("|>");
+        if text.is_empty() || marked || self.options.verbatim {
             return Ok(Normalized::verbatim(text));
         }
         let mut warnings = Warnings {
@@ -139,9 +145,10 @@ impl TextFrontend {
                 let (spelled, unspoken) = number_words::spell_out_numbers(&spoken);
                 for number in unspoken {
                     warnings.push(&format!(
-                        "{} digits are too many to be spoken as a number (an exception in \
-                         Python); they were left as they are",
-                        number.chars().count()
+                        "{} digits are too many to be spoken as a number ({} in Python); they \
+                         were left as they are",
+                        number.digits,
+                        number.reason.exception()
                     ))?;
                 }
                 spelled

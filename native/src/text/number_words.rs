@@ -45,15 +45,39 @@ const SCALES: [&str; 12] = [
 /// CPython refuses to read a longer digit string as an integer.
 const MAX_DIGITS: usize = 4300;
 
-/// A number inflect raises an exception for: past the decillions, or of more than 4,300 digits.
+/// Why inflect raises an exception for a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OutOfRange;
+pub(super) enum Unspeakable {
+    /// It is past the decillions: NumOutOfRangeError.
+    OutOfRange,
+    /// It has more than 4,300 digits: ValueError.
+    TooManyDigits,
+}
+
+impl Unspeakable {
+    /// The exception in Python.
+    pub(super) fn exception(self) -> &'static str {
+        match self {
+            Self::OutOfRange => "NumOutOfRangeError",
+            Self::TooManyDigits => "ValueError",
+        }
+    }
+}
+
+/// A run of digits that cannot be spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unspoken {
+    /// How many digits it has.
+    pub(super) digits: usize,
+    /// Why.
+    pub(super) reason: Unspeakable,
+}
 
 /// `inflect.engine().number_to_words` of a string for which `str.isdigit` holds.
 ///
 /// Characters that are digits without being decimal (`²`, `①`) are dropped, and nothing left
 /// reads as zero.
-pub(super) fn number_to_words(digits: &str) -> Result<String, OutOfRange> {
+pub(super) fn number_to_words(digits: &str) -> Result<String, Unspeakable> {
     let decimals: Vec<char> = digits
         .chars()
         .filter(|&c| decimal_value(c).is_some())
@@ -64,7 +88,7 @@ pub(super) fn number_to_words(digits: &str) -> Result<String, OutOfRange> {
         .map(usize::from)
         .collect();
     if values.len() > MAX_DIGITS {
-        return Err(OutOfRange);
+        return Err(Unspeakable::TooManyDigits);
     }
     let Some(first) = values.iter().position(|&v| v != 0) else {
         return Ok("zero".into());
@@ -84,7 +108,7 @@ struct Groups {
     ends_in_units: bool,
 }
 
-fn groups(values: &[usize]) -> Result<Groups, OutOfRange> {
+fn groups(values: &[usize]) -> Result<Groups, Unspeakable> {
     let mut words = Vec::new();
     let mut ends_in_units = false;
     for (scale, group) in values.rchunks(3).enumerate() {
@@ -99,7 +123,7 @@ fn groups(values: &[usize]) -> Result<Groups, OutOfRange> {
         if !spoken {
             continue;
         }
-        let scale_name = SCALES.get(scale).ok_or(OutOfRange)?;
+        let scale_name = SCALES.get(scale).ok_or(Unspeakable::OutOfRange)?;
         let mut parts = Vec::new();
         if hundreds > 0 {
             parts.push(format!("{} hundred", BELOW_TWENTY[hundreds]));
@@ -144,8 +168,8 @@ fn join_groups(groups: &Groups) -> String {
 }
 
 /// Replaces every run of digits by its words; a run that cannot be spoken stays, and is
-/// returned beside the text.
-pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<String>) {
+/// named beside the text.
+pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<Unspoken>) {
     let mut spelled = String::with_capacity(text.len());
     let mut unspoken = Vec::new();
     let mut rest = text;
@@ -158,9 +182,10 @@ pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<String>) {
         spelled.push_str(before);
         match number_to_words(number) {
             Ok(words) => spelled.push_str(&words),
-            Err(OutOfRange) => {
+            Err(reason) => {
                 spelled.push_str(number);
-                unspoken.push(number.to_owned());
+                let digits = number.chars().count();
+                unspoken.push(Unspoken { digits, reason });
             }
         }
         rest = after;
@@ -184,14 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_inflect_refuses_are_out_of_range() {
-        for digits in [
-            format!("1{}", "0".repeat(36)),
-            format!("12{}", "0".repeat(36)),
-            "٠".repeat(37) + "5",
-            "0".repeat(4301),
+    fn numbers_that_inflect_refuses_are_refused_with_its_reason() {
+        let (range, digits) = (Unspeakable::OutOfRange, Unspeakable::TooManyDigits);
+        for (number, reason) in [
+            (format!("1{}", "0".repeat(36)), range),
+            (format!("12{}", "0".repeat(36)), range),
+            ("٠".repeat(37) + "5", range),
+            ("0".repeat(4301), digits),
         ] {
-            assert_eq!(number_to_words(&digits), Err(OutOfRange), "{digits}");
+            assert_eq!(number_to_words(&number), Err(reason), "{number}");
         }
         assert_eq!(number_to_words(&"0".repeat(4300)).as_deref(), Ok("zero"));
         assert_eq!(
@@ -207,7 +233,10 @@ mod tests {
             spell_out_numbers(&format!("a 42, x²! {huge} 7")),
             (
                 format!("a forty-two, xzero! {huge} seven"),
-                vec![huge.clone()]
+                vec![Unspoken {
+                    digits: 40,
+                    reason: Unspeakable::OutOfRange
+                }]
             )
         );
         assert_eq!(spell_out_numbers("none"), ("none".into(), vec![]));

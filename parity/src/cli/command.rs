@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use parity::exit::Exit;
 
 use super::shared::GoldenFault;
-use super::{compare, diff, fixture, judge, record, render, report, selftest};
+use super::{compare, diff, fixture, judge, merge, record, render, report, selftest, text};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
@@ -23,10 +23,12 @@ enum Command {
     Diff(diff::DiffArgs),
     Fixture(fixture::FixtureArgs),
     Judge(judge::JudgeArgs),
+    Merge(merge::MergeArgs),
     Record(Box<record::RecordArgs>),
     Render(render::RenderArgs),
     Report(report::ReportArgs),
     Selftest(selftest::SelftestArgs),
+    Text(text::TextArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -52,10 +54,12 @@ pub fn run() -> Exit {
         Command::Diff(args) => diff::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
         Command::Judge(args) => judge::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Text(args) => text::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("parity: {}", native::whole_story(error.as_ref()));

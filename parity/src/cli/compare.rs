@@ -60,7 +60,7 @@ fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
     let mut comparison = Comparison::of((&name_a, &a), (&name_b, &b));
     page(args, || comparison_html(&comparison))?;
     if args.json {
-        comparison.sounds.clear();
+        comparison.sound = None;
         say_json(&comparison)?;
     } else {
         say(&comparison_table(&comparison))?;
@@ -75,7 +75,7 @@ fn folders(args: &CompareArgs, a: &Path, b: Option<&Path>) -> anyhow::Result<Exi
     let mut compared = FolderComparison::of(a, b)?;
     page(args, || folders_html(&compared))?;
     if args.json {
-        compared.pairs.iter_mut().for_each(|p| p.sounds.clear());
+        compared.pairs.iter_mut().for_each(|p| p.sound = None);
         say_json(&compared)?;
     } else {
         say(&folders_table(&compared))?;

@@ -4,7 +4,7 @@ use clap::Args;
 use parity::exit::Exit;
 use parity::judge::Trial;
 use parity::recording::{Reader, Source as _};
-use parity::report::{report_from, table};
+use parity::report::{Detail, report_from, table};
 use parity::stage::Feed;
 
 use super::shared::{TolerancesArg, open_golden, say, say_json};
@@ -45,15 +45,16 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let (reference, other) = (args.reference.display(), args.candidate.display());
-    let mut report = report_from(&trial, |_| format!("parity diff {reference} {other}"))?;
+    let mut report = report_from(&trial, None, |_| format!("parity diff {reference} {other}"))?;
     if args.json {
         for case in &mut report.cases {
-            case.sounds.clear();
+            case.sound = None;
             case.mels.clear();
+            case.f0.clear();
         }
         say_json(&report)?;
     } else {
-        say(&table(&report))?;
+        say(&table(&report, Detail::Normal))?;
     }
     Ok(report.status())
 }

@@ -6,10 +6,10 @@ use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Trial;
 use parity::recording::{Reader, RecordedCase, Source as _};
-use parity::report::{report_from, table, write};
+use parity::report::report_from;
 use parity::stage::Feed;
 
-use super::shared::{TolerancesArg, open_golden, say};
+use super::shared::{OutputArgs, TolerancesArg, open_golden};
 
 /// Judge saved recordings again, and write the report.
 ///
@@ -33,14 +33,14 @@ pub struct JudgeArgs {
     cases: Option<PathBuf>,
     #[command(flatten)]
     tolerances: TolerancesArg,
-    /// Folder for index.html, report.json and junit.xml
-    #[arg(long, value_name = "DIR", default_value = "out/report")]
-    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Runs `parity judge`.
 pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
+    let earlier = args.output.earlier()?;
     let open = |dir: &Option<PathBuf>, feed: Feed| -> anyhow::Result<Option<Reader>> {
         let Some(dir) = dir else { return Ok(None) };
         let reader = Reader::open(dir)?;
@@ -76,14 +76,9 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let dir = args.golden.display();
-    let report = report_from(&trial, |case| {
+    let mut report = report_from(&trial, None, |case| {
         format!("parity report --golden {dir} --case {case}")
     })?;
-    write(&report, &args.out)?;
-    say(&table(&report))?;
-    say(&format!(
-        "report: {}\n",
-        args.out.join("index.html").display()
-    ))?;
+    args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
 }

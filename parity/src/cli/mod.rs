@@ -6,6 +6,7 @@ mod diff;
 mod engine;
 mod fixture;
 mod judge;
+mod merge;
 mod record;
 #[cfg(feature = "record")]
 mod record_python;
@@ -13,5 +14,6 @@ mod render;
 mod report;
 mod selftest;
 mod shared;
+mod text;
 
 pub use command::run;

@@ -6,7 +6,7 @@ use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Trial;
 use parity::recording::{MANIFEST, Reader, Source as _, Writer};
-use parity::report::{report_from, table};
+use parity::report::{Detail, report_from, table};
 use parity::stage::Feed;
 
 use super::engine::{EngineArgs, case_bar};
@@ -175,10 +175,10 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
         expected: None,
         tolerances: &tolerances,
     };
-    let report = report_from(&trial, |_| String::new())?;
+    let report = report_from(&trial, None, |_| String::new())?;
     let agrees = report.status() == Exit::Parity;
     if agrees {
         say("the same texts and tokens, and tensors within float noise\n")?;
     }
-    Ok((!agrees).then(|| table(&report)))
+    Ok((!agrees).then(|| table(&report, Detail::Normal)))
 }

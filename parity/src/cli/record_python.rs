@@ -14,9 +14,9 @@ use parity::recording::Writer;
 
 use super::engine::EngineArgs;
 
-/// What only the Python reference needs, beside what every engine does.
+/// Where the Python reference is.
 #[derive(Args, Debug)]
-pub struct PythonArgs {
+pub struct PythonPlace {
     /// The CosyVoice checkout, with its submodules
     #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
     pub cosyvoice_root: Option<PathBuf>,
@@ -26,6 +26,20 @@ pub struct PythonArgs {
     /// The folder of cosyvoice_reference
     #[arg(long, value_name = "DIR", default_value = "python_ref")]
     pub python_package: PathBuf,
+}
+
+/// [`PythonPlace`], resolved: absolute paths.
+pub struct Place {
+    pub root: PathBuf,
+    pub env: PathBuf,
+    pub package: PathBuf,
+}
+
+/// What only the Python reference needs, beside what every engine does.
+#[derive(Args, Debug)]
+pub struct PythonArgs {
+    #[command(flatten)]
+    place: PythonPlace,
     /// Threads of torch; sums over several are not the same numbers as over one
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
@@ -40,6 +54,21 @@ pub struct PythonArgs {
 /// The environment that `python_ref/README.md` has made, where none is named or active.
 const DEFAULT_ENV: &str = ".env-reference";
 
+impl PythonPlace {
+    /// Where the reference is, or what to pass.
+    pub fn resolve(&self) -> anyhow::Result<Place> {
+        let root = self.cosyvoice_root.clone().context(
+            "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
+             of https://github.com/FunAudioLLM/CosyVoice",
+        )?;
+        Ok(Place {
+            root: std::path::absolute(root)?,
+            env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
+            package: std::path::absolute(&self.python_package)?,
+        })
+    }
+}
+
 impl PythonArgs {
     fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
         let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
@@ -48,16 +77,13 @@ impl PythonArgs {
         }
         let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
         let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
-        let root = self.cosyvoice_root.clone().context(
-            "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
-             of https://github.com/FunAudioLLM/CosyVoice",
-        )?;
+        let Place { root, env, package } = self.place.resolve()?;
         Ok(Options {
-            root: std::path::absolute(root)?,
+            root,
             model_dir: std::path::absolute(&engine.model_dir)?,
             lm_weights: lm_weights.into_owned(),
-            env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
-            package: std::path::absolute(&self.python_package)?,
+            env,
+            package,
             threads: self.threads,
             logit_rows: if self.all_logits {
                 LogitRows::All

@@ -2,16 +2,22 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use parity::exit::Exit;
-use parity::report::{read, write};
+use parity::report::{read, schema, write};
 
 use super::shared::say;
 
 /// Make the HTML and the JUnit file from a report.json.
+///
+/// The form of report.json is described by parity/docs/report.schema.json, which --schema prints.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  parity render out/report/report.json --out public")]
 pub struct RenderArgs {
     /// The report
-    report: PathBuf,
+    #[arg(required_unless_present = "schema")]
+    report: Option<PathBuf>,
+    /// Print the JSON Schema of report.json instead
+    #[arg(long, exclusive = true)]
+    schema: bool,
     /// Folder for the files; the report's own by default
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -19,8 +25,12 @@ pub struct RenderArgs {
 
 /// Runs `parity render`.
 pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
-    let report = read(&args.report)?;
-    let own = args.report.parent().unwrap_or(Path::new(""));
+    let Some(path) = &args.report else {
+        say(&schema())?;
+        return Ok(Exit::Parity);
+    };
+    let report = read(path)?;
+    let own = path.parent().unwrap_or(Path::new(""));
     let out = args.out.as_deref().unwrap_or(own);
     write(&report, out)?;
     say(&format!("report: {}\n", out.join("index.html").display()))?;

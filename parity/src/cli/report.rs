@@ -6,11 +6,12 @@ use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
 use parity::judge::{Tolerances, Trial};
 use parity::record::{NativeRecorder, run_native};
-use parity::recording::RecordedCase;
-use parity::report::{deep_table, report_from, table, write};
+use parity::recording::{Error, RecordedCase};
+use parity::report::{Report, Shard, deep_table, report_from};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, open_golden, say};
+use super::shared::{GoldenFault, OutputArgs, TolerancesArg, open_golden, parse_shard, say};
+use super::text::{read_corpus, summarise};
 
 /// Run the native engine against a golden, and report how far apart they are.
 ///
@@ -21,6 +22,8 @@ use super::shared::{TolerancesArg, open_golden, say};
 #[command(after_help = "Examples:\n  \
     parity report\n  \
     parity report --case english-short\n  \
+    parity report --baseline last-week/report.json\n  \
+    parity report --shard 2/8 --out out/2\n  \
     parity report --deep llm\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
@@ -35,17 +38,22 @@ pub struct ReportArgs {
     /// Only this case; may be given several times
     #[arg(long = "case", value_name = "NAME")]
     names: Vec<String>,
+    /// Texts with what the reference made of them
+    #[arg(long, value_name = "DIR", default_value = "golden/text")]
+    text_corpus: PathBuf,
     #[command(flatten)]
     tolerances: TolerancesArg,
+    /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
     /// Look into these networks too, and name the first layer that departs
     #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
     deep: Vec<Part>,
     /// What the reference recorded inside the networks; by default the golden's name with `-deep`
     #[arg(long, value_name = "DIR")]
     deep_golden: Option<PathBuf>,
-    /// Folder for index.html, report.json, junit.xml and the two recordings
-    #[arg(long, value_name = "DIR", default_value = "out/report")]
-    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl ReportArgs {
@@ -69,13 +77,20 @@ impl ReportArgs {
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
     let tolerances = args.tolerances.load(&args.golden)?;
-    let cases = CaseFile::load(&args.cases)?.select(&args.names)?;
+    let earlier = args.output.earlier()?;
+    let mut cases = CaseFile::load(&args.cases)?.select(&args.names)?;
     let expected: Vec<_> = cases
         .cases
         .iter()
         .map(|c| RecordedCase::of(c, &cases))
         .collect::<Result<_, _>>()?;
 
+    if let Some(shard) = args.shard {
+        let mut position = 0..;
+        cases
+            .cases
+            .retain(|_| position.next().is_some_and(|p| shard.has(p)));
+    }
     let mut recorder = args.engine.load()?;
     let bar = case_bar(cases.cases.len())?;
     let session = run_native(&mut recorder, &cases, &golden, |case| {
@@ -86,8 +101,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     for (case, error) in &session.failed {
         eprintln!("{case}: the engine failed: {error}");
     }
-    session.isolated.write(args.out.join("isolated"))?;
-    session.cascaded.write(args.out.join("cascaded"))?;
+    session.isolated.write(args.output.out.join("isolated"))?;
+    session.cascaded.write(args.output.out.join("cascaded"))?;
 
     let trial = Trial {
         golden: &golden,
@@ -96,21 +111,76 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         expected: Some(&expected),
         tolerances: &tolerances,
     };
-    let (model, golden_dir) = (args.engine.model_dir.display(), args.golden.display());
-    let mut report = report_from(&trial, |case| {
-        format!("parity report --model-dir {model} --golden {golden_dir} --case {case}")
-    })?;
-    if !args.deep.is_empty() {
+    let again = args.again();
+    let mut report = report_from(&trial, args.shard, |case| format!("{again} --case {case}"))?;
+    // What is not of a case is found by the first shard, for all of them.
+    let whole_run = args.shard.is_none_or(|s| s.index == 1);
+    if whole_run && !args.deep.is_empty() {
         report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
     }
-    write(&report, &args.out)?;
+    if whole_run {
+        report = with_text_corpus(report, args)?;
+    }
     if let Some(deep) = &report.deep {
         say(&deep_table(deep))?;
     }
-    say(&table(&report))?;
-    say(&format!(
-        "report: {}\n",
-        args.out.join("index.html").display()
-    ))?;
+    args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
+}
+
+impl ReportArgs {
+    /// The command line that does the same, without the choice of cases.
+    fn again(&self) -> String {
+        let EngineArgs {
+            model_dir,
+            device,
+            precision,
+            lm_weights,
+        } = &self.engine;
+        let (model, golden) = (model_dir.display(), self.golden.display());
+        let mut line = format!("parity report --model-dir {model} --golden {golden}");
+        let options = [
+            (
+                "--cases",
+                self.cases.display().to_string(),
+                "golden/cases.toml",
+            ),
+            ("--device", device.to_string(), "cpu"),
+            ("--precision", precision.to_string(), "f32"),
+        ];
+        for (flag, value, usual) in options {
+            if value != usual {
+                line += &format!(" {flag} {value}");
+            }
+        }
+        if let Some(weights) = lm_weights {
+            line += &format!(" --lm-weights {}", weights.file_name());
+        }
+        if let Some(file) = self.tolerances.given() {
+            line += &format!(" --tolerances {}", file.display());
+        }
+        line
+    }
+}
+
+/// Adds the recorded texts to a report of all cases, or why they were not compared.
+fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
+    let why_not = if args.names.is_empty() {
+        match read_corpus(&args.text_corpus) {
+            Ok(corpus) => match summarise(&corpus, &args.engine.model_dir) {
+                Ok(summary) => return Ok(report.with_text_corpus(summary)),
+                // Another model has other goldens, and may have no recorded texts.
+                Err(e) if e.is::<GoldenFault>() => e.to_string(),
+                Err(e) => return Err(e),
+            },
+            Err(e) if matches!(e.0, Error::Missing { .. }) => e.to_string(),
+            Err(e) => return Err(e.into()),
+        }
+    } else {
+        "they belong to a run of all cases".to_owned()
+    };
+    report
+        .not_covered
+        .push(format!("the recorded texts: {why_not}"));
+    Ok(report)
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use parity::judge::Tolerances;
 use parity::recording::{self, Reader, Recording};
+use parity::report::{self, Detail, Report, Shard, Trend};
 
 /// The golden cannot be used, which has an exit status of its own.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct GoldenFault(#[from] recording::Error);
+pub struct GoldenFault(#[from] pub recording::Error);
 
 /// Opens a golden, or says what is wrong with it.
 pub fn open_golden(dir: &Path) -> Result<Reader, GoldenFault> {
@@ -29,6 +30,11 @@ pub struct TolerancesArg {
 }
 
 impl TolerancesArg {
+    /// The file that was named, if one was.
+    pub fn given(&self) -> Option<&Path> {
+        self.tolerances.as_deref()
+    }
+
     /// Reads the limits for a golden in `golden`.
     pub fn load(&self, golden: &Path) -> anyhow::Result<Tolerances> {
         let beside = golden.parent().map(|parent| parent.join("tolerances.toml"));
@@ -44,6 +50,77 @@ impl TolerancesArg {
                 )?,
         };
         Ok(Tolerances::load(path)?)
+    }
+}
+
+/// What becomes of a report.
+#[derive(clap::Args, Debug)]
+pub struct OutputArgs {
+    /// Folder for index.html, report.json and junit.xml
+    #[arg(long, value_name = "DIR", default_value = "out/report")]
+    pub out: PathBuf,
+    /// An earlier report.json: shows what became better or worse since
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Print the verdict and the failures only
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print every case's stages and every failure
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl OutputArgs {
+    /// Reads the earlier report, if there is one: before anything is computed.
+    pub fn earlier(&self) -> anyhow::Result<Option<Report>> {
+        Ok(self.baseline.as_deref().map(report::read).transpose()?)
+    }
+
+    /// Writes the report, prints its table, and tells GitHub where it runs.
+    pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
+        report.trend = earlier.map(|earlier| Trend::of(earlier, report));
+        report::write(report, &self.out)?;
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        say(&report::table(report, detail))?;
+        if detail != Detail::Quiet {
+            say(&format!(
+                "report: {}\n",
+                self.out.join("index.html").display()
+            ))?;
+        }
+        tell_github(report)
+    }
+}
+
+/// Annotations and a summary, where GitHub runs this: it sets these variables, and has no other
+/// way to be told.
+fn tell_github(report: &Report) -> anyhow::Result<()> {
+    if std::env::var_os("GITHUB_ACTIONS").is_none() {
+        return Ok(());
+    }
+    say(&report::annotations(report))?;
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) else {
+        return Ok(());
+    };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path);
+    file.and_then(|mut f| f.write_all(report::step_summary(report).as_bytes()))
+        .with_context(|| path.display().to_string())
+}
+
+/// `2/8`: the second of eight parts.
+pub fn parse_shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/');
+    let numbers = parts.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
+        _ => Err("a shard is written I/N, such as 2/8 for the second of eight".into()),
     }
 }
 

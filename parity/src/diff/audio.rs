@@ -2,6 +2,7 @@
 
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::align::dtw;
@@ -17,7 +18,7 @@ const SILENCE_DB: f64 = -60.0;
 const MEL_HOP_MS: f64 = 20.0;
 
 /// What one sound is like, whatever it is compared with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Levels {
     /// Samples.
     pub samples: usize,
@@ -64,7 +65,7 @@ impl Levels {
 }
 
 /// How two sounds of one sampling rate differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AudioDiff {
     /// The reference.
     pub reference: Levels,

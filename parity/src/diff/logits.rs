@@ -1,14 +1,17 @@
 //! Scores over a vocabulary, as the distributions that they stand for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tensor::percentile;
-use crate::metric::{Measures, Metric, measures};
+use crate::metric::{Measures, Metric, Value, measures};
 
 /// How two tables of logits differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LogitDiff {
     /// Position and KL divergence in nats, row by row.
+    #[serde(with = "crate::number::pairs")]
+    #[schemars(with = "Vec<(i64, Value)>")]
     pub kl: Vec<(i64, f32)>,
     /// Divergences and overlaps.
     pub measures: Measures,

@@ -1,5 +1,6 @@
 //! Tensors of floats, value by value and frame by frame.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Measures, Metric, Value, measures, ratio, ratio_db};
@@ -9,7 +10,7 @@ use crate::recording::Noise;
 const POINTS: usize = 240;
 
 /// How two tensors of one shape differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TensorDiff {
     /// The shape of both.
     pub shape: Vec<usize>,
@@ -18,6 +19,8 @@ pub struct TensorDiff {
     /// Index of the largest difference, row-major.
     pub worst: Option<usize>,
     /// RMS error of each frame; of equal spans of them if there are very many.
+    #[serde(with = "crate::number::list")]
+    #[schemars(with = "Vec<Value>")]
     pub error_over_time: Vec<f32>,
     /// Errors, cosines and norm ratios.
     pub measures: Measures,

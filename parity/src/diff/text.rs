@@ -1,12 +1,13 @@
 //! Texts, character by character.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use similar::{Algorithm, ChangeTag, TextDiff as Lines};
 
 use crate::metric::{Measures, Metric, measures};
 
 /// How two lists of texts differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TextDiff {
     /// Text by text.
     pub pairs: Vec<TextPair>,
@@ -15,7 +16,7 @@ pub struct TextDiff {
 }
 
 /// A text of the reference and the candidate's in its place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TextPair {
     /// Whether they are the same. A text and no text at all are not, even if the text is empty.
     pub same: bool,
@@ -24,7 +25,7 @@ pub struct TextPair {
 }
 
 /// A run of characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Who has it.
     pub side: Side,
@@ -33,7 +34,7 @@ pub struct Run {
 }
 
 /// Who has a run of characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// Both.

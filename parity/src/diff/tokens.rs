@@ -1,5 +1,6 @@
 //! Token lists: lengths, the first mismatch, the edit distance and its alignment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Measures, Metric, Value, measures};
@@ -8,7 +9,7 @@ use crate::metric::{Measures, Metric, Value, measures};
 const ALIGNED_CELLS: usize = 100_000_000;
 
 /// How two token lists differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenDiff {
     /// Tokens of the reference.
     pub reference_len: usize,
@@ -23,7 +24,7 @@ pub struct TokenDiff {
 }
 
 /// Where two token lists part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mismatch {
     /// The position, counted from 0.
     pub position: usize,
@@ -41,7 +42,7 @@ pub struct Mismatch {
 
 /// How a sampled token was drawn, and how little would have made it another one. Leads and gaps
 /// are differences of logits, but for `size_gap`, which is of probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Draw {
     /// The token drawn from the nucleus.
     pub from_nucleus: i64,
@@ -85,7 +86,7 @@ impl Draw {
 }
 
 /// Whose logits they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whose {
     /// The reference's.
@@ -96,7 +97,7 @@ pub enum Whose {
 }
 
 /// How likely two tokens were of which one was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     /// Whose logits say so.
     #[serde(default)]
@@ -110,7 +111,7 @@ pub struct Choice {
 }
 
 /// A run of an alignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// What happens to these tokens.
     pub edit: Edit,
@@ -119,7 +120,7 @@ pub struct Step {
 }
 
 /// What turns the reference into the candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
     /// Both have the token.

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Detail;
@@ -6,7 +7,9 @@ use crate::metric::{Measures, Metric, Value};
 use crate::stage::{Feed, Key, Stage};
 
 /// What became of a comparison. Only [`Verdict::Pass`] is green.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Within every limit.
@@ -57,7 +60,7 @@ impl Verdict {
 }
 
 /// Where an error came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The stage fails on the golden's inputs, or fails first.
@@ -67,7 +70,7 @@ pub enum Origin {
 }
 
 /// Everything about one case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseOutcome {
     /// The case's name.
     pub name: String,
@@ -86,7 +89,7 @@ pub struct CaseOutcome {
 }
 
 /// One stage of a case under both feeds. None where a feed does not have the stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageOutcome {
     /// The stage.
     pub stage: Stage,
@@ -114,7 +117,7 @@ impl StageOutcome {
 }
 
 /// One stage of a case under one feed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cell {
     /// The worst of its values.
     pub verdict: Verdict,
@@ -127,7 +130,7 @@ pub struct Cell {
 }
 
 /// One tensor, text, token list or sound.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueOutcome {
     /// Which one.
     pub key: Key,
@@ -144,7 +147,7 @@ pub struct ValueOutcome {
 }
 
 /// A measure held against its limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// The metric.
     pub metric: Metric,

@@ -28,6 +28,14 @@ pub enum Error {
         /// What gave it away.
         reason: String,
     },
+    /// The recording is of other inputs than those that are there now.
+    #[error("{}: stale: {reason}; record again", path.display())]
+    Stale {
+        /// What has changed since.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
     /// The recording has no such case.
     #[error("{}: the recording has no case \"{case}\"", dir.display())]
     NoSuchCase {
@@ -62,13 +70,13 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`] about `path`, for `map_err`.
-    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
     }
 
     /// An [`Error::Damaged`] about `path`.
-    pub(super) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             reason: reason.to_string(),

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, sha256};
+use super::{Error, seal};
 use crate::case::Case;
 use crate::stage::Feed;
 
@@ -80,7 +81,7 @@ pub struct Model {
 }
 
 /// A file's content, by hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileHash {
     /// SHA-256, lower-case hexadecimals.
@@ -107,8 +108,6 @@ pub fn timestamp() -> String {
 struct Versioned {
     format: u64,
 }
-
-const SEAL_DIGITS: usize = 64;
 
 impl Manifest {
     /// A manifest of this format, recorded now, cascaded, with nothing else known yet.
@@ -143,13 +142,7 @@ impl Manifest {
             });
         }
         let manifest: Self = serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
-        let zeros = "0".repeat(SEAL_DIGITS);
-        let unsealed = text.replacen(
-            &format!("\"{}\"", manifest.seal),
-            &format!("\"{zeros}\""),
-            1,
-        );
-        if manifest.seal.len() != SEAL_DIGITS || sha256(unsealed.as_bytes()) != manifest.seal {
+        if !seal::is_sealed(text, &manifest.seal) {
             return Err(Error::damaged(path, "its seal does not fit its content"));
         }
         if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
@@ -163,20 +156,14 @@ impl Manifest {
 
     /// The manifest as JSON, sealed.
     pub(super) fn sealed(&self) -> String {
-        let zeros = "0".repeat(SEAL_DIGITS);
         let manifest = Self {
-            seal: zeros.clone(),
+            seal: seal::unsealed(),
             ..self.clone()
         };
         // Serialising strings, maps with string keys and finite floats cannot fail; a seconds
         // entry that is not finite becomes null and is refused on reading.
         let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
-        let seal = sha256(text.as_bytes());
-        // The seal is the last field, so the last run of zeros is its place.
-        match text.rfind(&zeros) {
-            Some(at) => [&text[..at], &seal, &text[at + SEAL_DIGITS..]].concat(),
-            None => text,
-        }
+        seal::seal(&text)
     }
 }
 

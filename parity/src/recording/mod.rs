@@ -5,6 +5,8 @@ mod hash;
 mod manifest;
 mod reader;
 mod record;
+mod replace;
+mod seal;
 mod tensors;
 mod wav;
 mod writer;
@@ -17,4 +19,6 @@ pub use record::{
     CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, RecordedCase, Recording,
     SAMPLE_RATE, Segment, TextRecord,
 };
+pub(crate) use replace::Replacement;
+pub(crate) use seal::{is_sealed, seal, unsealed};
 pub use writer::Writer;

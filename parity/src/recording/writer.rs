@@ -1,38 +1,29 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::manifest::CaseFiles;
 use super::record::{CaseRecord, Noise};
+use super::replace::Replacement;
 use super::{Error, MANIFEST, Manifest, sha256, tensors, wav};
 
 /// Writes a recording one case at a time. Nothing is seen under its name before
 /// [`Writer::finish`]: a run that breaks leaves the old recording whole.
 #[derive(Debug)]
 pub struct Writer {
-    dir: PathBuf,
     manifest: Manifest,
-    temporary: TempDir,
+    folder: Replacement,
 }
 
 impl Writer {
     /// Begins a recording that will lie in `dir`. `manifest` needs neither cases nor a seal.
     pub fn create(dir: impl AsRef<Path>, manifest: Manifest) -> Result<Self, Error> {
-        // An absolute path has a parent and a name, even where `dir` is "." or ends in "..".
-        let dir = std::path::absolute(dir.as_ref()).map_err(Error::io(dir.as_ref()))?;
-        let dir = dir.canonicalize().unwrap_or(dir);
-        refuse_foreign(&dir)?;
-        let parent = dir.parent().unwrap_or(&dir);
-        std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let temporary = sibling(&dir)?;
         Ok(Self {
-            dir,
             manifest: Manifest {
                 cases: Default::default(),
                 ..manifest
             },
-            temporary,
+            folder: Replacement::begin(dir.as_ref())?,
         })
     }
 
@@ -67,7 +58,7 @@ impl Writer {
         if !record.noise.is_empty() {
             contents.push(("noise.json", json(&record.noise).map_err(invalid)?));
         }
-        let folder = self.temporary.path().join(name);
+        let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder).map_err(Error::io(&folder))?;
         let mut files = CaseFiles::default();
         for (file, bytes) in contents {
@@ -86,52 +77,9 @@ impl Writer {
 
     /// Puts the recording in its place, and takes away the one that was there.
     pub fn finish(self) -> Result<(), Error> {
-        let path = self.temporary.path().join(MANIFEST);
+        let path = self.folder.path().join(MANIFEST);
         std::fs::write(&path, self.manifest.sealed()).map_err(Error::io(&path))?;
-        refuse_foreign(&self.dir)?;
-        let retired = if self.dir.exists() {
-            let retired = sibling(&self.dir)?;
-            let old = retired.path().join("old");
-            std::fs::rename(&self.dir, &old).map_err(Error::io(&self.dir))?;
-            Some((retired, old))
-        } else {
-            None
-        };
-        if let Err(e) = std::fs::rename(self.temporary.path(), &self.dir) {
-            if let Some((_, old)) = &retired {
-                std::fs::rename(old, &self.dir).map_err(Error::io(&self.dir))?;
-            }
-            return Err(Error::io(&self.dir)(e));
-        }
-        // It bears its own name now and must outlive the guard.
-        let _renamed = self.temporary.keep();
-        Ok(())
-    }
-}
-
-/// A fresh folder beside `dir`, on the same file system, so that it can be renamed to it.
-fn sibling(dir: &Path) -> Result<TempDir, Error> {
-    let name = dir
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let parent = dir.parent().unwrap_or(dir);
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
-    builder.tempdir_in(parent).map_err(Error::io(parent))
-}
-
-/// Refuses a folder that holds something else than a recording.
-fn refuse_foreign(dir: &Path) -> Result<(), Error> {
-    match std::fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
-        Ok(true) if !dir.join(MANIFEST).is_file() => Err(Error::NotARecording {
-            dir: dir.to_owned(),
-        }),
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(dir)(e)),
-        _ => Ok(()),
+        self.folder.finish()
     }
 }
 

@@ -6,6 +6,11 @@ use crate::diff::spectrum::resample;
 use crate::recording::SAMPLE_RATE;
 use crate::wav::Wav;
 
+/// Version of what `parity compare --json` prints.
+const COMPARISON_VERSION: u32 = 2;
+/// Of longer sounds the stretch that differs most is kept.
+const SOUND_SECONDS: f64 = 60.0;
+
 /// Two sound files beside each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -24,7 +29,7 @@ pub struct Comparison {
     /// The measures' definitions.
     pub metrics: Vec<MetricInfo>,
     /// The sounds, to listen to.
-    pub sounds: Vec<Sound>,
+    pub sound: Option<Sound>,
 }
 
 /// One of two files.
@@ -66,18 +71,14 @@ impl Comparison {
             notes.push("the lengths differ: what one side lacks counts as silence".into());
         }
         let diff = audio::diff(&r.samples, samples, rate);
-        let sounds = [("reference", &r.samples[..]), ("candidate", samples)];
         Self {
-            version: 1,
+            version: COMPARISON_VERSION,
             reference: Side::of(reference),
             candidate: Side::of(candidate),
             rate,
             notes,
             metrics: diff.measures.keys().map(|&m| MetricInfo::of(m)).collect(),
-            sounds: sounds
-                .iter()
-                .filter_map(|(l, s)| Sound::new(l, s, rate))
-                .collect(),
+            sound: Sound::new(&r.samples, samples, rate, SOUND_SECONDS),
             diff,
         }
     }

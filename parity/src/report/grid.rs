@@ -1,5 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Value;
@@ -8,7 +9,7 @@ use crate::metric::Value;
 const COLUMNS: usize = 1500;
 
 /// A table of values to look at, in 256 steps, the first row at the bottom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Grid {
     /// Columns: time.
     pub width: usize,

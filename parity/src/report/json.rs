@@ -1,21 +1,24 @@
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
 use super::lengths::LengthParity;
+use super::trend::Trend;
 use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
 use crate::recording::{FileHash, Manifest};
-use crate::stage::{Feed, Kind, Stage};
+use crate::stage::{Feed, Key, Kind, Stage};
+use crate::text_corpus;
 
 /// Version of `report.json`.
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The HTML, the table and the JUnit file are made from it alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Version of this form.
     pub version: u32,
@@ -33,6 +36,10 @@ pub struct Report {
     pub golden: Party,
     /// The candidate's recordings: isolated, cascaded.
     pub candidates: Vec<Party>,
+    /// Which part of the cases this is, where they were spread over several runs.
+    pub shard: Option<Shard>,
+    /// What became better or worse since an earlier report, where one was given.
+    pub trend: Option<Trend>,
     /// What the run says nothing about.
     pub not_covered: Vec<String>,
     /// The metrics used, with their definitions.
@@ -47,22 +54,38 @@ pub struct Report {
     /// What was found inside the networks, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deep: Option<DeepReport>,
+    /// The text frontend over the recorded texts, where that was run.
+    #[serde(default)]
+    pub text_corpus: Option<text_corpus::Summary>,
 }
 
 impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
+        let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
         match (self.summary.exit(), &self.deep) {
+            (Exit::Parity, _) if !texts_agree => Exit::Failed,
             (Exit::Parity, Some(deep)) => deep.exit(),
             (exit, _) => exit,
         }
     }
 
-    /// The same report with what was found inside the networks.
+    /// The same report with what was found inside the networks, which may change the verdict.
     pub fn with_deep(mut self, deep: DeepReport) -> Self {
         self.deep = Some(deep);
-        self.exit = self.status().code();
-        self.verdict = self.status().meaning().into();
+        self.judged_again()
+    }
+
+    /// The same report with what the recorded texts say, which may change the verdict.
+    pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
+        self.text_corpus = Some(summary);
+        self.judged_again()
+    }
+
+    fn judged_again(mut self) -> Self {
+        let exit = self.status();
+        self.verdict = exit.meaning().into();
+        self.exit = exit.code();
         self
     }
 
@@ -73,7 +96,7 @@ impl Report {
 }
 
 /// One recording of a comparison: who, with what, where, when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Party {
     /// Where its stages got their inputs.
     pub feed: Feed,
@@ -123,7 +146,7 @@ impl Party {
 }
 
 /// A metric's definition.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricInfo {
     /// The metric.
     pub metric: Metric,
@@ -161,7 +184,7 @@ impl MetricInfo {
 }
 
 /// What a stage is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageInfo {
     /// The stage.
     pub stage: Stage,
@@ -185,32 +208,72 @@ impl StageInfo {
     }
 }
 
+/// One of several runs over which the cases were spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which one, counted from 1.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Shard {
+    /// Whether the case at `position`, counted from 0 over all cases, belongs to it.
+    pub fn has(self, position: usize) -> bool {
+        position % self.of.max(1) + 1 == self.index
+    }
+}
+
 /// One case: the outcome, and what there is to see and hear.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseReport {
     /// The verdicts.
     pub outcome: CaseOutcome,
     /// The command that runs this case alone.
     pub reproduce: String,
-    /// The sounds.
-    pub sounds: Vec<Sound>,
+    /// The sound of both sides.
+    pub sound: Option<Sound>,
+    /// The sampled tokens, one entry for each segment, and every other list that differs.
+    pub tokens: Vec<TokenLists>,
     /// The mels, one picture for each segment.
     pub mels: Vec<MelPicture>,
+    /// The fundamental frequencies, one entry for each segment.
+    pub f0: Vec<Contour>,
 }
 
-/// A sound to listen to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The sound of both sides, or the stretch of it in which they differ most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sound {
-    /// Whose it is.
-    pub label: String,
-    /// Its length.
-    pub seconds: f64,
-    /// A wav file, 16 bit, base64.
-    pub wav: String,
+    /// Samples per second.
+    pub rate: u32,
+    /// Samples of the reference's whole sound.
+    pub reference_samples: usize,
+    /// Samples of the candidate's whole sound; 0 where there is none.
+    pub candidate_samples: usize,
+    /// The first sample of the stretch.
+    pub start: usize,
+    /// Samples of the stretch. What one side lacks is silence.
+    pub samples: usize,
+    /// A FLAC file of two channels of 16 bit, base64: left the reference, right the candidate.
+    /// Silence follows the stretch, up to a whole block.
+    pub flac: String,
+}
+
+/// A token list of both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenLists {
+    /// Which one.
+    pub key: Key,
+    /// Which recording of the candidate it is.
+    pub feed: Feed,
+    /// The reference's.
+    pub reference: Vec<i64>,
+    /// The candidate's.
+    pub candidate: Vec<i64>,
 }
 
 /// The mel of a segment on both sides.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MelPicture {
     /// The segment, counted from 0.
     pub segment: usize,
@@ -222,4 +285,21 @@ pub struct MelPicture {
     pub candidate: Grid,
     /// The candidate's less the reference's, where both have the same shape.
     pub difference: Option<Grid>,
+}
+
+/// The fundamental frequency of a segment on both sides, in Hz to a hundredth, 0 where unvoiced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Contour {
+    /// The segment, counted from 0.
+    pub segment: usize,
+    /// Which recording of the candidate it is.
+    pub feed: Feed,
+    /// The reference's, frame by frame.
+    #[serde(with = "crate::number::list")]
+    #[schemars(with = "Vec<Value>")]
+    pub reference: Vec<f32>,
+    /// The candidate's, frame by frame.
+    #[serde(with = "crate::number::list")]
+    #[schemars(with = "Vec<Value>")]
+    pub candidate: Vec<f32>,
 }

@@ -1,4 +1,5 @@
 use native::llm::LmPrompt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
@@ -9,7 +10,7 @@ use crate::stage::{Feed, Key, Stage};
 
 /// How long both sides speak, segment by segment: a language model that runs on, or breaks off,
 /// shows here before anything else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LengthParity {
     /// Every segment whose tokens were sampled on both sides.
     pub segments: Vec<SegmentLengths>,
@@ -20,7 +21,7 @@ pub struct LengthParity {
 }
 
 /// The lengths of one segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SegmentLengths {
     /// The case.
     pub case: String,
@@ -52,7 +53,7 @@ pub struct SegmentLengths {
 }
 
 /// How many tokens one side sampled for a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Length {
     /// As sampled.
     pub raw: usize,

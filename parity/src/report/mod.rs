@@ -1,5 +1,6 @@
 //! Reports: `report.json`, and everything that is made from it alone.
 
+mod annotations;
 mod build;
 mod compare;
 mod compare_html;
@@ -12,11 +13,16 @@ mod html;
 mod json;
 mod junit;
 mod lengths;
+mod merge;
+mod plot;
+mod schema;
 mod sound;
 mod terminal;
+mod trend;
 mod view;
 mod write;
 
+pub use annotations::{annotations, step_summary};
 pub use build::report_from;
 pub use compare::{Comparison, Side};
 pub use compare_html::{comparison_html, folders_html};
@@ -27,9 +33,13 @@ pub use format::{number, unit};
 pub use grid::Grid;
 pub use html::html;
 pub use json::{
-    CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
+    CaseReport, Contour, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Shard, Sound,
+    StageInfo, TokenLists,
 };
 pub use junit::junit;
 pub use lengths::{Length, LengthParity, SegmentLengths};
-pub use terminal::{comparison_table, table};
+pub use merge::{MergeError, merge};
+pub use schema::schema;
+pub use terminal::{Detail, comparison_table, table};
+pub use trend::{Change, Course, Moved, Trend};
 pub use write::{ReadError, WriteError, read, write};

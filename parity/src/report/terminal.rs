@@ -4,9 +4,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::compare::Comparison;
 use super::format::{number, unit};
-use super::json::{Party, Report};
+use super::json::{CaseReport, Party, Report};
 use super::junit::explain;
 use super::lengths::LengthParity;
+use super::trend::{Course, Trend};
 use crate::judge::{Cell, Check, StageOutcome, Verdict};
 use crate::stage::{Feed, Stage};
 
@@ -15,9 +16,28 @@ const WIDTH: usize = 80;
 /// Failures that are spelt out; the report has the rest.
 const SHOWN: usize = 8;
 
+/// How much of a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The verdict, and what failed.
+    Quiet,
+    /// A line for each stage, and the first few failures.
+    #[default]
+    Normal,
+    /// Every case's stages, and every failure.
+    Verbose,
+}
+
 /// The report as a table of 80 columns, with colours for a terminal that has them.
-pub fn table(report: &Report) -> String {
+pub fn table(report: &Report, detail: Detail) -> String {
     let mut out = String::new();
+    if detail == Detail::Quiet {
+        if !report.is_parity() {
+            failures(&mut out, report, SHOWN);
+        }
+        verdict_line(&mut out, report);
+        return out.trim_start_matches('\n').to_owned();
+    }
     line(&mut out, &format!("golden     {}", party(&report.golden)));
     for candidate in &report.candidates {
         line(
@@ -38,13 +58,76 @@ pub fn table(report: &Report) -> String {
     if let Some(lengths) = &report.length_parity {
         lengths_line(&mut out, lengths);
     }
-    failures(&mut out, report);
+    if let Some(texts) = &report.text_corpus {
+        line(&mut out, &texts.to_string());
+    }
+    if detail == Detail::Verbose {
+        report.cases.iter().for_each(|c| case_rows(&mut out, c));
+    }
+    let shown = if detail == Detail::Verbose {
+        usize::MAX
+    } else {
+        SHOWN
+    };
+    failures(&mut out, report, shown);
+    if let Some(trend) = &report.trend {
+        changes(&mut out, trend, shown);
+    }
     if !report.not_covered.is_empty() {
         out.push_str("\nnot covered\n");
         report.not_covered.iter().for_each(|n| item(&mut out, n));
     }
     verdict_line(&mut out, report);
     out
+}
+
+/// Every stage of a case.
+fn case_rows(out: &mut String, case: &CaseReport) {
+    out.push('\n');
+    styled(out, Style::new().bold(), &case.outcome.name);
+    out.push('\n');
+    for stage in &case.outcome.stages {
+        row(out, stage.stage, &|feed| {
+            stage.cell(feed).into_iter().collect()
+        });
+    }
+}
+
+/// What became worse or better since an earlier report.
+fn changes(out: &mut String, trend: &Trend, shown: usize) {
+    let (worse, better) = (trend.count(Course::Worse), trend.count(Course::Better));
+    let since = &trend.baseline_made_at;
+    let unchanged = trend.unchanged;
+    let _ = writeln!(
+        out,
+        "\nsince {since}: {worse} worse, {better} better, {unchanged} as before"
+    );
+    for change in trend.changes.iter().take(shown) {
+        let course = match change.course {
+            Course::Worse => "worse ",
+            Course::Better => "better",
+            Course::New => "new   ",
+            Course::Gone => "gone  ",
+        };
+        let stage = change
+            .stage
+            .map_or_else(String::new, |(s, f)| format!(", {s} {}", f.name()));
+        let what = match (&change.measure, change.from, change.to) {
+            (Some(m), ..) => {
+                let label = m.metric.definition().label;
+                format!(": {label} {} → {}", number(m.before.0), number(m.after.0))
+            }
+            (None, Some(from), Some(to)) => format!(": {} → {}", from.name(), to.name()),
+            _ => String::new(),
+        };
+        item(out, &format!("{course} {}{stage}{what}", change.case));
+    }
+    if trend.changes.len() > shown {
+        item(
+            out,
+            &format!("and {} more: see index.html", trend.changes.len() - shown),
+        );
+    }
 }
 
 fn party(party: &Party) -> String {
@@ -66,16 +149,18 @@ fn party(party: &Party) -> String {
 }
 
 fn stage_row(out: &mut String, report: &Report, stage: Stage) {
-    let rows = || {
-        report
-            .cases
-            .iter()
-            .flat_map(|c| &c.outcome.stages)
-            .filter(|s| s.stage == stage)
-    };
+    let outcomes = report.cases.iter().flat_map(|c| &c.outcome.stages);
+    let rows: Vec<&StageOutcome> = outcomes.filter(|s| s.stage == stage).collect();
+    row(out, stage, &|feed| {
+        rows.iter().filter_map(|s| s.cell(feed)).collect()
+    });
+}
+
+/// A stage: how many of its cells pass under each feed, and the check that is closest to failing.
+fn row<'a>(out: &mut String, stage: Stage, cells: &dyn Fn(Feed) -> Vec<&'a Cell>) {
     let _ = write!(out, "{:<24} ", stage.to_string());
     for feed in Feed::ALL {
-        let cells: Vec<&Cell> = rows().filter_map(|s| s.cell(feed)).collect();
+        let cells = cells(feed);
         if cells.is_empty() {
             let _ = write!(out, "{:<11} ", "-");
             continue;
@@ -86,10 +171,8 @@ fn stage_row(out: &mut String, report: &Report, stage: Stage) {
         styled(out, style(verdict), &format!("{text:<11}"));
         out.push(' ');
     }
-    let checks = rows()
-        .flat_map(StageOutcome::cells)
-        .flat_map(|(_, c)| &c.values)
-        .flat_map(|v| &v.checks);
+    let cells = Feed::ALL.into_iter().flat_map(cells);
+    let checks = cells.flat_map(|c| &c.values).flat_map(|v| &v.checks);
     out.push_str(&tightest(checks).map(tight).unwrap_or_default());
     trim(out);
     out.push('\n');
@@ -127,10 +210,7 @@ fn shout(verdict: Verdict) -> String {
 /// The check that is closest to its limit: a failed one before any that holds, and one with a
 /// margin before those that are exact and either hold or do not.
 fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
-    let order = |c: &Check| {
-        let exact = c.at_most.is_some_and(|l| l.0 == 0.0);
-        (c.passed, c.by_floor, exact, margin(c))
-    };
+    let order = |c: &Check| (c.passed, c.by_floor, is_exact(c), margin(c));
     checks.filter(|c| c.value.is_some()).min_by(|a, b| {
         let (a, b) = (order(a), order(b));
         (a.0, a.1, a.2)
@@ -139,8 +219,13 @@ fn tightest<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
     })
 }
 
+/// Whether a check holds or does not, without a margin.
+pub(super) fn is_exact(check: &Check) -> bool {
+    check.at_most.is_some_and(|l| l.0 == 0.0)
+}
+
 /// The share of a limit that is left, so that limits of different units can be ordered.
-fn margin(check: &Check) -> f64 {
+pub(super) fn margin(check: &Check) -> f64 {
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let margins = [
         check.at_most.map(|l| (l.0 - value) / l.0.abs()),
@@ -155,7 +240,7 @@ fn margin(check: &Check) -> f64 {
 }
 
 /// `SNR 71.2 of 60 dB`, cut to the width that is left.
-fn tight(check: &Check) -> String {
+pub(super) fn tight(check: &Check) -> String {
     let limit = check.at_most.or(check.at_least).map_or(f64::NAN, |l| l.0);
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let definition = check.metric.definition();
@@ -173,7 +258,7 @@ fn tight(check: &Check) -> String {
     text.chars().take(WIDTH - 49).collect()
 }
 
-fn failures(out: &mut String, report: &Report) {
+fn failures(out: &mut String, report: &Report, shown: usize) {
     let mut failed = Vec::new();
     for case in &report.cases {
         if let Some(stage) = case.outcome.first_introduced {
@@ -210,13 +295,13 @@ fn failures(out: &mut String, report: &Report) {
         return;
     }
     out.push_str("\nnot in parity\n");
-    for (verdict, text) in failed.iter().take(SHOWN) {
+    for (verdict, text) in failed.iter().take(shown) {
         item(out, &format!("{}  {text}", verdict.name()));
     }
-    if failed.len() > SHOWN {
+    if failed.len() > shown {
         item(
             out,
-            &format!("and {} more: see index.html", failed.len() - SHOWN),
+            &format!("and {} more: see index.html", failed.len() - shown),
         );
     }
 }

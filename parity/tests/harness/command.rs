@@ -172,13 +172,22 @@ fn unreadable_input_and_wrong_usage_exit_with_1() {
         1,
         &["report version 9"],
     );
+    for (damaged, words) in [
+        ("{\"version\": 2, \"cases\"", "report.json: EOF"),
+        ("{\"version\": 2}", "report.json: missing field"),
+        ("not json", "report.json: expected"),
+    ] {
+        std::fs::write(folder.path("report.json"), damaged).unwrap();
+        assert_exit(&folder.parity(&["render", "report.json"]), 1, &[words]);
+        assert_exit(&folder.parity(&["merge", "report.json"]), 1, &[words]);
+    }
 }
 
 #[test]
 fn help_teaches_with_an_example_and_exits_with_0() {
     let folder = Folder::new();
     assert_exit(&folder.parity(&["--help"]), 0, &["Exit status: 0 parity"]);
-    for command in ["compare", "diff", "judge", "render", "selftest"] {
+    for command in ["compare", "diff", "judge", "merge", "render", "selftest"] {
         let output = Command::new(env!("CARGO_BIN_EXE_parity"))
             .args([command, "--help"])
             .output();
@@ -260,7 +269,7 @@ fn compare_measures_two_files_and_writes_a_page() {
         ],
     );
     let page = std::fs::read_to_string(folder.path("c.html")).unwrap();
-    assert!(page.contains("data:audio/wav;base64,") && page.contains("SI-SDR"));
+    assert!(page.contains("data-flac=\"ZkxhQ") && page.contains("SI-SDR"));
     let same = [
         "compare",
         "golden/first/audio.wav",

@@ -1,5 +1,10 @@
 //! The harness from outside: recordings on disk, verdicts, reports and the command.
 
+mod annotations;
+#[cfg(unix)]
+mod browser;
+#[cfg(unix)]
+mod chromium;
 mod command;
 mod comparing;
 mod judging;
@@ -8,3 +13,5 @@ mod planted_faults;
 mod public_figures;
 mod recording_on_disk;
 mod reporting;
+mod shards_and_trends;
+mod style;

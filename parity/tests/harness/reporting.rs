@@ -4,12 +4,12 @@ use std::path::Path;
 
 use parity::judge::{Tolerances, Trial};
 use parity::recording::Recording;
-use parity::report::{Report, html, junit, report_from, table};
+use parity::report::{Detail, Report, html, junit, report_from, table};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
 
-fn report(change: impl FnOnce(&mut Recording)) -> Report {
+pub fn report(change: impl FnOnce(&mut Recording)) -> Report {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let tolerances = Tolerances::load(root.join("golden/tolerances.toml")).unwrap();
     let golden = made_up::golden();
@@ -24,10 +24,10 @@ fn report(change: impl FnOnce(&mut Recording)) -> Report {
         expected: None,
         tolerances: &tolerances,
     };
-    report_from(&trial, |case| format!("parity report --case {case}")).unwrap()
+    report_from(&trial, None, |case| format!("parity report --case {case}")).unwrap()
 }
 
-fn with_faults() -> Report {
+pub fn with_faults() -> Report {
     report(|isolated| {
         let case = isolated.cases.get_mut("second").unwrap();
         case.text.segments[1].text = "<script>alert('&')</script>\u{7}".into();
@@ -54,7 +54,12 @@ fn the_report_survives_json_and_everything_is_made_from_it_alone() {
 #[test]
 fn the_page_escapes_what_it_shows_and_fetches_nothing() {
     let page = html(&with_faults()).unwrap();
-    assert!(!page.contains("<script"), "markup of a text went through");
+    let scripts = html(&report(|_| ())).unwrap().matches("<script").count();
+    assert_eq!(
+        page.matches("<script").count(),
+        scripts,
+        "markup of a text went through"
+    );
     assert!(page.contains("&lt;"));
     for word in ["http://", "https://", "src=\"/", "@import", "url("] {
         assert!(!page.contains(word), "{word}");
@@ -71,7 +76,7 @@ fn the_page_shows_the_verdict_the_stage_at_fault_and_the_way_to_reproduce_it() {
         "the candidate lacks it",
         "parity report --case second",
         "data:image/png;base64,",
-        "data:audio/wav;base64,",
+        "data-flac=\"ZkxhQ",
         "ace7c47f41bb",
     ] {
         assert!(page.contains(text), "{text}");
@@ -81,7 +86,7 @@ fn the_page_shows_the_verdict_the_stage_at_fault_and_the_way_to_reproduce_it() {
 #[test]
 fn the_table_fits_80_columns_and_names_what_failed() {
     for report in [with_faults(), report(|_| ())] {
-        let table = anstream::adapter::strip_str(&table(&report)).to_string();
+        let table = anstream::adapter::strip_str(&table(&report, Detail::Normal)).to_string();
         for line in table.lines() {
             assert!(line.chars().count() <= 80, "{line}");
             assert_eq!(line.trim_end(), line);
@@ -119,9 +124,13 @@ fn junit_has_a_test_for_each_stage_and_holds_no_control_character() {
 #[test]
 fn a_tampered_report_puts_no_markup_into_the_page() {
     let mut report = with_faults();
-    report.cases[0].sounds[0].wav = "\"><script>".into();
-    report.cases[0].mels[0].reference.steps = "\"><script>".into();
-    assert!(!html(&report).unwrap().contains("<script"));
+    report.cases[0].sound.as_mut().unwrap().flac = "\"><script>alert(1)".into();
+    report.cases[0].mels[0].reference.steps = "\"><script>alert(1)".into();
+    report.cases[0].reproduce = "</code><script>alert(1)</script>".into();
+    report.cases[0].outcome.name = "\"><script>alert(1)".into();
+    report.golden.engine = "</style><script>alert(1)".into();
+    report.candidates[0].engine = "</script><script>alert(1)".into();
+    assert!(!html(&report).unwrap().contains("<script>alert"));
 }
 
 #[test]
@@ -140,4 +149,136 @@ fn what_was_not_compared_is_listed() {
         listed[0].starts_with("case first, the candidate lacks the case: "),
         "{listed:?}"
     );
+}
+
+/// The schema as it stands in the repository.
+fn schema() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_schema_in_the_repository_is_that_of_the_code() {
+    assert!(
+        schema() == parity::report::schema(),
+        "run `parity render --schema > parity/docs/report.schema.json`"
+    );
+}
+
+#[test]
+fn reports_fit_the_schema_and_what_is_no_report_does_not() {
+    let schema = serde_json::from_str(&schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors = |json: &serde_json::Value| -> Vec<String> {
+        let errors = validator.iter_errors(json);
+        errors
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect()
+    };
+    let mut reports = vec![report(|_| ()), with_faults(), with_nan()];
+    let trend = parity::report::Trend::of(&reports[0], &reports[1]);
+    reports[1].trend = Some(trend);
+    reports[1].shard = Some(parity::report::Shard { index: 1, of: 2 });
+    for report in &reports {
+        assert_eq!(
+            errors(&serde_json::to_value(report).unwrap()),
+            Vec::<String>::new()
+        );
+    }
+    let good = serde_json::to_value(&reports[1]).unwrap();
+    let broken: [fn(&mut serde_json::Value); 4] = [
+        |r| r["version"] = 1.into(),
+        |r| r["cases"][0]["outcome"]["verdict"] = "green".into(),
+        |r| r["stages"][0]["stage"] = "flow.step.11".into(),
+        |r| drop(r.as_object_mut().unwrap().remove("golden")),
+    ];
+    for change in broken {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert_ne!(errors(&bad), Vec::<String>::new());
+    }
+}
+
+/// A report of a candidate whose tensors and logits are not finite.
+fn with_nan() -> Report {
+    report(|isolated| {
+        for key in [
+            Key::segment(Stage::FlowMel, 0),
+            Key::segment(Stage::LlmLogits, 0),
+        ] {
+            let array = isolated
+                .cases
+                .get_mut("first")
+                .unwrap()
+                .tensors
+                .get_mut(&key)
+                .unwrap();
+            let mut values = array.as_f32().unwrap().to_vec();
+            values[5] = f32::NAN;
+            *array = parity::array::Array::f32(array.shape().to_vec(), values).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_report_of_values_that_are_not_finite_can_be_read_again() {
+    let report = with_nan();
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(json.contains("\"NaN\"") && !json.contains("null,null"));
+    let read: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(html(&read).unwrap(), html(&report).unwrap());
+}
+
+#[test]
+fn quiet_is_short_and_verbose_has_every_case() {
+    let report = with_faults();
+    let plain = |detail| anstream::adapter::strip_str(&table(&report, detail)).to_string();
+    let (quiet, normal, verbose) = (
+        plain(Detail::Quiet),
+        plain(Detail::Normal),
+        plain(Detail::Verbose),
+    );
+    assert!(
+        quiet.contains("PARITY FAILED") && quiet.contains("second: text.normalized introduced")
+    );
+    assert!(!quiet.contains("prompt.mel"));
+    assert!(quiet.len() < normal.len() && normal.len() < verbose.len());
+    assert!(verbose.contains("\nfirst\n") && verbose.contains("\nsecond\n"));
+    let passes = table(&self::report(|_| ()), Detail::Quiet);
+    assert_eq!(
+        anstream::adapter::strip_str(&passes)
+            .to_string()
+            .lines()
+            .count(),
+        1
+    );
+    for line in [quiet, verbose].iter().flat_map(|t| t.lines()) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn recorded_texts_that_differ_fail_a_run_that_is_else_in_parity() {
+    let agreeing = parity::text_corpus::Summary {
+        lines: 10,
+        compared: 9,
+        agreed: 9,
+        ..Default::default()
+    };
+    let differing = parity::text_corpus::Summary {
+        agreed: 8,
+        differing: 1,
+        ..agreeing.clone()
+    };
+    let with = |texts| report(|_| ()).with_text_corpus(texts);
+    assert_eq!(with(agreeing.clone()).status(), report(|_| ()).status());
+    assert!(
+        table(&with(agreeing), Detail::Normal)
+            .contains("9/9 pass, and 1 that the reference fails on")
+    );
+    let failed = with(differing);
+    assert_eq!((failed.exit, &*failed.verdict), (2, "parity failed"));
+    assert!(table(&failed, Detail::Normal).contains("8/9 FAIL"));
+    // Nothing compared is not agreement.
+    assert_eq!(with(Default::default()).exit, 2);
 }

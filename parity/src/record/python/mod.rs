@@ -8,8 +8,10 @@ mod engine;
 mod error;
 mod interpreter;
 mod sampler;
+mod text;
 
 pub use convert::{LogitRows, logit_rows};
 pub use engine::{Options, Progress, PythonEngine};
 pub use error::Error;
 pub use sampler::draws;
+pub use text::{PythonText, TextOptions};

@@ -1,0 +1,32 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use parity::exit::Exit;
+use parity::report::{merge, read};
+
+use super::shared::OutputArgs;
+
+/// Join the reports of shards into one.
+///
+/// Each was made with `parity report --shard I/N`, from the same golden, with the same engine and
+/// settings. A shard whose report is missing is listed as not covered.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    parity report --shard 1/2 --out out/1; parity report --shard 2/2 --out out/2\n  \
+    parity merge out/1/report.json out/2/report.json --out out/report")]
+pub struct MergeArgs {
+    /// The report.json of every shard
+    #[arg(required = true)]
+    reports: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs `parity merge`.
+pub fn run(args: &MergeArgs) -> anyhow::Result<Exit> {
+    let earlier = args.output.earlier()?;
+    let reports = args.reports.iter().map(|path| read(path));
+    let mut report = merge(reports.collect::<Result<_, _>>()?)?;
+    args.output.publish(&mut report, earlier.as_ref())?;
+    Ok(report.status())
+}

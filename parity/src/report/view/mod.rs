@@ -1,0 +1,16 @@
+//! What the HTML templates are given: strings that are ready to be shown.
+
+mod case;
+mod curves;
+mod evidence;
+mod glossary;
+mod mark;
+mod matrix;
+mod overview;
+mod stages;
+
+pub(super) use case::case;
+pub(super) use evidence::{levels, player};
+pub(super) use glossary::{Glossary, definition};
+pub(super) use matrix::matrix;
+pub(super) use overview::overview;

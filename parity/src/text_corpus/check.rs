@@ -1,0 +1,191 @@
+use std::collections::BTreeMap;
+use std::num::NonZero;
+
+use native::Error;
+use native::text::TextFrontend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::corpus::{Line, Part};
+use super::{Agreement, Corpus, Disagreement, NativeFrontends, Setting, compare};
+
+/// Disagreements that a summary spells out.
+const EXAMPLES: usize = 10;
+/// Characters of a text that a list shows.
+const SHOWN: usize = 80;
+
+/// How the native frontend stands to the recorded answers of the reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Lines recorded: those compared and those on which the reference raised an exception.
+    pub lines: usize,
+    /// Lines that the reference answered.
+    pub compared: usize,
+    /// Those of them with the same normalised text, segments and ids.
+    pub agreed: usize,
+    /// Lines that differ; one that the reference fails on counts if the native frontend gives
+    /// another reason or none.
+    pub differing: usize,
+    /// The first of these.
+    pub examples: Vec<Example>,
+    /// Lines on which the reference raised an exception, by its name.
+    pub reference_failures: BTreeMap<String, usize>,
+    /// All of them.
+    pub failures: Vec<Failure>,
+    /// The numbers by setting.
+    pub settings: Vec<SettingSummary>,
+}
+
+/// The numbers of one part of the corpus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingSummary {
+    /// The part.
+    pub name: String,
+    /// How the frontends were asked, in words.
+    pub setting: String,
+    /// Lines recorded.
+    pub lines: usize,
+    /// Lines that the reference answered.
+    pub compared: usize,
+    /// Those of them with the same answer.
+    pub agreed: usize,
+    /// Lines that differ.
+    pub differing: usize,
+}
+
+/// A line that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Example {
+    /// The part.
+    pub part: String,
+    /// Where the text stands, as `FILE:LINE`.
+    pub place: String,
+    /// The text's beginning.
+    pub text: String,
+    /// The first difference.
+    pub difference: Disagreement,
+}
+
+/// A line on which the reference raises an exception.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// The part.
+    pub part: String,
+    /// Where the text stands, as `FILE:LINE`.
+    pub place: String,
+    /// The text's beginning.
+    pub text: String,
+    /// The exception's name.
+    pub raised: String,
+    /// What the native frontend says of it.
+    pub warning: String,
+}
+
+impl Summary {
+    /// Whether lines were compared and none differs.
+    pub fn agrees(&self) -> bool {
+        self.compared > 0 && self.differing == 0
+    }
+
+    fn add(&mut self, part: &Part, agreements: Vec<Agreement>) {
+        let mut numbers = SettingSummary {
+            name: part.name.clone(),
+            setting: part.setting.to_string(),
+            lines: part.lines.len(),
+            compared: 0,
+            agreed: 0,
+            differing: 0,
+        };
+        for (line, agreement) in part.lines.iter().zip(agreements) {
+            let raised = match &line.outcome {
+                super::Outcome::Raised(kind) => Some(kind),
+                super::Outcome::Spoke(_) => None,
+            };
+            match raised {
+                Some(kind) => *self.reference_failures.entry(kind.clone()).or_default() += 1,
+                None => numbers.compared += 1,
+            }
+            let text = beginning(&line.text);
+            let (part, place) = (part.name.clone(), line.place.clone());
+            match agreement {
+                Agreement::Same => numbers.agreed += 1,
+                Agreement::BothFail { raised, warning } => self.failures.push(Failure {
+                    part,
+                    place,
+                    text,
+                    raised,
+                    warning,
+                }),
+                Agreement::Differs(difference) => {
+                    numbers.differing += 1;
+                    if self.examples.len() < EXAMPLES {
+                        self.examples.push(Example {
+                            part,
+                            place,
+                            text,
+                            difference,
+                        });
+                    }
+                }
+            }
+        }
+        self.lines += numbers.lines;
+        self.compared += numbers.compared;
+        self.agreed += numbers.agreed;
+        self.differing += numbers.differing;
+        self.settings.push(numbers);
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verdict = if self.agrees() { "pass" } else { "FAIL" };
+        let failed = self.lines - self.compared;
+        write!(
+            f,
+            "recorded texts           {}/{} {verdict}, and {failed} that the reference fails on",
+            self.agreed, self.compared
+        )
+    }
+}
+
+fn beginning(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut shown: String = chars.by_ref().take(SHOWN).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Holds the native frontends against every recorded line.
+pub fn check(corpus: &Corpus, frontends: &mut NativeFrontends<'_>) -> Result<Summary, Error> {
+    let mut summary = Summary::default();
+    for part in &corpus.parts {
+        let frontend = frontends.of(part.setting)?;
+        summary.add(part, agreements(frontend, part.setting, &part.lines));
+    }
+    Ok(summary)
+}
+
+/// Compares the lines on all processors.
+fn agreements(frontend: &TextFrontend, setting: Setting, lines: &[Line]) -> Vec<Agreement> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = lines.len().div_ceil(threads).max(1);
+    let one = |line: &Line| compare(frontend, setting, &line.text, &line.outcome);
+    let many = |lines: &[Line]| lines.iter().map(one).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let many = &many;
+        let running: Vec<_> = lines
+            .chunks(share)
+            .map(|lines| scope.spawn(move || many(lines)))
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|thread| match thread.join() {
+                Ok(agreements) => agreements,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}

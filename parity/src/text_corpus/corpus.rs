@@ -1,0 +1,169 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::plan::Plan;
+use super::{Answer, CorpusManifest, Outcome, PartInfo, RECORDED, Reference, Setting, TEXT_FORMAT};
+use crate::recording::{Error, MANIFEST, Replacement, sha256, timestamp};
+
+/// Texts with what the reference made of them.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    /// Who answered.
+    pub manifest: CorpusManifest,
+    /// Part by part.
+    pub parts: Vec<Part>,
+}
+
+/// Texts asked about in one setting.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// How the reference was asked.
+    pub setting: Setting,
+    /// Line by line.
+    pub lines: Vec<Line>,
+}
+
+/// A text with what the reference made of it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Where the text stands, as `FILE:LINE`.
+    pub place: String,
+    /// The text.
+    pub text: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Corpus {
+    /// Reads the corpus in `dir`; every file's hash is checked.
+    ///
+    /// # Errors
+    /// If there is no recording, if a file is damaged, and if the texts are others by now.
+    pub fn read(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let dir = dir.as_ref();
+        let recorded = dir.join(RECORDED);
+        let manifest = read_manifest(&recorded)?;
+        let plan = Plan::read(dir)?;
+        manifest.expect_plan(dir, &plan)?;
+        let mut parts = Vec::new();
+        for (name, planned) in &plan.parts {
+            let path = recorded.join(file(name));
+            let info = manifest.parts.get(name).ok_or_else(|| {
+                Error::damaged(&path, "the manifest does not list it, but the plan does")
+            })?;
+            let bytes = std::fs::read(&path).map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Error::damaged(&path, "the file is missing"),
+                _ => Error::io(&path)(e),
+            })?;
+            if sha256(&bytes) != info.sha256 {
+                let reason = "its content is not what was recorded (sha256 differs)";
+                return Err(Error::damaged(&path, reason));
+            }
+            let content = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
+            let texts: Vec<_> = plan.lines(planned).collect();
+            if content.lines().count() != texts.len() || info.lines != texts.len() {
+                let reason = format!("it should have {} lines", texts.len());
+                return Err(Error::damaged(&path, reason));
+            }
+            let mut lines = Vec::new();
+            for (at, (line, (file, number, text))) in content.lines().zip(texts).enumerate() {
+                let damaged =
+                    |reason: String| Error::damaged(&path, format!("line {}: {reason}", at + 1));
+                let answer: Answer =
+                    serde_json::from_str(line).map_err(|e| damaged(e.to_string()))?;
+                lines.push(Line {
+                    place: format!("{file}:{number}"),
+                    text: text.to_owned(),
+                    outcome: answer.outcome(text).map_err(damaged)?,
+                });
+            }
+            parts.push(Part {
+                name: name.clone(),
+                setting: info.setting,
+                lines,
+            });
+        }
+        Ok(Self { manifest, parts })
+    }
+
+    /// The lines of all parts.
+    pub fn lines(&self) -> usize {
+        self.parts.iter().map(|part| part.lines.len()).sum()
+    }
+}
+
+fn file(part: &str) -> String {
+    format!("{part}.jsonl")
+}
+
+fn read_manifest(recorded: &Path) -> Result<CorpusManifest, Error> {
+    let path = recorded.join(MANIFEST);
+    let bytes = std::fs::read(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::Missing {
+            dir: recorded.to_owned(),
+        },
+        _ => Error::io(&path)(e),
+    })?;
+    let text = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
+    CorpusManifest::parse(&path, text)
+}
+
+/// Writes what the reference answered to the plan of the corpus in `dir`, part by part, in the
+/// order of [`Plan::lines`]. False if that is what was recorded there already, which is then kept.
+pub fn write(
+    dir: &Path,
+    plan: &Plan,
+    reference: Reference,
+    answers: &BTreeMap<String, Vec<Outcome>>,
+) -> Result<bool, Error> {
+    let recorded = dir.join(RECORDED);
+    let folder = Replacement::begin(&recorded)?;
+    let mut parts = BTreeMap::new();
+    for (name, planned) in &plan.parts {
+        let outcomes = answers.get(name).map_or(&[][..], Vec::as_slice);
+        let mut content = String::new();
+        for ((_, _, text), outcome) in plan.lines(planned).zip(outcomes) {
+            // Strings and numbers cannot fail to be serialised.
+            let line = serde_json::to_string(&Answer::of(text, outcome.clone()));
+            content.push_str(&line.unwrap_or_default());
+            content.push('\n');
+        }
+        let path = folder.path().join(file(name));
+        std::fs::write(&path, &content).map_err(Error::io(&path))?;
+        let info = PartInfo {
+            setting: planned.setting,
+            lines: outcomes.len(),
+            sha256: sha256(content.as_bytes()),
+        };
+        parts.insert(name.clone(), info);
+    }
+    let texts = plan
+        .texts
+        .iter()
+        .map(|(name, texts)| (name.clone(), texts.sha256.clone()));
+    let manifest = CorpusManifest {
+        text_format: TEXT_FORMAT,
+        reference,
+        plan: plan.sha256.clone(),
+        texts: texts.collect(),
+        parts,
+        recorded_at: timestamp(),
+        seal: String::new(),
+    };
+    if let Ok(Corpus { manifest: was, .. }) = Corpus::read(dir) {
+        let then = CorpusManifest {
+            recorded_at: was.recorded_at.clone(),
+            seal: was.seal.clone(),
+            ..manifest.clone()
+        };
+        if then == was {
+            return Ok(false);
+        }
+    }
+    let path = folder.path().join(MANIFEST);
+    std::fs::write(&path, manifest.sealed()).map_err(Error::io(&path))?;
+    folder.finish()?;
+    Ok(true)
+}

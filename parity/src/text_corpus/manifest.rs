@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use native::model_dir::ModelDir;
+use serde::{Deserialize, Serialize};
+
+use super::{Plan, Setting};
+use crate::recording::{self, Error, sha256_file};
+
+/// The format of recorded texts that this program writes and reads.
+pub const TEXT_FORMAT: u32 = 1;
+/// The folder of a corpus that the recording lies in.
+pub const RECORDED: &str = "recorded";
+
+/// Who answered which texts, and with which files. The recording's table of contents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusManifest {
+    /// Version of the format; see [`TEXT_FORMAT`].
+    pub text_format: u32,
+    /// Who answered.
+    pub reference: Reference,
+    /// SHA-256 of the plan.
+    pub plan: String,
+    /// SHA-256 of every file of texts, by name.
+    pub texts: BTreeMap<String, String>,
+    /// The files of answers, by part.
+    pub parts: BTreeMap<String, PartInfo>,
+    /// When, as RFC 3339.
+    pub recorded_at: String,
+    /// SHA-256 of this file with these digits replaced by zeros.
+    pub seal: String,
+}
+
+/// The reference, as far as texts depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "record", derive(pyo3::FromPyObject))]
+#[cfg_attr(feature = "record", pyo3(from_item_all))]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The commit of CosyVoice, where known.
+    pub commit: Option<String>,
+    /// Versions of its libraries.
+    pub libraries: BTreeMap<String, String>,
+    /// SHA-256 of its sources, by relative path.
+    pub sources: BTreeMap<String, String>,
+    /// SHA-256 of the tokenizer's files, by name.
+    pub vocabulary: BTreeMap<String, String>,
+    /// SHA-256 of the normaliser's rule files, by relative path.
+    pub rules: BTreeMap<String, String>,
+}
+
+/// A file of answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartInfo {
+    /// How the reference was asked.
+    pub setting: Setting,
+    /// Lines of the file.
+    pub lines: usize,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    text_format: u64,
+}
+
+impl CorpusManifest {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let Versioned { text_format } =
+            serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
+        if text_format != u64::from(TEXT_FORMAT) {
+            return Err(Error::UnknownFormat {
+                path: path.to_owned(),
+                found: text_format,
+                known: TEXT_FORMAT,
+            });
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
+        if !recording::is_sealed(text, &manifest.seal) {
+            return Err(Error::damaged(path, "its seal does not fit its content"));
+        }
+        Ok(manifest)
+    }
+
+    pub(super) fn sealed(&self) -> String {
+        let manifest = Self {
+            seal: recording::unsealed(),
+            ..self.clone()
+        };
+        // Strings, numbers and maps with string keys cannot fail to be serialised.
+        let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
+        recording::seal(&text)
+    }
+
+    /// Refuses a plan or texts other than those that were recorded.
+    pub(super) fn expect_plan(&self, dir: &Path, plan: &Plan) -> Result<(), Error> {
+        let stale = |file: String, reason: &str| Error::Stale {
+            path: dir.join(file),
+            reason: reason.into(),
+        };
+        if self.plan != plan.sha256 {
+            return Err(stale(super::PLAN.into(), "it is another than was recorded"));
+        }
+        let texts = plan.texts.iter().map(|(name, texts)| (name, &texts.sha256));
+        if let Some((name, _)) = texts
+            .into_iter()
+            .find(|(n, sha)| self.texts.get(*n) != Some(sha))
+        {
+            let file = format!("texts/{name}.jsonl");
+            return Err(stale(file, "its lines are others than were recorded"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a model whose tokenizer or rule files are others than the reference had.
+    pub fn expect_model(&self, model: &ModelDir) -> Result<(), Error> {
+        let (vocabulary, rules) = (model.text_tokenizer(), model.text_rules());
+        for (folder, recorded) in [
+            (&vocabulary, &self.reference.vocabulary),
+            (&rules, &self.reference.rules),
+        ] {
+            for (name, expected) in recorded {
+                let path = folder.join(name);
+                if sha256_file(&path)?.sha256 != *expected {
+                    return Err(Error::Stale {
+                        path,
+                        reason: "the texts were recorded with another file".into(),
+                    });
+                }
+            }
+        }
+        let whole = vocabulary.join("tokenizer.json");
+        if whole.exists() && !self.reference.vocabulary.contains_key("tokenizer.json") {
+            return Err(Error::Stale {
+                path: whole,
+                reason: "the texts were recorded without this file, which is read first".into(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+use native::model_dir::ModelDir;
+use native::text::{FrontendOptions, TextFrontend};
+
+use super::{Setting, Spoken};
+
+/// The native frontends of a model, loaded as they are asked for.
+pub struct NativeFrontends<'a> {
+    model: &'a ModelDir,
+    loaded: Vec<(FrontendOptions, TextFrontend)>,
+}
+
+impl<'a> NativeFrontends<'a> {
+    /// None loaded yet.
+    pub fn new(model: &'a ModelDir) -> Self {
+        Self {
+            model,
+            loaded: Vec::new(),
+        }
+    }
+
+    /// The frontend for `setting`.
+    pub fn of(&mut self, setting: Setting) -> native::Result<&TextFrontend> {
+        let options = setting.frontend();
+        let at = self.loaded.iter().position(|(o, _)| *o == options);
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let (vocabulary, rules) = (self.model.text_tokenizer(), self.model.text_rules());
+                let frontend = TextFrontend::load(&vocabulary, Some(&rules), options.clone())?;
+                self.loaded.push((options, frontend));
+                self.loaded.len() - 1
+            }
+        };
+        Ok(&self.loaded[at].1)
+    }
+}
+
+/// What `frontend` makes of `text`, and its warnings.
+pub(super) fn answer(
+    frontend: &TextFrontend,
+    text: &str,
+    split: bool,
+) -> native::Result<(Spoken, Vec<String>)> {
+    let normalized = frontend.normalize(text, split)?;
+    let ids = normalized
+        .segments
+        .iter()
+        .map(|segment| frontend.ids(segment));
+    let spoken = Spoken {
+        ids: ids.collect::<Result<_, _>>()?,
+        normalized: normalized.text,
+        segments: normalized.segments,
+    };
+    Ok((spoken, normalized.warnings))
+}

@@ -1,0 +1,136 @@
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Setting;
+use crate::case::Case;
+use crate::recording::{Error, sha256};
+
+/// The plan's file name; a folder is a corpus if it has one.
+pub const PLAN: &str = "corpus.toml";
+
+/// Which texts the reference is asked about, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The parts of the recording, by name.
+    pub parts: BTreeMap<String, PlannedPart>,
+    /// The texts, by the name of their file.
+    pub texts: BTreeMap<String, Texts>,
+    /// SHA-256 of [`PLAN`].
+    pub sha256: String,
+}
+
+/// A file of texts.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// Its lines.
+    pub lines: Vec<String>,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// A part of the recording.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedPart {
+    /// How the frontend is asked.
+    pub setting: Setting,
+    /// About every line of which files of texts, by name.
+    pub texts: Vec<String>,
+    /// And about some lines of which others.
+    #[serde(default)]
+    pub sampled: Option<Sampled>,
+}
+
+/// Files of texts of which only some lines are taken.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampled {
+    /// The files, by name.
+    pub texts: Vec<String>,
+    /// How far apart the lines are: 3 takes the 1st, the 4th, the 7th …
+    pub every: NonZero<usize>,
+}
+
+impl PlannedPart {
+    /// The files in the order of their lines, and how far apart those are.
+    fn files(&self) -> impl Iterator<Item = (&String, usize)> {
+        let whole = self.texts.iter().map(|name| (name, 1));
+        let sampled = self.sampled.iter();
+        whole.chain(sampled.flat_map(|s| s.texts.iter().map(|name| (name, s.every.get()))))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    part: BTreeMap<String, PlannedPart>,
+}
+
+impl Plan {
+    /// Reads the plan of the corpus in `dir`, and the texts that it names.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(PLAN);
+        let bytes = read(&path)?;
+        let text = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
+        let File { part: parts } = toml::from_str(text).map_err(|e| Error::damaged(&path, e))?;
+        let mut texts = BTreeMap::new();
+        for (name, part) in &parts {
+            let names = || std::iter::once(name).chain(part.files().map(|(name, _)| name));
+            if let Some(name) = names().find(|name| !Case::is_name(name)) {
+                return Err(Error::damaged(&path, format!("`{name}` is no name")));
+            }
+            for (name, _) in part.files() {
+                if !texts.contains_key(name) {
+                    texts.insert(name.clone(), Texts::read(&dir.join("texts"), name)?);
+                }
+            }
+        }
+        Ok(Self {
+            parts,
+            texts,
+            sha256: sha256(&bytes),
+        })
+    }
+
+    /// The texts that `part` is about, each with its file and its line, counted from 1.
+    pub fn lines<'a>(
+        &'a self,
+        part: &'a PlannedPart,
+    ) -> impl Iterator<Item = (&'a str, usize, &'a str)> {
+        part.files().flat_map(|(name, every)| {
+            let lines = self.texts.get(name).map_or(&[][..], |texts| &texts.lines);
+            let numbered = lines.iter().enumerate().step_by(every);
+            numbered.map(|(at, text)| (name.as_str(), at + 1, text.as_str()))
+        })
+    }
+}
+
+impl Texts {
+    fn read(dir: &Path, name: &str) -> Result<Self, Error> {
+        let path: PathBuf = dir.join(format!("{name}.jsonl"));
+        let bytes = read(&path)?;
+        let content = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
+        let parse = |(at, line): (usize, &str)| {
+            serde_json::from_str(line)
+                .map_err(|e| Error::damaged(&path, format!("line {}: {e}", at + 1)))
+        };
+        Ok(Self {
+            lines: content
+                .lines()
+                .enumerate()
+                .map(parse)
+                .collect::<Result<_, _>>()?,
+            sha256: sha256(&bytes),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::damaged(path, "the file is missing"),
+        _ => Error::io(path)(e),
+    })
+}
