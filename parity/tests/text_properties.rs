@@ -50,7 +50,7 @@ fn spoken(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_text_is_answered_and_strict_refuses_exactly_what_is_warned_about(text in texts()) {
@@ -93,8 +93,9 @@ proptest! {
     }
 
     #[test]
-    fn a_segment_of_chinese_is_a_segment_again(text in "好([好你”]{1,70}[。？！；]){1,12}") {
-        // The comma of enumeration ends sentences too, but at the end of a text becomes a stop.
+    fn a_segment_of_chinese_is_a_segment_again(text in "(好[好你]{0,69}[。？！；]”?){1,12}") {
+        // It does not hold where a quote follows a mark that is dropped, nor for the comma of
+        // enumeration, which ends sentences too but becomes a full stop at the end of a text.
         for segment in plain().normalize(&text, true).unwrap().segments {
             let again = plain().normalize(&segment, true).unwrap().segments;
             prop_assert_eq!(again, [segment]);

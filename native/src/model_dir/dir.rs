@@ -41,6 +41,11 @@ impl LmWeights {
         (Self::RlSafetensors, "llm.rl.safetensors"),
     ];
 
+    /// Their file; for the reference's own choice, the file that it prefers.
+    pub fn file_name(self) -> &'static str {
+        self.candidates()[0]
+    }
+
     /// The files to look for, the first one there being taken.
     fn candidates(self) -> &'static [&'static str] {
         match self {

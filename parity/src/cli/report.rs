@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use native::model_dir::LmWeights;
 use parity::case::CaseFile;
 use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
@@ -154,15 +153,8 @@ impl ReportArgs {
                 line += &format!(" {flag} {value}");
             }
         }
-        let weights = match lm_weights {
-            None | Some(LmWeights::Reference) => None,
-            Some(LmWeights::Base) => Some("llm.pt"),
-            Some(LmWeights::Rl) => Some("llm.rl.pt"),
-            Some(LmWeights::BaseSafetensors) => Some("llm.safetensors"),
-            Some(LmWeights::RlSafetensors) => Some("llm.rl.safetensors"),
-        };
-        if let Some(file) = weights {
-            line += &format!(" --lm-weights {file}");
+        if let Some(weights) = lm_weights {
+            line += &format!(" --lm-weights {}", weights.file_name());
         }
         if let Some(file) = self.tolerances.given() {
             line += &format!(" --tolerances {}", file.display());

@@ -16,7 +16,8 @@ const GROSS: f64 = 0.2;
 /// YIN (de Cheveigné and Kawahara 2002): the difference function over a window of 25 ms, divided
 /// by its cumulative mean; the first local minimum below the threshold is the period, refined by a
 /// parabola. Frame i is centred at i times 20 ms, with silence beyond the ends, as
-/// `librosa.yin` has it.
+/// `librosa.yin` has it; but unlike there, a frame without such a minimum has no period, and the
+/// ends of the range are no minima.
 pub fn track(samples: &[f32], rate: u32) -> Vec<Option<f64>> {
     let hop = (rate as usize / 50).max(1);
     if samples.is_empty() {
@@ -68,9 +69,8 @@ impl Yin {
             return None;
         }
         let normalised = self.normalised_difference(&frame);
-        let index = first_trough(&normalised)?;
-        let period = (self.shortest + index) as f64 + vertex(&normalised, index);
-        Some(self.rate / period)
+        let trough = first_trough(&normalised)?;
+        Some(self.rate / (self.shortest as f64 + trough))
     }
 
     /// The cumulative mean normalised difference function, from the shortest period to the
@@ -96,27 +96,19 @@ impl Yin {
     }
 }
 
-/// The first local minimum below the threshold.
-fn first_trough(values: &[f64]) -> Option<usize> {
-    (0..values.len()).find(|&i| {
-        let falls = i == 0 || values[i] < values[i - 1];
-        let rises = match values.get(i + 1) {
-            Some(next) if i == 0 => values[i] < *next,
-            Some(next) => values[i] <= *next,
-            None => true,
-        };
-        values[i] < THRESHOLD && falls && rises
-    })
+/// The place of the first local minimum below the threshold, between two indices. What still
+/// falls at an end of the range is none: its period lies outside of it, or it is no period at all.
+fn first_trough(values: &[f64]) -> Option<f64> {
+    let falls_and_rises = |w: &[f64]| w[1] < THRESHOLD && w[1] < w[0] && w[1] <= w[2];
+    let mut windows = values.windows(3).enumerate();
+    let (before, window) = windows.find(|(_, w)| falls_and_rises(w))?;
+    Some((before + 1) as f64 + vertex(window))
 }
 
 /// Where the parabola through three neighbouring values has its vertex, from -1 to 1.
-fn vertex(values: &[f64], index: usize) -> f64 {
-    if index == 0 || index + 1 >= values.len() {
-        return 0.0;
-    }
-    let (before, here, after) = (values[index - 1], values[index], values[index + 1]);
-    let curvature = after + before - 2.0 * here;
-    let slope = (after - before) / 2.0;
+fn vertex(values: &[f64]) -> f64 {
+    let curvature = values[2] + values[0] - 2.0 * values[1];
+    let slope = (values[2] - values[0]) / 2.0;
     if slope.abs() >= curvature.abs() {
         0.0
     } else {

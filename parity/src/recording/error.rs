@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// There is no recording there.
-    #[error("{}: no recording here (it has no manifest.json); make one with `parity record`", dir.display())]
+    #[error("{}: no recording here (it has no manifest.json); `make golden` makes those of this repository, `parity record` others", dir.display())]
     Missing {
         /// The folder that was to hold it.
         dir: PathBuf,

@@ -56,7 +56,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let mut frontends = NativeFrontends::new(&model);
     let native = frontends.of(Setting::default())?;
     let mut generator = Generator::new(args.seed);
-    let mut time = |name, lines: Vec<String>| time(name, &lines, &reference, native);
+    let time = |name, lines: Vec<String>| time(name, &lines, &reference, native);
     let english = answered(&reference, &mut generator, Kind::English, args.count)?;
     let chinese = answered(&reference, &mut generator, Kind::Chinese, args.count)?;
     let mut long = chinese.concat();

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1};
+use numpy::{PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use super::{Error, interpreter};
