@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use native::model_dir::LmWeights;
 use parity::case::CaseFile;
 use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
