@@ -10,9 +10,9 @@ use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
 
-/// What only the Python reference needs, beside what every engine does.
+/// Where the Python reference is.
 #[derive(Args, Debug)]
-pub struct PythonArgs {
+pub struct ReferenceArgs {
     /// The CosyVoice checkout, with its submodules
     #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
     pub cosyvoice_root: Option<PathBuf>,
@@ -22,6 +22,13 @@ pub struct PythonArgs {
     /// The folder of cosyvoice_reference
     #[arg(long, value_name = "DIR", default_value = "python_ref")]
     pub python_package: PathBuf,
+}
+
+/// What only the Python reference needs, beside what every engine does.
+#[derive(Args, Debug)]
+pub struct PythonArgs {
+    #[command(flatten)]
+    reference: ReferenceArgs,
     /// Threads of torch; sums over several are not the same numbers as over one
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
@@ -33,8 +40,14 @@ pub struct PythonArgs {
 /// The environment that `python_ref/README.md` has made, where none is named or active.
 const DEFAULT_ENV: &str = ".env-reference";
 
-impl PythonArgs {
-    fn resolve(&self, model_dir: &Path) -> anyhow::Result<Options> {
+impl ReferenceArgs {
+    /// How to load the reference with a model.
+    pub fn resolve(
+        &self,
+        model_dir: &Path,
+        threads: usize,
+        logit_rows: LogitRows,
+    ) -> anyhow::Result<Options> {
         let root = self.cosyvoice_root.clone().context(
             "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
              of https://github.com/FunAudioLLM/CosyVoice",
@@ -44,12 +57,8 @@ impl PythonArgs {
             model_dir: std::path::absolute(model_dir)?,
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
             package: std::path::absolute(&self.python_package)?,
-            threads: self.threads,
-            logit_rows: if self.all_logits {
-                LogitRows::All
-            } else {
-                LogitRows::Some
-            },
+            threads,
+            logit_rows,
         })
     }
 }
@@ -61,7 +70,12 @@ pub fn run(
     cases: &CaseFile,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let options = args.resolve(model_dir)?;
+    let rows = if args.all_logits {
+        LogitRows::All
+    } else {
+        LogitRows::Some
+    };
+    let options = args.reference.resolve(model_dir, args.threads, rows)?;
     let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
         "[{bar:20}] {pos}/{len}  {msg}",
     )?);

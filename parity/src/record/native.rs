@@ -8,6 +8,7 @@ use native::engine::{Engine, EngineOptions, Mode, Request};
 use native::llm::{Sampler, Strategy};
 use native::torch_rng::Multinomial;
 
+use super::timing::{self, Timing};
 use super::{cascaded, describe_model, isolated};
 use crate::case::{self, Case, CaseFile};
 use crate::recording::{self, CaseRecord, Manifest, RecordedCase};
@@ -81,6 +82,18 @@ impl NativeRecorder {
             &request,
             &prompt,
             self.sampler(case),
+        )?)
+    }
+
+    /// Synthesises a case that has a text, and tells how long each part took.
+    pub fn time(&self, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
+        let (request, prompt) = self.prepare(case, file)?;
+        let mut sampler = self.sampler(case);
+        Ok(timing::measure(
+            &self.engine,
+            &request,
+            &prompt,
+            &mut sampler,
         )?)
     }
 
