@@ -4,9 +4,10 @@ COSYVOICE_ROOT ?= ../CosyVoice
 REFERENCE_ENV  ?= .env-reference
 MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
+EXAMPLE        ?= output
 PARITY         := cargo run --quiet --release --package parity --bin parity --
 
-.PHONY: help setup fixture report test golden bench lint reference-env clean
+.PHONY: help setup fixture report test golden example bench lint reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -15,7 +16,7 @@ setup:           ## download the vocabulary and the text rules (pinned, hash-che
 	@$(PYTHON) python_ref/fetch_assets.py
 
 fixture: setup   ## write the tiny random-weight model that the committed goldens belong to
-	@test -f $(MODEL)/cosyvoice3.yaml || $(PARITY) fixture --out $(MODEL) --size tiny --seed 7
+	@$(PARITY) fixture --out $(MODEL) --size tiny --seed 7
 
 report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
 	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report
@@ -28,6 +29,16 @@ golden: fixture  ## record the goldens anew with the Python reference (COSYVOICE
 	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
 		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
 		--model-dir $(MODEL) --cases golden/cases.toml --out $(GOLDEN)
+	PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity -- record \
+		--engine python --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) \
+		--model-dir $(MODEL) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+
+example: fixture ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
+	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
+	@test -x $(REFERENCE_ENV)/bin/python || { echo "no reference environment at $(REFERENCE_ENV): run 'make reference-env', or pass REFERENCE_ENV=…"; exit 1; }
+	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
+	cargo run --release --package native --bin native_example -- --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
+	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
 
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)

@@ -10,7 +10,8 @@ pub trait Tap {
     fn segment(&mut self, _index: usize) {}
 
     /// Called once per stage and segment, in the order of computation. The tensor may live on
-    /// any device. An error ends the synthesis.
+    /// any device. An error ends the synthesis. Tensors inside a stage are named
+    /// `STAGE/PART`, and come only to a tap that is [`deep`](Tap::deep).
     fn tensor(&mut self, stage: &str, value: &Tensor) -> Result<()>;
 
     /// Whether the tensors inside a stage are wanted too: every transformer block, every vocoder

@@ -156,19 +156,40 @@ impl TorchRng {
     /// sum to one. The lowest index wins a tie. `None` where no entry can win: no weights, all
     /// zero, or NaN among them.
     pub fn multinomial(&mut self, weights: &[f32]) -> Option<usize> {
+        self.race(weights).map(|race| race.winner)
+    }
+
+    /// [`TorchRng::multinomial`], and how close it was.
+    pub fn race(&mut self, weights: &[f32]) -> Option<RaceResult> {
         let mut race = Race::new(self);
-        let mut best = (0.0f32, None);
+        let (mut best, mut second) = ((0.0f32, None), 0.0f32);
         for (i, &p) in weights.iter().enumerate() {
             let arrival = p / race.next_time();
             if arrival.is_nan() {
                 return None;
             }
             if arrival > best.0 {
+                second = best.0;
                 best = (arrival, Some(i));
+            } else {
+                second = second.max(arrival);
             }
         }
-        best.1
+        best.1.map(|winner| RaceResult {
+            winner,
+            lead: (best.0 / second).ln(),
+        })
     }
+}
+
+/// What [`TorchRng::race`] came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RaceResult {
+    /// The index drawn.
+    pub winner: usize,
+    /// By how much the logarithm of the runner-up's weight would have to grow for it to win
+    /// instead; infinite where nothing else could be drawn.
+    pub lead: f32,
 }
 
 /// The exponential times of one `multinomial`.

@@ -225,7 +225,12 @@ fn assert_bistream(
     let mut sampler = torch(seed);
     let prompt_text = [3, 151_646, 9];
     let mut decoding = lm()
-        .decode_bistream(&prompt_text, prompt_speech, text, &mut sampler)
+        .decode_bistream(
+            &prompt_text,
+            prompt_speech,
+            text.into_iter().map(Ok),
+            &mut sampler,
+        )
         .unwrap();
     let tokens: Vec<u32> = decoding.by_ref().map(Result::unwrap).collect();
     assert_eq!(tokens, reference);
@@ -317,6 +322,10 @@ impl Tap for Stages {
         self.0.push((stage.to_owned(), value.dims().to_vec()));
         Ok(())
     }
+
+    fn deep(&self) -> bool {
+        true
+    }
 }
 
 #[test]
@@ -324,13 +333,20 @@ fn the_taps_hand_out_every_layer() {
     let mut stages = Stages::default();
     lm().teacher_forced_logits_tapped(&zero_shot(), &[12], &mut stages)
         .unwrap();
-    let names: Vec<_> = stages.0.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["llm.embedding", "llm.layer.01", "llm.layer.02", "llm.norm"]
-    );
+    let layer = |i: usize| {
+        let parts = "attention.q_rotary attention.k_rotary attention.v attention mlp output";
+        let named = move |part| format!("llm.logits/layer.{i:02}.{part}");
+        parts.split_whitespace().map(named).collect::<Vec<_>>()
+    };
+    let begin = vec!["llm.logits/embedding".to_owned()];
+    let wanted = [begin, layer(0), layer(1), vec!["llm.logits/norm".into()]].concat();
+    let names: Vec<_> = stages.0.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, wanted);
     // Start mark, 4 + 3 text ids, task mark, 4 speech tokens, and the one that was given.
-    assert!(stages.0.iter().all(|(_, dims)| *dims == [14, 16]));
+    for (name, dims) in &stages.0 {
+        let positions = dims[dims.len() - 2];
+        assert_eq!(positions, 14, "{name}");
+    }
 
     let mut stages = Stages::default();
     let tokens = lm()
@@ -353,27 +369,27 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
         .teacher_forced_logits(&zero_shot(), &[300])
         .unwrap_err();
     assert!(error.to_string().contains("300"), "{error}");
-    let chunks: Vec<Vec<u32>> = Vec::new();
-    let error = lm()
-        .decode_bistream(&[1, 2], &[], chunks, &mut torch(0))
-        .err();
+    let error = lm().decode_bistream(&[1, 2], &[], [], &mut torch(0)).err();
     assert!(error.unwrap().to_string().contains("<|endofprompt|>"));
 }
 
 #[test]
 fn a_bad_text_id_in_the_stream_ends_it_with_an_error() {
-    let chunks = vec![vec![1], vec![151_700], vec![2]];
-    let mut sampler = torch(0);
-    let decoding = lm()
-        .decode_bistream(&[151_646], &[1, 2, 3], chunks, &mut sampler)
-        .unwrap();
-    let results: Vec<_> = decoding.collect();
-    assert_eq!(results.len(), 1);
-    assert!(
-        results[0]
-            .as_ref()
-            .is_err_and(|e| e.to_string().contains("151700"))
-    );
+    let lost = || Err(Error::input("the connection was lost"));
+    for (bad, reason) in [
+        (Ok(vec![151_700]), "151700"),
+        (lost(), "the connection was lost"),
+    ] {
+        let chunks = [Ok(vec![1]), bad, Ok(vec![2])];
+        let mut sampler = torch(0);
+        let decoding = lm()
+            .decode_bistream(&[151_646], &[1, 2, 3], chunks, &mut sampler)
+            .unwrap();
+        let results: Vec<_> = decoding.collect();
+        assert_eq!(results.len(), 1);
+        let error = results[0].as_ref().unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

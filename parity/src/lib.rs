@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod case;
+pub mod deep;
 pub mod diff;
 pub mod exit;
 pub mod fixture;

@@ -49,7 +49,14 @@ macro_rules! metrics {
         /// A number that says how far a candidate is from the reference.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Metric {
-            $(#[doc = $meaning] $variant,)*
+            $(
+                #[doc = $meaning]
+                #[doc = concat!(
+                    "\n\nUnit: \"", $unit, "\"; range: ", stringify!($low), " to ",
+                    stringify!($high), "; best: ", stringify!($direction), "."
+                )]
+                $variant,
+            )*
         }
 
         impl Metric {
@@ -122,21 +129,29 @@ metrics! {
     DcDifference "dc_difference" "DC difference" "" 0.0, 2.0; Lower
         "Difference of the mean samples."
     Snr "snr" "SNR" "dB" -INF, INF; Higher
-        "Energy of r over the energy of c-r, sample by sample; what one side has more counts against silence."
+        "Energy of r over the energy of c-r, sample by sample, as torchmetrics' signal_noise_ratio; what one side has more counts against silence."
     SiSdr "si_sdr" "SI-SDR" "dB" -INF, INF; Higher blind true
         "Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the part of c along r over the rest, means not removed. Blind to gain."
     Lag "lag" "lag" "samples" -INF, INF; Lower
-        "By how many samples c comes after r, where their cross-correlation is largest. Judged by its size, whatever the sign."
+        "By how many samples c comes after r, where their cross-correlation is largest (Knapp and Carter 1976, without weighting). Judged by its size, whatever the sign."
     SnrAligned "snr_aligned" "SNR after lag" "dB" -INF, INF; Higher
         "SNR of the overlapping part after c was moved by the lag."
     StftDistance "stft_distance" "multi-resolution STFT" "" 0.0, INF; Lower
         "Spectral convergence plus mean absolute difference of the log magnitudes, mean of three resolutions (Yamamoto et al. 2020: FFT 512, 1024, 2048; window 240, 600, 1200; hop 50, 120, 240)."
     LogSpectral "log_spectral" "log-spectral distance" "dB" 0.0, INF; Lower
-        "Root of the mean squared difference of the power spectra in dB, mean over the frames (FFT 1024, hop 256), with a floor 100 dB below the louder side's peak."
+        "Root of the mean squared difference of the power spectra in dB, mean over the frames (Gray and Markel 1976; FFT 1024, hop 256), with a floor 100 dB below the louder side's peak."
     DtwCost "dtw_cost" "mel distance, aligned" "dB" 0.0, INF; Lower
-        "Mean distance of the 80 log-mel channels (RMS over the channels, in dB) along the best alignment by dynamic time warping."
+        "Mean distance of the 80 log-mel channels (RMS over the channels, in dB) along the best alignment by dynamic time warping (Sakoe and Chiba 1978)."
     DtwDeviation "dtw_deviation" "alignment deviation" "ms" 0.0, INF; Lower
-        "Mean distance of that alignment from the straight one."
+        "Mean distance of that alignment from the straight one: 0 where both sides keep the same time."
+    MelCepstral "mel_cepstral" "mel-cepstral distortion" "dB" 0.0, INF; Lower blind true
+        "10/ln 10 times the root of 2 sum (r_d - c_d)^2 over the mel cepstra 1 to 24, mean along the best alignment (Kubichek 1993). A mel cepstrum is 2/80 of the cosine transform of the natural log of the 80 mel amplitudes. Cepstrum 0, the loudness, is left out: blind to gain."
+    F0Error "f0_error" "F0 error" "cents" 0.0, INF; Lower blind true
+        "Root of the mean squared difference of the fundamental frequencies by YIN (de Cheveigne and Kawahara 2002; 60 to 500 Hz, threshold 0.15), where both sides are voiced, along the best alignment. 1200 cents are an octave."
+    F0Gross "f0_gross" "gross F0 errors" "share" 0.0, 1.0; Lower blind true
+        "Share of the aligned frames voiced on both sides whose fundamental frequencies differ by more than 20 % (gross pitch error, Rabiner et al. 1976)."
+    VoicingError "voicing_error" "voicing errors" "share" 0.0, 1.0; Lower blind true
+        "Share of the aligned frames that are voiced on one side only (voicing decision error, Nakatani et al. 2008). A frame is voiced where YIN finds a period below its threshold and the level is above -60 dB of full scale."
     Clipping "clipping" "clipped samples" "samples" 0.0, INF; Lower
         "Samples of c at full scale (|c| of at least 0.9999) beyond those of r."
 }
@@ -156,9 +171,8 @@ impl Metric {
                 matches!(kind, Kind::Logits | Kind::Tensor | Kind::Audio)
             }
             DurationDifference | RmsDifference | PeakDifference | DcDifference | Snr | SiSdr
-            | Lag | SnrAligned | StftDistance | LogSpectral | DtwCost | DtwDeviation | Clipping => {
-                kind == Kind::Audio
-            }
+            | Lag | SnrAligned | StftDistance | LogSpectral | DtwCost | DtwDeviation
+            | MelCepstral | F0Error | F0Gross | VoicingError | Clipping => kind == Kind::Audio,
         }
     }
 }

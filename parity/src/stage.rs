@@ -37,6 +37,8 @@ pub enum Stage {
     LlmLogits,
     /// Speech tokens as sampled, `[n]`.
     LlmTokens,
+    /// The mark that ended the sampled tokens, or −1 where their greatest number did, `[1]`.
+    LlmStop,
     /// Sampled speech tokens that reach the flow: long silences are cut, `[n]`.
     LlmTokensKept,
     /// The flow's conditioning, prompt included, [80, frames].
@@ -116,6 +118,7 @@ impl Stage {
             LlmLogitRows,
             LlmLogits,
             LlmTokens,
+            LlmStop,
             LlmTokensKept,
             FlowMu,
         ];
@@ -139,7 +142,7 @@ impl Stage {
         match self {
             TextNormalized => Kind::Text,
             TextIds | PromptSpeechTokens | SourceSpeechTokens | LlmLogitRows | LlmTokens
-            | LlmTokensKept | SpeechChunks => Kind::Tokens,
+            | LlmStop | LlmTokensKept | SpeechChunks => Kind::Tokens,
             LlmLogits => Kind::Logits,
             PromptMel
             | PromptWhisperMel
@@ -162,6 +165,7 @@ impl Stage {
             LlmLogitRows
                 | LlmLogits
                 | LlmTokens
+                | LlmStop
                 | LlmTokensKept
                 | FlowMu
                 | FlowStep(_)
@@ -209,6 +213,7 @@ impl Stage {
             LlmLogitRows => "positions whose logits were kept",
             LlmLogits => "next-token logits, teacher-forced on the reference's tokens",
             LlmTokens => "speech tokens as sampled under the seed",
+            LlmStop => "the mark that ended the sampled tokens, or -1 where their number did",
             LlmTokensKept => "sampled speech tokens that reach the flow, long silences cut",
             FlowMu => "the flow's conditioning, prompt included",
             FlowStep(_) => "the flow's state after this Euler step, prompt included",
@@ -233,7 +238,7 @@ impl Stage {
             SourceWhisperMel => "the file to convert",
             SourceSpeechTokens => "the golden's Whisper log-mel of the source",
             LlmLogitRows | LlmLogits => "the golden's ids, prompt tokens and sampled tokens",
-            LlmTokens => "the golden's ids and prompt tokens, and the seed",
+            LlmTokens | LlmStop => "the golden's ids and prompt tokens, and the seed",
             LlmTokensKept => "the golden's sampled tokens",
             FlowMu => "the golden's tokens",
             FlowStep(1) => "the golden's conditioning, prompt mel and speaker embedding",
@@ -261,7 +266,9 @@ impl Stage {
         use Stage::*;
         let vc = case.mode == Mode::Vc;
         match self {
-            TextNormalized | TextIds | LlmLogitRows | LlmLogits | LlmTokens | LlmTokensKept => !vc,
+            TextNormalized | TextIds | LlmTokens | LlmStop | LlmTokensKept => !vc,
+            // Where text arrives in pieces, the tokens alone do not say what the model was fed.
+            LlmLogitRows | LlmLogits => !vc && case.pieces.is_empty(),
             SourceWhisperMel | SourceSpeechTokens => vc,
             // A stream runs the flow and the vocoder over growing chunks, not over the segment.
             FlowMu | FlowStep(_) | FlowMel | VocoderF0 | VocoderSource | VocoderWav => !case.stream,
@@ -277,11 +284,21 @@ impl Stage {
 
     /// Whether a golden of `case` keeps it.
     pub fn kept_by(self, keep: Keep) -> bool {
+        use Stage::*;
+        let exact = matches!(self.kind(), Kind::Text | Kind::Tokens) && self != LlmLogitRows;
         match keep {
             Keep::Everything => true,
-            Keep::Tokens => {
-                matches!(self.kind(), Kind::Text | Kind::Tokens) && self != Self::LlmLogitRows
+            Keep::Sound => {
+                let few = [
+                    PromptMel,
+                    PromptSpeakerEmbedding,
+                    FlowMel,
+                    VocoderF0,
+                    Speech,
+                ];
+                exact || few.contains(&self)
             }
+            Keep::Tokens => exact,
         }
     }
 }
@@ -302,6 +319,7 @@ impl fmt::Display for Stage {
             LlmLogitRows => "llm.logit_rows",
             LlmLogits => "llm.logits",
             LlmTokens => "llm.tokens",
+            LlmStop => "llm.stop",
             LlmTokensKept => "llm.tokens_kept",
             FlowMu => "flow.mu",
             FlowStep(n) => return f.pad(&format!("flow.step.{n:02}")),

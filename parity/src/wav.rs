@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavReader};
 
+/// Rates at which sounds are compared, Hz: from telephone speech to what converters offer. Outside
+/// them the 80 mel channels mean nothing, or a header is wrong.
+const RATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
+
 /// A sound file, mixed to mono.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wav {
@@ -19,20 +23,47 @@ pub struct Wav {
 
 /// A sound file could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}; give a wav file of 8 to 32 bit or 32 bit float", path.display())]
-pub struct Error {
-    path: PathBuf,
-    source: hound::Error,
+pub enum Error {
+    /// It is no wav file, or a damaged one.
+    #[error("{}: {source}; give a wav file of 8 to 32 bit or 32 bit float", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: hound::Error,
+    },
+    /// Its sampling rate is that of no speech.
+    #[error(
+        "{}: a sampling rate of {rate} Hz; sounds are compared from {} to {} Hz",
+        path.display(), RATES.start(), RATES.end()
+    )]
+    Rate {
+        /// The file.
+        path: PathBuf,
+        /// Its rate.
+        rate: u32,
+    },
 }
 
 impl Wav {
     /// Reads `path`: integers of up to 32 bit, or floats, of any number of channels.
+    ///
+    /// # Errors
+    /// If it is no wav file, ends before its header says, or has a rate outside 8 to 384 kHz.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::open(path).map_err(|source| Error {
+        let wav = Self::open(path).map_err(|source| Error::Unreadable {
             path: path.to_owned(),
             source,
-        })
+        })?;
+        if RATES.contains(&wav.rate) {
+            Ok(wav)
+        } else {
+            Err(Error::Rate {
+                path: path.to_owned(),
+                rate: wav.rate,
+            })
+        }
     }
 
     fn open(path: &Path) -> hound::Result<Self> {

@@ -32,15 +32,22 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, required=True, help="cases file, .toml or .json")
     parser.add_argument("--case", action="append", help="only the case of this name (repeatable)")
     parser.add_argument("--out", type=Path, help="directory for NAME.npz and NAME.json")
+    parser.add_argument("--lm-weights", default="llm.pt", help="llm.pt or llm.rl.pt")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     parser.add_argument("--no-noise", action="store_true", help="leave float64 out")
+    parser.add_argument("--inside", default="", help="networks to look into: llm,flow,vocoder")
     args = parser.parse_args()
     cases = [c for c in read_cases(args.cases) if not args.case or c["name"] in args.case]
     if not cases:
         parser.error(f"{args.cases} has no such case")
-    reference = load(args.root, args.model, args.threads)
+    reference = load(args.root, args.model, args.threads, args.lm_weights)
     for case in cases:
-        result = reference.run(case, noise=not args.no_noise)
+        result = reference.run(
+            case,
+            noise=not args.no_noise,
+            tokens_only=case.get("keep") == "tokens",
+            inside=tuple(part for part in args.inside.split(",") if part),
+        )
         print(f"{case['name']}: {result.seconds['total']:.2f} s", file=sys.stderr)
         for name, array in result.arrays.items():
             noise = result.noise.get(name)

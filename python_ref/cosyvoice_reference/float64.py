@@ -79,35 +79,46 @@ def difference(float32: np.ndarray, float64: np.ndarray) -> dict:
 
 def _language_model(llm, segments, progress) -> dict:
     """`llm.logits` of every segment, teacher-forced on the tokens that were sampled."""
+    body, decoder = exact_body(llm), llm.llm_decoder.weight.double()
+    logits = {}
+    for i, segment in enumerate(segments):
+        steps = len(segment.logits)
+        if steps == 0:
+            continue
+        inputs = teacher_forced_inputs(llm, segment)
+        hidden = body(inputs_embeds=inputs[None].double(), use_cache=False).last_hidden_state
+        logits[f"llm.logits[{i}]"] = hidden[0, -steps:] @ decoder.T
+        progress("float64", i + 1)
+    return logits
+
+
+def exact_body(llm):
+    """Qwen2 without its embeddings, in float64."""
     qwen = llm.llm.model.model
     # Embeddings are looked up in float32, which is exact, so the large table stays as it is.
     body = copy.deepcopy(qwen, {id(qwen.embed_tokens): torch.nn.Identity()}).double()
     for module in body.modules():
         if type(module).__name__ == "Qwen2RMSNorm":
             module.forward = types.MethodType(_rms_norm, module)
-    decoder = llm.llm_decoder.weight.double()
-    logits = {}
-    for i, segment in enumerate(segments):
-        steps = len(segment.logits)
-        if steps == 0:
-            continue
-        text = torch.cat([segment.prompt_ids, segment.ids], dim=1)
-        speech = torch.cat(
-            [segment.prompt_speech_token.flatten().long(), torch.tensor(segment.tokens).long()]
-        )
-        speech = speech[: segment.prompt_speech_token.shape[1] + steps - 1]
-        inputs = torch.cat(
-            [
-                llm.speech_embedding.weight[llm.sos][None],
-                qwen.embed_tokens(text)[0],
-                llm.speech_embedding.weight[llm.task_id][None],
-                llm.speech_embedding(speech),
-            ]
-        )
-        hidden = body(inputs_embeds=inputs[None].double(), use_cache=False).last_hidden_state
-        logits[f"llm.logits[{i}]"] = hidden[0, -steps:] @ decoder.T
-        progress("float64", i + 1)
-    return logits
+    return body
+
+
+def teacher_forced_inputs(llm, segment) -> torch.Tensor:
+    """The embeddings of all positions whose next token was sampled, and of those before them,
+    [positions, hidden]."""
+    text = torch.cat([segment.prompt_ids, segment.ids], dim=1)
+    speech = torch.cat(
+        [segment.prompt_speech_token.flatten().long(), torch.tensor(segment.tokens).long()]
+    )
+    speech = speech[: segment.prompt_speech_token.shape[1] + len(segment.logits) - 1]
+    return torch.cat(
+        [
+            llm.speech_embedding.weight[llm.sos][None],
+            llm.llm.model.model.embed_tokens(text)[0],
+            llm.speech_embedding.weight[llm.task_id][None],
+            llm.speech_embedding(speech),
+        ]
+    )
 
 
 def _rms_norm(self, hidden):
@@ -141,8 +152,8 @@ def _isolated(flow, vocoder, i: int, segment, progress) -> dict:
     for step in range(1, STEPS + 1):
         x, t = call.states[step - 1].double(), call.times[step - 1]
         # The reference takes the step to the grid from where its float32 time stands.
-        velocity = _velocity(flow, x, t.double(), mu, speaker, cond, call.streaming)
-        exact[f"flow.step.{step:02}[{i}]"] = (x + (grid[step] - t).double() * velocity)[0]
+        slope = velocity(flow, x, t.double(), mu, speaker, cond, call.streaming)
+        exact[f"flow.step.{step:02}[{i}]"] = (x + (grid[step] - t).double() * slope)[0]
         progress("float64", step)
     mel = _solve(flow, mu, speaker, cond, call.streaming)[-1]
     exact[f"flow.mel[{i}]"] = mel[0, :, call.prompt_feat.shape[1] :]
@@ -211,7 +222,7 @@ def _time_grid(flow) -> torch.Tensor:
     return span
 
 
-def _velocity(flow, x, t, mu, speaker, cond, streaming: bool):
+def velocity(flow, x, t, mu, speaker, cond, streaming: bool):
     """One evaluation of the guided velocity field at time `t`."""
     nothing = torch.zeros_like
     both = flow.decoder.estimator(
@@ -234,7 +245,7 @@ def _solve(flow, mu, speaker, cond, streaming: bool) -> list:
     states = []
     for step in range(1, STEPS + 1):
         t, dt = grid[step - 1], grid[step] - grid[step - 1]
-        x = x + dt * _velocity(flow, x, t, mu, speaker, cond, streaming)
+        x = x + dt * velocity(flow, x, t, mu, speaker, cond, streaming)
         states.append(x)
     return states
 

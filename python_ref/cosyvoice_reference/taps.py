@@ -46,6 +46,7 @@ class Segment:
     prompt_speech_token: torch.Tensor = None  # [1, n], as the language model got it
     logits: list = field(default_factory=list)  # [vocabulary] a step
     tokens: list = field(default_factory=list)  # as sampled, without the one that stopped it
+    stop: int = -1  # the mark that stopped it, if one did
     kept: list = field(default_factory=list)  # those that the flow got
     flow: list = field(default_factory=list)
     vocoder: list = field(default_factory=list)
@@ -113,9 +114,10 @@ def _copy(tensor):
 
 
 @contextlib.contextmanager
-def watching(engine, progress):
+def watching(engine, progress, tokens_only: bool = False):
     """Yield a `Synthesis` that fills while `engine`, a CosyVoice3 object, works.
 
+    With `tokens_only`, flow and vocoder are left out: every segment is a moment of silence.
     `progress(part, done)` is called after every sampled token and every Euler step. The language
     model samples in a thread of its own, so it may be called from there.
     """
@@ -133,9 +135,13 @@ def watching(engine, progress):
 
         _watch_frontend(engine.frontend, seen, replace)
         _watch_segments(engine.model, seen, replace)
-        _watch_llm(engine.model.llm, seen, replace, undo, progress)
-        _watch_flow(engine.model.flow, seen, replace, undo, progress)
-        _watch_vocoder(engine.model, seen, replace, undo)
+        _watch_llm(engine.model.llm, seen, replace, progress)
+        if tokens_only:
+            _leave_out_sound(engine.model, seen, replace)
+        else:
+            _watch_logits(engine.model.llm, seen, undo)
+            _watch_flow(engine.model.flow, seen, replace, undo, progress)
+            _watch_vocoder(engine.model, seen, replace, undo)
         yield seen
 
 
@@ -197,30 +203,87 @@ def _watch_segments(model, seen, replace):
     replace(model, "tts", tts)
 
 
-def _watch_llm(llm, seen, replace, undo, progress):
+def _watch_llm(llm, seen, replace, progress):
+    marks = llm.speech_token_size  # ids from here on
+
+    def sampled(tokens):
+        """Pass the tokens on, and note them in the segment."""
+        segment = seen.segment
+        while True:
+            with seen.timed("language model"):
+                token = next(tokens, None)
+            if token is None:
+                return
+            segment.tokens.append(int(token))
+            progress("language model", len(segment.tokens))
+            yield token
+
+    def prompt(inputs):
+        seen.segment.prompt_ids = _copy(inputs["prompt_text"])
+        seen.segment.prompt_speech_token = _copy(inputs["prompt_speech_token"])
+
     def inference(original):
         def wrapper(**inputs):
-            segment = seen.segment
-            segment.ids = _copy(inputs["text"])
-            segment.prompt_ids = _copy(inputs["prompt_text"])
-            segment.prompt_speech_token = _copy(inputs["prompt_speech_token"])
-            tokens = original(**inputs)
-            while True:
-                with seen.timed("language model"):
-                    token = next(tokens, None)
-                if token is None:
-                    return
-                segment.tokens.append(int(token))
-                progress("language model", len(segment.tokens))
-                yield token
+            prompt(inputs)
+            seen.segment.ids = _copy(inputs["text"])
+            yield from sampled(original(**inputs))
+
+        return wrapper
+
+    def inference_bistream(original):
+        def wrapper(text, **inputs):
+            prompt(inputs)
+            arrived = []
+
+            def noted():
+                for ids in text:
+                    arrived.append(ids)
+                    yield ids
+
+            text_seen = noted()
+            try:
+                yield from sampled(original(text=text_seen, **inputs))
+            except ValueError as error:
+                # A mark out of place ends the thread of the language model with this. The tokens
+                # so far are spoken all the same, unless the sound is streamed.
+                if "should not get token" not in str(error):
+                    raise
+            # Text that was not waited for is part of the case too.
+            arrived.extend(text)
+            seen.segment.ids = torch.cat([torch.zeros(1, 0, dtype=torch.int32), *arrived], dim=1)
+
+        return wrapper
+
+    def sampling_ids(original):
+        def wrapper(*args, **kwargs):
+            token = original(*args, **kwargs)
+            seen.segment.stop = token if token >= marks else -1
+            return token
 
         return wrapper
 
     replace(llm, "inference", inference)
+    replace(llm, "inference_bistream", inference_bistream)
+    replace(llm, "sampling_ids", sampling_ids)
+
+
+def _watch_logits(llm, seen, undo):
     hook = llm.llm_decoder.register_forward_hook(
         lambda _module, _inputs, logits: seen.segment.logits.append(_copy(logits[0]))
     )
     undo.callback(hook.remove)
+
+
+def _leave_out_sound(model, seen, replace):
+    def token2wav(_original):
+        def wrapper(token, **_inputs):
+            seen.segment.kept = token.flatten().tolist()
+            # The reference divides by the length of what it speaks.
+            return torch.zeros(1, 1)
+
+        return wrapper
+
+    replace(model, "token2wav", token2wav)
 
 
 def _watch_flow(flow, seen, replace, undo, progress):

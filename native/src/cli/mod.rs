@@ -1,5 +1,6 @@
 mod options;
 mod sink;
+mod speaker;
 mod synth;
 mod text;
 
@@ -15,6 +16,7 @@ pub struct Command {
 
 #[derive(Subcommand)]
 enum Action {
+    Speaker(speaker::Args),
     Synth(synth::Args),
     Text(text::Args),
 }
@@ -22,6 +24,7 @@ enum Action {
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
+            Action::Speaker(args) => args.run(),
             Action::Synth(args) => args.run(),
             Action::Text(args) => args.run(),
         }

@@ -87,6 +87,27 @@ pub enum Wetext {
     None,
 }
 
+impl LmFile {
+    pub fn choice(self) -> LmWeights {
+        match self {
+            Self::Reference => LmWeights::Reference,
+            Self::Base => LmWeights::Base,
+            Self::Rl => LmWeights::Rl,
+            Self::BaseSafetensors => LmWeights::BaseSafetensors,
+            Self::RlSafetensors => LmWeights::RlSafetensors,
+        }
+    }
+}
+
+impl Pooling {
+    pub fn window(self) -> PartialWindow {
+        match self {
+            Self::Ort118 => PartialWindow::Ort118,
+            Self::TrueCount => PartialWindow::TrueCount,
+        }
+    }
+}
+
 impl TextOptions {
     pub fn frontend(&self) -> FrontendOptions {
         FrontendOptions {
@@ -107,17 +128,8 @@ impl ModelOptions {
             device: self.device.open()?,
             precision: self.precision.dtype(),
             frontend: self.text.frontend(),
-            pooling: match self.pooling {
-                Pooling::Ort118 => PartialWindow::Ort118,
-                Pooling::TrueCount => PartialWindow::TrueCount,
-            },
-            lm_weights: match self.lm_weights {
-                LmFile::Reference => LmWeights::Reference,
-                LmFile::Base => LmWeights::Base,
-                LmFile::Rl => LmWeights::Rl,
-                LmFile::BaseSafetensors => LmWeights::BaseSafetensors,
-                LmFile::RlSafetensors => LmWeights::RlSafetensors,
-            },
+            pooling: self.pooling.window(),
+            lm_weights: self.lm_weights.choice(),
             text_rules: self.text.text_rules.clone(),
         })
     }

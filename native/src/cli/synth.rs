@@ -8,12 +8,14 @@ use clap::{Args as ClapArgs, ValueEnum};
 use native::audio::Waveform;
 use native::engine::{Chunk, Engine, Hop, Mode, Request, Script, Segment, StageSeconds};
 use native::llm::{Sampler, Stop, Strategy};
+use native::model_dir::{ModelDir, SavedSpeaker};
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use serde_json::json;
 
 use super::options::ModelOptions;
 use super::sink::{Sink, is_stdout};
+use super::speaker::SpeakersFile;
 
 /// Say a text in the voice of a recording.
 ///
@@ -31,9 +33,18 @@ pub struct Args {
     /// The text to say; - reads standard input
     #[arg(long, required_unless_present = "source_wav")]
     text: Option<String>,
+    /// Take every line of the text for a piece that arrives while it is spoken (bistream): pieces
+    /// are neither normalised nor split, and joined without a space
+    #[arg(long, conflicts_with = "source_wav")]
+    pieces: bool,
     /// Recording of the voice, at most 30 s, 16 kHz or more
-    #[arg(long, value_name = "WAV")]
-    prompt_wav: PathBuf,
+    #[arg(long, value_name = "WAV", required_unless_present = "speaker")]
+    prompt_wav: Option<PathBuf>,
+    /// Speak with this saved speaker, not with a recording: see native speaker --help
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["prompt_wav", "prompt_text", "source_wav"])]
+    speaker: Option<String>,
+    #[command(flatten)]
+    speakers: SpeakersFile,
     /// What is said in the recording (zero-shot)
     #[arg(long)]
     prompt_text: Option<String>,
@@ -90,18 +101,37 @@ impl Args {
             bail!("-o - and --json both want standard output: write the sound to a file");
         }
         let request = self.request()?;
-        let prompt_wav = Waveform::read(&self.prompt_wav)?;
+        let speaker = self.speaker()?;
+        if speaker.is_none() {
+            request.check()?;
+        }
+        let recording = self.prompt_wav.as_deref().map(Waveform::read).transpose()?;
         let started = Instant::now();
         let engine = Arc::new(Engine::load(&self.model.model_dir, &self.model.engine()?)?);
         let load = started.elapsed().as_secs_f64();
-        let script = engine.script(&request)?;
+        let mut script = if self.pieces {
+            let pieces: Vec<&str> = request.text.lines().collect();
+            engine.script_in_pieces(&request.mode, &pieces)?
+        } else {
+            engine.script(&request)?
+        };
+        let started = Instant::now();
+        let voice = match (speaker, &recording) {
+            (Some(speaker), _) => {
+                script = script.said_by(&speaker, &request.mode);
+                speaker.voice
+            }
+            (None, Some(recording)) => engine.voice(recording, &mut NoTap).with_context(|| {
+                format!(
+                    "{}",
+                    self.prompt_wav.as_deref().unwrap_or("".as_ref()).display()
+                )
+            })?,
+            (None, None) => bail!("--prompt-wav or --speaker is missing"),
+        };
         for warning in &script.warnings {
             eprintln!("warning: {warning}");
         }
-        let started = Instant::now();
-        let voice = engine
-            .voice(&prompt_wav, &mut NoTap)
-            .with_context(|| self.prompt_wav.display().to_string())?;
         let prompt = started.elapsed().as_secs_f64();
 
         let sampler = Sampler::new(self.strategy(), engine.llm.config().sampling);
@@ -114,7 +144,9 @@ impl Args {
         if self.stream {
             let mut sink = Sink::open(&self.output)?;
             let hop = Hop::default();
-            for chunk in engine.stream(&request, &script, &voice, sampler, &hop, &mut NoTap)? {
+            for chunk in
+                Arc::clone(&engine).stream(&request, &script, &voice, sampler, &hop, &mut NoTap)?
+            {
                 let chunk = chunk?;
                 sink.write(&chunk.samples)?;
                 teller.chunk(chunk);
@@ -133,10 +165,14 @@ impl Args {
         }
         let said = teller.said;
         if self.json {
+            let weights = engine
+                .model_dir
+                .lm_weights(self.model.lm_weights.choice())?;
+            let weights = weights.file_name().unwrap_or_default().to_string_lossy();
             let seconds = json!({
                 "load": load, "prompt": prompt, "first_sound": said.first_sound,
             });
-            let report = describe(&script, &voice.speech_tokens, &said, seconds);
+            let report = describe(&script, &voice.speech_tokens, &said, seconds, &weights);
             writeln!(std::io::stdout(), "{report}")?;
         } else if !is_stdout(&self.output) {
             let seconds = said.samples() as f64 / f64::from(Engine::SAMPLE_RATE);
@@ -144,6 +180,17 @@ impl Args {
             writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
         }
         Ok(())
+    }
+
+    /// The saved speaker asked for. Only its file is read, so that a wrong name is told at once.
+    fn speaker(&self) -> anyhow::Result<Option<SavedSpeaker>> {
+        let Some(name) = &self.speaker else {
+            return Ok(None);
+        };
+        let speakers = self
+            .speakers
+            .open(&ModelDir::open(&self.model.model_dir)?)?;
+        Ok(Some(speakers.get(name)?))
     }
 
     /// The whole sound at once: the file is there completely or not at all.
@@ -170,6 +217,9 @@ impl Args {
 
     fn request(&self) -> anyhow::Result<Request> {
         let mode = match self.mode {
+            ModeName::ZeroShot if self.speaker.is_some() => Mode::ZeroShot {
+                prompt_text: String::new(),
+            },
             ModeName::ZeroShot => Mode::ZeroShot {
                 prompt_text: self.prompt_text.clone().context(
                     "zero-shot needs --prompt-text: what the recording says, after a prompt that ends in <|endofprompt|>",
@@ -286,11 +336,21 @@ impl Teller {
     }
 }
 
+/// Why a segment ended, for a reader in another language.
+fn stop_name(stop: Stop) -> &'static str {
+    match stop {
+        Stop::StopToken(_) => "mark",
+        Stop::OutOfPlace(_) => "mark-out-of-place",
+        Stop::MaxLength => "max-length",
+    }
+}
+
 fn describe(
     script: &Script,
     prompt_tokens: &[u32],
     said: &Said,
     seconds: serde_json::Value,
+    lm_weights: &str,
 ) -> serde_json::Value {
     let segments: Vec<_> = said
         .segments
@@ -303,13 +363,15 @@ fn describe(
                 "ids": text.map(|t| &t.ids),
                 "tokens": s.tokens,
                 "tokens_kept": s.kept,
-                "stop": s.stop.as_ref().map(|stop| format!("{stop:?}")),
+                "stop": s.stop.map(stop_name),
+                "stop_mark": s.stop.and_then(Stop::mark),
                 "samples": s.samples,
                 "seconds": { "llm": s.seconds.llm, "flow": s.seconds.flow, "vocoder": s.seconds.vocoder },
             })
         })
         .collect();
     json!({
+        "lm_weights": lm_weights,
         "prompt_text": script.prompt_text,
         "prompt_ids": script.prompt_ids,
         "prompt_speech_tokens": prompt_tokens,

@@ -5,6 +5,7 @@ mod options;
 mod pipeline;
 mod request;
 mod speaking;
+mod speech_tokens;
 mod stream;
 mod synthesis;
 

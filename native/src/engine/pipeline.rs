@@ -77,8 +77,27 @@ impl Engine {
 
     /// The text stage: normalises, splits and tokenises what a request says.
     pub fn script(&self, request: &Request) -> Result<Script> {
+        let mut script = self.prompt_script(&request.mode)?;
+        if !matches!(request.mode, Mode::VoiceConversion { .. }) {
+            let normalized = self.frontend.normalize(&request.text, true)?;
+            script.warnings.extend(normalized.warnings);
+            for text in normalized.segments {
+                let ids = self.frontend.ids(&text)?;
+                script.segments.push(ScriptSegment { text, ids });
+            }
+            if script.segments.is_empty() {
+                return Err(Error::input(
+                    "the text has nothing to say: it is only punctuation",
+                ));
+            }
+        }
+        Ok(script)
+    }
+
+    /// The text stage of the prompt alone, with no segments yet.
+    pub(super) fn prompt_script(&self, mode: &Mode) -> Result<Script> {
         let mut warnings = Vec::new();
-        let prompt_text = match &request.mode {
+        let prompt_text = match mode {
             Mode::ZeroShot { prompt_text } => {
                 let normalized = self.frontend.normalize(prompt_text, false)?;
                 warnings.extend(normalized.warnings);
@@ -88,20 +107,6 @@ impl Engine {
             Mode::Instruct { instruct } => instruct.clone(),
             Mode::CrossLingual | Mode::VoiceConversion { .. } => String::new(),
         };
-        let mut segments = Vec::new();
-        if !matches!(request.mode, Mode::VoiceConversion { .. }) {
-            let normalized = self.frontend.normalize(&request.text, true)?;
-            warnings.extend(normalized.warnings);
-            for text in normalized.segments {
-                let ids = self.frontend.ids(&text)?;
-                segments.push(ScriptSegment { text, ids });
-            }
-            if segments.is_empty() {
-                return Err(Error::input(
-                    "the text has nothing to say: it is only punctuation",
-                ));
-            }
-        }
         let prompt_ids = if prompt_text.is_empty() {
             Vec::new()
         } else {
@@ -110,7 +115,8 @@ impl Engine {
         Ok(Script {
             prompt_text,
             prompt_ids,
-            segments,
+            segments: Vec::new(),
+            arrives: false,
             warnings,
         })
     }

@@ -250,12 +250,11 @@ impl Sampling {
             told && !self.stopped.is_so()
         };
         let segment = &self.script.segments[index];
-        let prompt = self
-            .engine
-            .lm_prompt(&self.mode, &self.script, segment, &self.voice);
         let mut filter = SilenceFilter::default();
         let mut heard = false;
-        let mut decoding = self.engine.llm.decode(&prompt, sampler)?;
+        let mut decoding =
+            self.engine
+                .decode(&self.mode, &self.script, segment, &self.voice, sampler)?;
         for token in &mut decoding {
             let token = token?;
             if filter.keeps(token) {

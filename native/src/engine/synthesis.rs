@@ -47,12 +47,7 @@ impl Engine {
         tap: &mut dyn Tap,
         mut deliver: impl FnMut(usize, Segment) -> Result<()>,
     ) -> Result<()> {
-        if !(request.speed.is_finite() && request.speed > 0.0) {
-            return Err(Error::input(format!(
-                "a speed of {} is not possible: it must be above 0",
-                request.speed
-            )));
-        }
+        request.check_speed()?;
         if let Mode::VoiceConversion { source } = &request.mode {
             let tokens = self
                 .speech_tokenizer
@@ -73,8 +68,11 @@ impl Engine {
         for (index, segment) in script.segments.iter().enumerate() {
             tap.segment(index);
             let started = Instant::now();
-            let prompt = self.lm_prompt(&request.mode, script, segment, &voice);
-            let generation = self.llm.generate(&prompt, sampler, tap)?;
+            let mut tokens = self.decode(&request.mode, script, segment, &voice, sampler)?;
+            for token in &mut tokens {
+                token?;
+            }
+            let generation = tokens.finish();
             let llm = started.elapsed().as_secs_f64();
             let kept = drop_long_silences(&generation.tokens);
             if kept.is_empty() {

@@ -81,8 +81,11 @@ impl Dit {
         let mut x = (h.transpose(1, 2)? + x)?;
         inside("input_embed", &x)?;
         for (i, block) in self.blocks.iter().enumerate() {
-            x = block.forward(index, &x, positions)?;
-            inside(&format!("block.{i:02}"), &x)?;
+            let name = format!("block.{i:02}");
+            x = block.forward(index, &x, positions, &mut |attended| {
+                inside(&format!("{name}.attention"), attended)
+            })?;
+            inside(&name, &x)?;
         }
         let table = self.out_modulation.get(index)?;
         let x = modulated_norm(&x, &table.get(1)?, &table.get(0)?)?;
@@ -120,15 +123,23 @@ impl Block {
         })
     }
 
-    fn forward(&self, index: usize, x: &Tensor, positions: &Positions) -> Result<Tensor> {
+    fn forward(
+        &self,
+        index: usize,
+        x: &Tensor,
+        positions: &Positions,
+        on_attention: &mut dyn FnMut(&Tensor) -> crate::Result<()>,
+    ) -> crate::Result<Tensor> {
         let table = self.modulation.get(index)?;
         let row = |i| table.get(i);
         let h = modulated_norm(x, &row(0)?, &row(1)?)?;
         let (q, k) = (self.query.forward(&h)?, self.key.forward(&h)?);
         let h = attention(&q, &k, &self.value.forward(&h)?, self.heads, positions)?;
-        let x = add_gated(x, &self.attended.forward(&h)?, &row(2)?)?;
+        let attended = self.attended.forward(&h)?;
+        on_attention(&attended)?;
+        let x = add_gated(x, &attended, &row(2)?)?;
         let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
         let h = self.contract.forward(&self.expand.forward_gelu(&h)?)?;
-        add_gated(&x, &h, &row(5)?)
+        Ok(add_gated(&x, &h, &row(5)?)?)
     }
 }

@@ -192,14 +192,16 @@ fn taps_name_the_stages_and_deep_ones_the_blocks() -> Result<()> {
     let inside = [
         "time_embed",
         "input_embed",
+        "block.00.attention",
         "block.00",
+        "block.01.attention",
         "block.01",
         "norm_out",
         "velocity",
     ];
-    let wanted: Vec<_> = inside.iter().map(|s| format!("flow.step.03.{s}")).collect();
-    assert_eq!(third[..6], wanted.iter().collect::<Vec<_>>());
-    assert_eq!(third[6], "flow.step.03");
+    let wanted: Vec<_> = inside.iter().map(|s| format!("flow.step.03/{s}")).collect();
+    assert_eq!(third[..8], wanted.iter().collect::<Vec<_>>());
+    assert_eq!(third[8], "flow.step.03");
     Ok(())
 }
 

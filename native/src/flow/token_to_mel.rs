@@ -210,7 +210,10 @@ impl Flow {
         self.tapped_step(index, x, conditioning, &mut NoTap)
     }
 
-    fn tapped_step(
+    /// Like [`Self::step`]; a deep tap is handed `flow.step.NN/time_embed`, `/input_embed`, of
+    /// every block from `/block.00` on `.attention` and the block itself, `/norm_out` and
+    /// `/velocity`.
+    pub fn tapped_step(
         &self,
         index: usize,
         x: &Tensor,
@@ -237,7 +240,7 @@ impl Flow {
         let input = Tensor::cat(&[&noisy.contiguous()?, &conditioning.features], 2)?;
         let deep = tap.deep();
         let mut inside = |name: &str, value: &Tensor| match deep {
-            true => tap.tensor(&format!("flow.step.{index:02}.{name}"), value),
+            true => tap.tensor(&format!("flow.step.{index:02}/{name}"), value),
             false => Ok(()),
         };
         let positions = &conditioning.positions;
@@ -249,7 +252,7 @@ impl Flow {
         let rate = self.config.inference_cfg_rate;
         let velocity = ((guided * (1.0 + rate))? - (unguided * rate)?)?;
         if deep {
-            tap.tensor(&format!("flow.step.{index:02}.velocity"), &velocity)?;
+            tap.tensor(&format!("flow.step.{index:02}/velocity"), &velocity)?;
         }
         Ok((x + (velocity * f64::from(step.dt))?)?)
     }

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use super::decode::{Generation, Stop};
 use super::prompt::{END_OF_PROMPT, InputId, check_prompt_speech, check_text_ids};
 use super::qwen2::KvCache;
-use super::{Sampler, SpeechLm};
+use super::{Draw, Sampler, SpeechLm};
 use crate::{Error, Result};
 
 /// Positions of the cache to begin with.
@@ -20,11 +20,11 @@ const ROOM: usize = 512;
 /// begins with the first text ids, before five of them are there, if there is no prompt speech;
 /// the fill mark itself is never fed back; and the input that was fed last before the text ended
 /// is fed once more before the remaining text.
-pub struct Bistream<'a, I> {
+pub struct Bistream<'a> {
     lm: &'a SpeechLm,
     sampler: &'a mut Sampler,
     cache: KvCache,
-    text: I,
+    text: Box<dyn Iterator<Item = Result<Vec<u32>>> + 'a>,
     /// Text ids that wait for their turn.
     pending_text: VecDeque<u32>,
     /// Prompt speech that waits for text.
@@ -34,6 +34,7 @@ pub struct Bistream<'a, I> {
     history: Vec<u32>,
     /// Length of the history at which the fill mark is due.
     next_fill: usize,
+    logits: Vec<f32>,
     tokens: Vec<u32>,
     phase: Phase,
 }
@@ -45,12 +46,12 @@ enum Phase {
     Done(Stop),
 }
 
-impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
+impl<'a> Bistream<'a> {
     pub(super) fn new(
         lm: &'a SpeechLm,
         prompt_text_ids: &[u32],
         prompt_speech_tokens: &[u32],
-        text: I,
+        text: Box<dyn Iterator<Item = Result<Vec<u32>>> + 'a>,
         sampler: &'a mut Sampler,
     ) -> Result<Self> {
         let config = lm.config();
@@ -76,19 +77,41 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
             input,
             history: Vec::new(),
             next_fill: (prompt_len / speech_turn + 1) * speech_turn - prompt_len,
+            logits: Vec::new(),
             tokens: Vec::new(),
             phase: Phase::AwaitingText,
         })
     }
 
+    /// The tokens so far.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Why there are no more tokens; nothing while there may be.
+    pub fn stop(&self) -> Option<Stop> {
+        match self.phase {
+            Phase::Done(stop) => Some(stop),
+            _ => None,
+        }
+    }
+
+    /// The logits that the last token, or the mark that ended the speech, was drawn from.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// How it was drawn ([`Sampler::last_draw`]).
+    pub fn last_draw(&self) -> Option<&Draw> {
+        self.sampler.last_draw()
+    }
+
     /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
     pub fn finish(self) -> Generation {
+        let stop = self.stop().unwrap_or(Stop::MaxLength);
         Generation {
             tokens: self.tokens,
-            stop: match self.phase {
-                Phase::Done(stop) => stop,
-                _ => Stop::MaxLength,
-            },
+            stop,
         }
     }
 
@@ -113,7 +136,7 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
     }
 
     fn take_text(&mut self) -> Result<()> {
-        let Some(chunk) = self.text.next() else {
+        let Some(chunk) = self.text.next().transpose()? else {
             self.input
                 .extend(self.pending_text.drain(..).map(InputId::Text));
             self.input.push(InputId::Speech(self.lm.config().task()));
@@ -149,15 +172,15 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
 
     /// One step while text may still come.
     fn speak(&mut self) -> Result<Option<u32>> {
-        let Some(logits) = self.logits()? else {
+        if !self.compute_logits()? {
             return Ok(None);
-        };
+        }
         let config = self.lm.config();
         let token = if self.history.len() == self.next_fill {
             config.fill()
         } else {
             let masked = Some(config.start_of_sequence());
-            self.sampler.sample(&logits, &self.history, masked)?
+            self.sampler.sample(&self.logits, &self.history, masked)?
         };
         if token == config.fill() {
             self.next_fill = self.history.len() + config.mix_ratio[1] + 1;
@@ -171,11 +194,11 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
 
     /// One step after the last text.
     fn speak_on(&mut self) -> Result<Option<u32>> {
-        let Some(logits) = self.logits()? else {
+        if !self.compute_logits()? {
             return Ok(None);
-        };
+        }
         let config = self.lm.config();
-        let token = self.sampler.sample(&logits, &self.history, None)?;
+        let token = self.sampler.sample(&self.logits, &self.history, None)?;
         self.history.push(token);
         if (token as usize) < config.speech_token_size {
             return Ok(Some(token));
@@ -188,18 +211,19 @@ impl<'a, I: Iterator<Item = Vec<u32>>> Bistream<'a, I> {
         Ok(None)
     }
 
-    /// Nothing where the model's positions are used up.
-    fn logits(&mut self) -> Result<Option<Vec<f32>>> {
+    /// False where the model's positions are used up.
+    fn compute_logits(&mut self) -> Result<bool> {
         let positions = self.cache.len() + self.input.len();
         if positions > self.lm.body().config().max_position_embeddings {
             self.phase = Phase::Done(Stop::MaxLength);
-            return Ok(None);
+            return Ok(false);
         }
-        self.lm.next_logits(&self.input, &mut self.cache).map(Some)
+        self.logits = self.lm.next_logits(&self.input, &mut self.cache)?;
+        Ok(true)
     }
 }
 
-impl<I: Iterator<Item = Vec<u32>>> Iterator for Bistream<'_, I> {
+impl Iterator for Bistream<'_> {
     type Item = Result<u32>;
 
     fn next(&mut self) -> Option<Result<u32>> {

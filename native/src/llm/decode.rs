@@ -1,6 +1,6 @@
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::KvCache;
-use super::{Sampler, SpeechLm};
+use super::{Draw, Sampler, SpeechLm};
 use crate::Result;
 
 /// Positions of the cache to begin with, besides the prompt's: about ten seconds of speech.
@@ -28,6 +28,16 @@ pub enum Stop {
     OutOfPlace(u32),
 }
 
+impl Stop {
+    /// The mark that was sampled, if one was.
+    pub fn mark(self) -> Option<u32> {
+        match self {
+            Self::StopToken(mark) | Self::OutOfPlace(mark) => Some(mark),
+            Self::MaxLength => None,
+        }
+    }
+}
+
 /// A segment being sampled: an iterator over its speech tokens.
 ///
 /// It ends after the last token, or after an error.
@@ -39,6 +49,7 @@ pub struct Decoding<'a> {
     input: Vec<InputId>,
     min_len: usize,
     max_len: usize,
+    logits: Vec<f32>,
     tokens: Vec<u32>,
     stop: Option<Stop>,
 }
@@ -55,6 +66,7 @@ impl<'a> Decoding<'a> {
             input,
             min_len: prompt.min_len(),
             max_len,
+            logits: Vec::new(),
             tokens: Vec::new(),
             stop: None,
         }
@@ -68,6 +80,16 @@ impl<'a> Decoding<'a> {
     /// Why there are no more tokens; nothing while there may be.
     pub fn stop(&self) -> Option<Stop> {
         self.stop
+    }
+
+    /// The logits that the last token, or the mark that ended the speech, was drawn from.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// How it was drawn ([`Sampler::last_draw`]).
+    pub fn last_draw(&self) -> Option<&Draw> {
+        self.sampler.last_draw()
     }
 
     /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
@@ -84,10 +106,10 @@ impl<'a> Decoding<'a> {
             return Ok(None);
         }
         let config = self.lm.config();
-        let logits = self.lm.next_logits(&self.input, &mut self.cache)?;
+        self.logits = self.lm.next_logits(&self.input, &mut self.cache)?;
         let early = self.tokens.len() < self.min_len;
         let masked = early.then(|| config.start_of_sequence());
-        let token = self.sampler.sample(&logits, &self.tokens, masked)?;
+        let token = self.sampler.sample(&self.logits, &self.tokens, masked)?;
         if token as usize >= config.speech_token_size {
             self.stop = Some(Stop::StopToken(token));
             return Ok(None);

@@ -9,11 +9,14 @@ mod sampler;
 mod silence;
 mod softmax;
 mod speech_lm;
+mod token_stream;
 
 pub use bistream::Bistream;
 pub use config::{LmConfig, QwenConfig, SamplingConfig};
 pub use decode::{Decoding, Generation, Stop};
+pub(crate) use prompt::no_end_of_prompt;
 pub use prompt::{END_OF_PROMPT, LmPrompt};
-pub use sampler::{Sampler, Strategy};
+pub use sampler::{Draw, Sampler, Strategy};
 pub use silence::{SilenceFilter, drop_long_silences};
 pub use speech_lm::SpeechLm;
+pub use token_stream::TokenStream;

@@ -85,12 +85,7 @@ impl LmPrompt {
         }
         let mut text = self.prompt_text_ids.iter().chain(&self.text_ids);
         if !text.any(|&id| id == END_OF_PROMPT) {
-            return Err(Error::input(
-                "neither the prompt's text nor the text has `<|endofprompt|>`, without which \
-                 CosyVoice 3 speaks nonsense: begin the prompt's text (zero-shot) or the text \
-                 (cross-lingual) with an instruction, such as \
-                 `You are a helpful assistant.<|endofprompt|>`",
-            ));
+            return Err(no_end_of_prompt());
         }
         check_text_ids(&self.prompt_text_ids, qwen)?;
         check_text_ids(&self.text_ids, qwen)?;
@@ -112,6 +107,16 @@ impl LmPrompt {
         }
         Ok(())
     }
+}
+
+/// The refusal of a text that the model was not trained to continue.
+pub(crate) fn no_end_of_prompt() -> Error {
+    Error::input(
+        "neither the prompt's text nor the text has `<|endofprompt|>`, without which \
+         CosyVoice 3 speaks nonsense: begin the prompt's text (zero-shot) or the text \
+         (cross-lingual) with an instruction, such as \
+         `You are a helpful assistant.<|endofprompt|>`, or end the instruction with it (instruct)",
+    )
 }
 
 pub(super) fn check_text_ids(ids: &[u32], qwen: &QwenConfig) -> Result<()> {

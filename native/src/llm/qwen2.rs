@@ -84,35 +84,39 @@ impl Qwen2 {
     }
 
     /// Hidden states after the last norm, [positions, hidden], of embeddings [positions, hidden]
-    /// that follow what is in the cache. `on_layer` is handed the output of every layer.
+    /// that follow what is in the cache. `inside` is handed the tensors of every layer.
     pub(super) fn forward(
         &self,
         embeddings: &Tensor,
         cache: &mut KvCache,
-        on_layer: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
+        inside: Inside<'_>,
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
-        let rotation = self
-            .rotary
-            .rotation(cache.len, positions, embeddings.dtype())?;
-        let mask = causal_mask(cache.len, positions, embeddings)?;
         cache.reserve(cache.len + positions);
+        let stretch = Stretch {
+            rotation: self
+                .rotary
+                .rotation(cache.len, positions, embeddings.dtype())?,
+            mask: causal_mask(cache.len, positions, embeddings)?,
+            past: cache.len,
+            room: cache.room,
+        };
         let mut x = embeddings.clone();
         for (i, layer) in self.layers.iter().enumerate() {
             let attended = layer.attention.forward(
                 &layer.input_layernorm.forward(&x)?,
-                &rotation,
-                mask.as_ref(),
-                cache.len,
-                cache.room,
+                &stretch,
                 &mut cache.layers[i],
+                &mut |name, x| inside(i, name, x),
             )?;
+            inside(i, "attention", &attended)?;
             x = (x + attended)?;
             let fed = layer
                 .mlp
                 .forward(&layer.post_attention_layernorm.forward(&x)?)?;
+            inside(i, "mlp", &fed)?;
             x = (x + fed)?;
-            on_layer(i, &x)?;
+            inside(i, "output", &x)?;
         }
         cache.len += positions;
         Ok(self.norm.forward(&x)?)
@@ -121,6 +125,19 @@ impl Qwen2 {
     pub(super) fn config(&self) -> &QwenConfig {
         &self.config
     }
+}
+
+/// Receives the tensors inside a layer: its number, the tensor's name, the tensor.
+pub(super) type Inside<'a> = &'a mut dyn FnMut(usize, &str, &Tensor) -> crate::Result<()>;
+
+/// The positions that are computed at once, and what every layer needs to know of them.
+struct Stretch {
+    rotation: Rotation,
+    mask: Option<Tensor>,
+    /// Positions before them.
+    past: usize,
+    /// Positions that the cache has to hold.
+    room: usize,
 }
 
 impl Attention {
@@ -141,30 +158,35 @@ impl Attention {
     fn forward(
         &self,
         x: &Tensor,
-        rotation: &Rotation,
-        mask: Option<&Tensor>,
-        past: usize,
-        room: usize,
+        stretch: &Stretch,
         cache: &mut LayerCache,
-    ) -> Result<Tensor> {
+        inside: &mut dyn FnMut(&str, &Tensor) -> crate::Result<()>,
+    ) -> crate::Result<Tensor> {
         let positions = x.dim(0)?;
         let split = |x: Tensor, heads: usize| {
             x.reshape((positions, heads, self.head_dim))?
                 .transpose(0, 1)?
                 .contiguous()
         };
-        let q = rotation.apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
-        let k = rotation.apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
+        let q = stretch
+            .rotation
+            .apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
+        let k = stretch
+            .rotation
+            .apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
         let v = split(self.v_proj.forward(x)?, self.kv_heads)?;
-        let (k, v) = cache.append(&k, &v, past, room)?;
+        inside("attention.q_rotary", &q)?;
+        inside("attention.k_rotary", &k)?;
+        inside("attention.v", &v)?;
+        let (k, v) = cache.append(&k, &v, stretch.past, stretch.room)?;
 
         // The query heads of a group become further rows of the product with their one key head.
         let rows = self.heads / self.kv_heads * positions;
         let q =
             (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;
         let mut scores = q.matmul(&k.transpose(1, 2)?)?;
-        let total = past + positions;
-        if let Some(mask) = mask {
+        let total = stretch.past + positions;
+        if let Some(mask) = &stretch.mask {
             scores = scores
                 .reshape((self.heads, positions, total))?
                 .broadcast_add(mask)?
@@ -176,7 +198,7 @@ impl Attention {
             .reshape((self.heads, positions, self.head_dim))?
             .transpose(0, 1)?
             .reshape((positions, self.heads * self.head_dim))?;
-        self.o_proj.forward(&attended)
+        Ok(self.o_proj.forward(&attended)?)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::SamplingConfig;
 use super::softmax::{log_softmax, softmax};
-use crate::torch_rng::{Multinomial, TorchRng};
+use crate::torch_rng::{Multinomial, RaceResult, TorchRng};
 use crate::{Error, Result};
 
 /// How a [`Sampler`] chooses among the tokens.
@@ -31,11 +31,45 @@ pub enum Strategy {
 #[derive(Clone, Debug)]
 pub struct Sampler {
     config: SamplingConfig,
-    draw: Draw,
+    generator: Generator,
+    last_draw: Option<Draw>,
+}
+
+/// How a token came to be drawn, and how much the logits would have had to change for another
+/// one. Two engines that draw differently have a near-tie here, or different logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// The token drawn from the nucleus.
+    pub from_nucleus: u32,
+    /// How many tokens the nucleus had.
+    pub nucleus_len: usize,
+    /// The lead with which that token won, as a difference of logits ([`RaceResult::lead`]).
+    pub nucleus_lead: f32,
+    /// Smallest difference of the logits of two neighbours in the nucleus, the first token left
+    /// out included: each place has a random number of its own, so a swap is another draw.
+    pub order_gap: f32,
+    /// How near the nucleus' probability, with or without its last token, came to `top_p`:
+    /// beyond it the nucleus has another size.
+    pub size_gap: f32,
+    /// Where the token had been repeated, the lead of the one that was then drawn from the whole
+    /// vocabulary.
+    pub vocabulary_lead: Option<f32>,
+}
+
+impl Draw {
+    /// The smallest of the gaps and leads. Where two engines' logits differ by less, they draw
+    /// the same.
+    pub fn margin(&self) -> f32 {
+        let vocabulary = self.vocabulary_lead.unwrap_or(f32::INFINITY);
+        self.nucleus_lead
+            .min(self.order_gap)
+            .min(self.size_gap)
+            .min(vocabulary)
+    }
 }
 
 #[derive(Clone, Debug)]
-enum Draw {
+enum Generator {
     Torch(Box<TorchRng>),
     Plain(SplitMix64),
     Greedy,
@@ -44,14 +78,23 @@ enum Draw {
 impl Sampler {
     /// A sampler at the beginning of a synthesis.
     pub fn new(strategy: Strategy, config: SamplingConfig) -> Self {
-        let draw = match strategy {
+        let generator = match strategy {
             Strategy::Torch { seed, multinomial } => {
-                Draw::Torch(Box::new(TorchRng::new(seed, multinomial)))
+                Generator::Torch(Box::new(TorchRng::new(seed, multinomial)))
             }
-            Strategy::Seeded { seed } => Draw::Plain(SplitMix64(seed)),
-            Strategy::Greedy => Draw::Greedy,
+            Strategy::Seeded { seed } => Generator::Plain(SplitMix64(seed)),
+            Strategy::Greedy => Generator::Greedy,
         };
-        Self { config, draw }
+        Self {
+            config,
+            generator,
+            last_draw: None,
+        }
+    }
+
+    /// How the last token was drawn; nothing for a strategy other than torch's.
+    pub fn last_draw(&self) -> Option<&Draw> {
+        self.last_draw.as_ref()
     }
 
     /// Draws one token from `logits`, given the tokens sampled so far in this segment. `masked`
@@ -65,17 +108,24 @@ impl Sampler {
         if let Some(masked) = masked.and_then(|id| log_probs.get_mut(id as usize)) {
             *masked = f32::NEG_INFINITY;
         }
-        if matches!(self.draw, Draw::Greedy) {
+        if matches!(self.generator, Generator::Greedy) {
             return Ok(argmax(&log_probs));
         }
-        let (ids, probs) = nucleus(&softmax(&log_probs), &self.config);
-        let picked = ids[self.draw(&probs)?];
+        let all = softmax(&log_probs);
+        let nucleus = Nucleus::of(&all, &self.config);
+        let first = self.draw(&nucleus.probs)?;
+        let picked = nucleus.ids[first.winner];
+        let torch = matches!(self.generator, Generator::Torch(_));
+        self.last_draw = torch.then(|| nucleus.draw(picked, first.lead, &log_probs, &self.config));
         if !self.is_repeated(picked, history) {
             return Ok(picked);
         }
         log_probs[picked as usize] = f32::NEG_INFINITY;
-        let drawn = self.draw(&softmax(&log_probs))?;
-        Ok(drawn as u32)
+        let second = self.draw(&softmax(&log_probs))?;
+        if let Some(draw) = &mut self.last_draw {
+            draw.vocabulary_lead = Some(second.lead);
+        }
+        Ok(second.winner as u32)
     }
 
     fn is_repeated(&self, token: u32, history: &[u32]) -> bool {
@@ -88,11 +138,15 @@ impl Sampler {
         count as f64 >= self.config.win_size as f64 * self.config.tau_r
     }
 
-    fn draw(&mut self, weights: &[f32]) -> Result<usize> {
-        match &mut self.draw {
-            Draw::Torch(rng) => rng.multinomial(weights),
-            Draw::Plain(rng) => rng.categorical(weights),
-            Draw::Greedy => Some(argmax(weights) as usize),
+    fn draw(&mut self, weights: &[f32]) -> Result<RaceResult> {
+        let certain = |winner| RaceResult {
+            winner,
+            lead: f32::INFINITY,
+        };
+        match &mut self.generator {
+            Generator::Torch(rng) => rng.race(weights),
+            Generator::Plain(rng) => rng.categorical(weights).map(certain),
+            Generator::Greedy => Some(certain(argmax(weights) as usize)),
         }
         .ok_or_else(|| {
             Error::input("no token can be drawn: top_p and top_k leave none, or all are masked")
@@ -100,33 +154,72 @@ impl Sampler {
     }
 }
 
-/// The ids and probabilities of the most probable tokens, up to and including the one with which
-/// their sum reaches `top_p`, but at most `top_k`.
-fn nucleus(probs: &[f32], config: &SamplingConfig) -> (Vec<u32>, Vec<f32>) {
-    let mut order: Vec<u32> = (0..probs.len() as u32).collect();
-    let descending = |a: &u32, b: &u32| {
-        probs[*b as usize]
-            .total_cmp(&probs[*a as usize])
-            .then(a.cmp(b))
-    };
-    if config.top_k < order.len() {
-        order.select_nth_unstable_by(config.top_k, descending);
-        order.truncate(config.top_k);
-    }
-    order.sort_unstable_by(descending);
-    // torch compares a float32 sum with the limit in float32.
-    let limit = config.top_p as f32;
-    let mut sum = 0.0f32;
-    let mut kept = Vec::with_capacity(order.len());
-    order.retain(|&id| {
-        let keep = sum < limit;
-        if keep {
+/// The most probable tokens, up to and including the one with which the sum of their
+/// probabilities reaches `top_p`, but at most `top_k`.
+struct Nucleus {
+    ids: Vec<u32>,
+    probs: Vec<f32>,
+    /// The most probable token left out.
+    next: Option<u32>,
+}
+
+impl Nucleus {
+    fn of(probs: &[f32], config: &SamplingConfig) -> Self {
+        let mut order: Vec<u32> = (0..probs.len() as u32).collect();
+        let descending = |a: &u32, b: &u32| {
+            probs[*b as usize]
+                .total_cmp(&probs[*a as usize])
+                .then(a.cmp(b))
+        };
+        // One more than can be kept, for how close it was.
+        let candidates = config.top_k.saturating_add(1);
+        if candidates < order.len() {
+            order.select_nth_unstable_by(candidates, descending);
+            order.truncate(candidates);
+        }
+        order.sort_unstable_by(descending);
+        // torch compares a float32 sum with the limit in float32.
+        let limit = config.top_p as f32;
+        let mut sum = 0.0f32;
+        let mut kept = Vec::with_capacity(order.len());
+        for &id in order.iter().take(config.top_k) {
+            if sum >= limit {
+                break;
+            }
             sum += probs[id as usize];
             kept.push(probs[id as usize]);
         }
-        keep
-    });
-    (order, kept)
+        let next = order.get(kept.len()).copied();
+        order.truncate(kept.len());
+        Self {
+            ids: order,
+            probs: kept,
+            next,
+        }
+    }
+
+    /// What is known once `picked` has won with that lead.
+    fn draw(&self, picked: u32, lead: f32, log_probs: &[f32], config: &SamplingConfig) -> Draw {
+        let logit = |id: u32| log_probs[id as usize];
+        let with_next = self.ids.iter().copied().chain(self.next);
+        let order_gap = self
+            .ids
+            .iter()
+            .zip(with_next.skip(1))
+            .map(|(&a, b)| logit(a) - logit(b))
+            .fold(f32::INFINITY, f32::min);
+        let whole: f32 = self.probs.iter().sum();
+        let before = whole - self.probs.last().copied().unwrap_or_default();
+        let limit = config.top_p as f32;
+        Draw {
+            from_nucleus: picked,
+            nucleus_len: self.ids.len(),
+            nucleus_lead: lead,
+            order_gap,
+            size_gap: (limit - before).abs().min((limit - whole).abs()),
+            vocabulary_lead: None,
+        }
+    }
 }
 
 fn check(logits: &[f32]) -> Result<()> {
@@ -319,7 +412,7 @@ mod tests {
         ) {
             let probs = softmax(&logits);
             let config = SamplingConfig { top_p, top_k, ..SamplingConfig::default() };
-            let (ids, kept) = nucleus(&probs, &config);
+            let Nucleus { ids, probs: kept, next } = Nucleus::of(&probs, &config);
             let before: f32 = kept[..kept.len() - 1].iter().sum();
             prop_assert!(kept.len() <= top_k);
             prop_assert!(before < top_p as f32, "the last one was needed");
@@ -329,6 +422,7 @@ mod tests {
                 "only top_k ends the nucleus early"
             );
             let least = kept[kept.len() - 1];
+            prop_assert!(next.is_none_or(|id| !ids.contains(&id) && probs[id as usize] <= least));
             for (id, &p) in probs.iter().enumerate() {
                 prop_assert!(p <= least || ids.contains(&(id as u32)), "{id} is likelier");
             }

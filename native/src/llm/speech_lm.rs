@@ -98,22 +98,25 @@ impl SpeechLm {
     /// Samples speech tokens while the text still streams in, in chunks of ids.
     ///
     /// The prompt's text must contain `<|endofprompt|>`. Speech may begin before any text is
-    /// there; that is the reference's behaviour.
+    /// there; that is the reference's behaviour. The size of the chunks matters for the same
+    /// reason: the reference's frontend hands the ids over one at a time. A chunk that is an error
+    /// ends the speech with it.
     pub fn decode_bistream<'a, I>(
         &'a self,
         prompt_text_ids: &[u32],
         prompt_speech_tokens: &[u32],
         text: I,
         sampler: &'a mut Sampler,
-    ) -> Result<Bistream<'a, I::IntoIter>>
+    ) -> Result<Bistream<'a>>
     where
-        I: IntoIterator<Item = Vec<u32>>,
+        I: IntoIterator<Item = Result<Vec<u32>>>,
+        I::IntoIter: 'a,
     {
         Bistream::new(
             self,
             prompt_text_ids,
             prompt_speech_tokens,
-            text.into_iter(),
+            Box::new(text.into_iter()),
             sampler,
         )
     }
@@ -124,8 +127,10 @@ impl SpeechLm {
         self.teacher_forced_logits_tapped(prompt, tokens, &mut NoTap)
     }
 
-    /// Like [`SpeechLm::teacher_forced_logits`]; the tap is handed the hidden states of every
-    /// stage, [positions, hidden]: `llm.embedding`, `llm.layer.01` and following, `llm.norm`.
+    /// Like [`SpeechLm::teacher_forced_logits`]; a deep tap is handed, for all positions,
+    /// `llm.logits/embedding`, of every layer from `llm.logits/layer.00` on `.attention.q_rotary`,
+    /// `.attention.k_rotary`, `.attention.v`, `.attention`, `.mlp` and `.output`, and
+    /// `llm.logits/norm`.
     pub fn teacher_forced_logits_tapped(
         &self,
         prompt: &LmPrompt,
@@ -146,12 +151,20 @@ impl SpeechLm {
         let first = input.len() - 1;
         input.extend(tokens.iter().map(|&t| InputId::Speech(t)));
         let embeddings = self.embed(&input)?;
-        tap.tensor("llm.embedding", &embeddings)?;
+        let deep = tap.deep();
+        if deep {
+            tap.tensor("llm.logits/embedding", &embeddings)?;
+        }
         let mut cache = self.body.cache(input.len());
-        let hidden = self.body.forward(&embeddings, &mut cache, &mut |i, x| {
-            tap.tensor(&format!("llm.layer.{:02}", i + 1), x)
-        })?;
-        tap.tensor("llm.norm", &hidden)?;
+        let hidden = self
+            .body
+            .forward(&embeddings, &mut cache, &mut |i, name, x| match deep {
+                true => tap.tensor(&format!("llm.logits/layer.{i:02}.{name}"), x),
+                false => Ok(()),
+            })?;
+        if deep {
+            tap.tensor("llm.logits/norm", &hidden)?;
+        }
         let rows = hidden.narrow(0, first, tokens.len() + 1)?;
         Ok(self.llm_decoder.forward(&rows)?.to_dtype(DType::F32)?)
     }
@@ -164,7 +177,7 @@ impl SpeechLm {
     pub(super) fn next_logits(&self, input: &[InputId], cache: &mut KvCache) -> Result<Vec<f32>> {
         let hidden = self
             .body
-            .forward(&self.embed(input)?, cache, &mut |_, _| Ok(()))?;
+            .forward(&self.embed(input)?, cache, &mut |_, _, _| Ok(()))?;
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         let logits = self.llm_decoder.forward(&last)?.squeeze(0)?;
         Ok(logits.to_dtype(DType::F32)?.to_vec1()?)

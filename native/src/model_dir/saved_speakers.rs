@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::torch_archive::{Array, Record, Values, read, write};
+use crate::text::TextFrontend;
 use crate::voice::VoicePrompt;
 use crate::{Error, Result};
 
@@ -24,6 +25,19 @@ pub struct SavedSpeaker {
     pub prompt_text_ids: Vec<u32>,
     /// What was extracted from the recording, mel and speech tokens trimmed to two to one.
     pub voice: VoicePrompt,
+}
+
+impl SavedSpeaker {
+    /// A speaker from a recording and the words said in it, after the system prompt and
+    /// `<|endofprompt|>`.
+    ///
+    /// As in the reference, the words are not normalised, unlike a zero-shot prompt's.
+    pub fn new(frontend: &TextFrontend, words: &str, voice: &VoicePrompt) -> Result<Self> {
+        Ok(Self {
+            prompt_text_ids: frontend.ids(words)?,
+            voice: voice.aligned()?,
+        })
+    }
 }
 
 impl SavedSpeakers {

@@ -57,21 +57,28 @@ impl F0Predictor {
     }
 
     /// Mel [channels, frames] to F0 in Hz, `[frames]`, float32; without the last
-    /// [`Self::lookahead`] frames unless `finalize`.
-    pub(super) fn forward(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
+    /// [`Self::lookahead`] frames unless `finalize`. `inside` is handed every layer's output.
+    pub(super) fn forward(
+        &self,
+        mel: &Tensor,
+        finalize: bool,
+        inside: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
+    ) -> crate::Result<Tensor> {
         let x = mel
             .to_device(&self.device)?
             .to_dtype(DType::F64)?
             .unsqueeze(0)?;
         let right = if finalize { self.lookahead() } else { 0 };
         let mut x = self.ahead.forward(&x, 0, right)?.elu(1.0)?;
-        for conv in &self.back {
+        inside(0, &x)?;
+        for (i, conv) in self.back.iter().enumerate() {
             x = conv.causal(&x)?.elu(1.0)?;
+            inside(i + 1, &x)?;
         }
         let f0 = self
             .classifier
             .forward(&x.transpose(1, 2)?.contiguous()?)?
             .abs()?;
-        f0.flatten_all()?.to_dtype(DType::F32)
+        Ok(f0.flatten_all()?.to_dtype(DType::F32)?)
     }
 }

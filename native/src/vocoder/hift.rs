@@ -60,9 +60,19 @@ impl Vocoder {
     ///
     /// Unless `finalize`, the last three frames are context only and give none.
     pub fn f0(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
+        self.tapped_f0(mel, finalize, &mut NoTap)
+    }
+
+    /// Like [`Self::f0`]; a deep tap is handed `vocoder.f0/condnet.0` and following.
+    pub fn tapped_f0(&self, mel: &Tensor, finalize: bool, tap: &mut dyn Tap) -> Result<Tensor> {
         let lookahead = if finalize { 0 } else { self.f0.lookahead() };
         self.check(mel, lookahead)?;
-        Ok(self.f0.forward(mel, finalize)?)
+        let deep = tap.deep();
+        self.f0
+            .forward(mel, finalize, &mut |layer, value| match deep {
+                true => tap.tensor(&format!("vocoder.f0/condnet.{layer}"), value),
+                false => Ok(()),
+            })
     }
 
     /// The harmonic source, `[samples]`, of an F0 in Hz, `[frames]`.
@@ -82,7 +92,10 @@ impl Vocoder {
         self.tapped_decode(mel, source, finalize, &mut NoTap)
     }
 
-    fn tapped_decode(
+    /// Like [`Self::decode`]; a deep tap is handed `vocoder.wav/stft`, `/conv_pre`, of every
+    /// upsampling from 0 on `/up.0`, `/source_branch.0` and `/resblock.0.0` and following, and
+    /// `/conv_post`.
+    pub fn tapped_decode(
         &self,
         mel: &Tensor,
         source: &Tensor,
@@ -105,7 +118,7 @@ impl Vocoder {
         let deep = tap.deep();
         self.generator
             .forward(mel, source, finalize, &mut |name, value| match deep {
-                true => tap.tensor(&format!("vocoder.{name}"), value),
+                true => tap.tensor(&format!("vocoder.wav/{name}"), value),
                 false => Ok(()),
             })
     }
@@ -115,7 +128,7 @@ impl Vocoder {
     ///
     /// Unless `finalize`, the wave lacks the last eight frames: they need context yet to come.
     pub fn inference(&self, mel: &Tensor, finalize: bool, tap: &mut dyn Tap) -> Result<Tensor> {
-        let f0 = self.f0(mel, finalize)?;
+        let f0 = self.tapped_f0(mel, finalize, tap)?;
         tap.tensor("vocoder.f0", &f0)?;
         let source = self.source(&f0)?;
         tap.tensor("vocoder.source", &source)?;

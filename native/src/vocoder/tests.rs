@@ -127,12 +127,12 @@ fn deep_taps_name_every_block() -> Result<()> {
     }
     let mut tap = Names(Vec::new());
     vocoder(DType::F32)?.inference(&mel(6)?, true, &mut tap)?;
-    let wanted = "f0 source stft conv_pre up.0 source_branch.0 resblock.0.0 resblock.0.1 up.1 \
-                  source_branch.1 resblock.1.0 resblock.1.1 conv_post wav";
-    let wanted: Vec<_> = wanted
-        .split_whitespace()
-        .map(|s| format!("vocoder.{s}"))
-        .collect();
+    let parts = "stft conv_pre up.0 source_branch.0 resblock.0.0 resblock.0.1 up.1 \
+                 source_branch.1 resblock.1.0 resblock.1.1 conv_post";
+    let mut wanted: Vec<_> = (0..5).map(|i| format!("vocoder.f0/condnet.{i}")).collect();
+    wanted.extend(["vocoder.f0", "vocoder.source"].map(str::to_owned));
+    wanted.extend(parts.split_whitespace().map(|s| format!("vocoder.wav/{s}")));
+    wanted.push("vocoder.wav".to_owned());
     assert_eq!(tap.0, wanted);
     Ok(())
 }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -6,7 +5,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use parity::case::{Case, CaseFile, Keep, Mode};
 use parity::exit::Exit;
-use parity::record::{NativeRecorder, Timing};
+use parity::record::Timing;
 use serde::Serialize;
 
 use super::engine::EngineArgs;
@@ -97,7 +96,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
-    let native = args.native.load()?;
+    let mut native = args.native.load()?;
     let reference = Reference::load(args, threads)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for run in 1..=args.repeats {
@@ -105,7 +104,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         if let Some(reference) = &reference {
             theirs.push(reference.time(&case, &cases)?);
         }
-        ours.push(time_native(&native, &case, &cases)?);
+        ours.push(native.time(&case, &cases)?);
     }
     let tokens = &ours[0].tokens;
     if let Some(other) = ours.iter().chain(&theirs).find(|t| &t.tokens != tokens) {
@@ -139,10 +138,6 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
         say(&table(&bench))?;
     }
     Ok(Exit::Parity)
-}
-
-fn time_native(native: &NativeRecorder, case: &Case, cases: &CaseFile) -> anyhow::Result<Timing> {
-    Ok(native.time(case, cases)?)
 }
 
 fn table(bench: &Bench) -> String {
@@ -188,15 +183,15 @@ struct Reference(parity::record::python::PythonEngine);
 #[cfg(feature = "record")]
 impl Reference {
     fn load(args: &BenchArgs, threads: usize) -> anyhow::Result<Option<Self>> {
-        use parity::record::python::{LogitRows, PythonEngine};
+        use parity::record::python::{Options, PythonEngine};
 
         if args.native_only {
             return Ok(None);
         }
-        let model_dir = &args.native.model_dir;
-        let options = args
-            .reference
-            .resolve(model_dir, threads, LogitRows::Some)?;
+        let options = Options {
+            threads,
+            ..args.reference.resolve(&args.native)?
+        };
         Ok(Some(Self(PythonEngine::load(&options)?)))
     }
 

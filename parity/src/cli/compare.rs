@@ -1,50 +1,92 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use parity::exit::Exit;
-use parity::report::{Comparison, comparison_html, comparison_table};
+use parity::report::{
+    Comparison, FolderComparison, comparison_html, comparison_table, folders_html, folders_table,
+};
 use parity::wav::Wav;
 
 use super::shared::{say, say_json};
 
-/// Compare two sound files.
+/// Compare two sound files, or all those of two folders.
 ///
-/// Levels, SNR, SI-SDR, lag, alignment and spectral distances; no limit is applied. Sounds of
-/// several channels are mixed to mono, and another sampling rate is converted to the first's.
+/// Levels, SNR, SI-SDR, lag, alignment, spectral and cepstral distances, pitch and voicing; no
+/// limit is applied. Sounds of several channels are mixed to mono, and another sampling rate is
+/// converted to the first's.
+///
+/// Folders are paired by name: X.wav with X.wav or native_X.wav of the other folder, or with
+/// native_X.wav of the same one where only one is given. A file without a partner is listed and
+/// ends with status 2.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     parity compare reference.wav native.wav\n  \
     parity compare reference.wav native.wav --json | jq .diff.measures.snr\n  \
-    parity compare reference.wav native.wav --html compare.html")]
+    parity compare reference.wav native.wav --html compare.html\n  \
+    parity compare output --html output/compare.html")]
 pub struct CompareArgs {
-    /// The reference
+    /// The reference: a file, or a folder
     a: PathBuf,
-    /// The candidate
-    b: PathBuf,
+    /// The candidate: a file or a folder like the reference
+    b: Option<PathBuf>,
     /// Print JSON, without the sounds
     #[arg(long)]
     json: bool,
-    /// Also write a page with both sounds
+    /// Also write a page with the sounds
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 /// Runs `parity compare`.
 pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
-    let (a, b) = (Wav::read(&args.a)?, Wav::read(&args.b)?);
-    let (name_a, name_b) = (args.a.display().to_string(), args.b.display().to_string());
-    let mut comparison = Comparison::of((&name_a, &a), (&name_b, &b));
-    if let Some(path) = &args.html {
-        let html = comparison_html(&comparison).map_err(anyhow::Error::msg)?;
-        std::fs::write(path, html).with_context(|| path.display().to_string())?;
+    match (&args.a, &args.b) {
+        (a, b) if a.is_dir() && b.as_deref().is_none_or(Path::is_dir) => {
+            folders(args, a, b.as_deref())
+        }
+        (a, Some(b)) if !a.is_dir() && !b.is_dir() => files(args, a, b),
+        (a, None) => bail!("{}: give a second file to compare it with", a.display()),
+        (a, Some(b)) => bail!(
+            "{} and {}: give two files or two folders",
+            a.display(),
+            b.display()
+        ),
     }
+}
+
+fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
+    let (name_a, name_b) = (a.display().to_string(), b.display().to_string());
+    let (a, b) = (Wav::read(a)?, Wav::read(b)?);
+    let mut comparison = Comparison::of((&name_a, &a), (&name_b, &b));
+    page(args, || comparison_html(&comparison))?;
     if args.json {
         comparison.sounds.clear();
         say_json(&comparison)?;
     } else {
         say(&comparison_table(&comparison))?;
     }
-    let empty = a.samples.is_empty() || b.samples.is_empty();
-    Ok(if empty { Exit::Nothing } else { Exit::Parity })
+    Ok(match comparison.is_empty() {
+        true => Exit::Nothing,
+        false => Exit::Parity,
+    })
+}
+
+fn folders(args: &CompareArgs, a: &Path, b: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut compared = FolderComparison::of(a, b)?;
+    page(args, || folders_html(&compared))?;
+    if args.json {
+        compared.pairs.iter_mut().for_each(|p| p.sounds.clear());
+        say_json(&compared)?;
+    } else {
+        say(&folders_table(&compared))?;
+    }
+    Ok(compared.exit())
+}
+
+fn page(args: &CompareArgs, html: impl FnOnce() -> Result<String, String>) -> anyhow::Result<()> {
+    if let Some(path) = &args.html {
+        let html = html().map_err(anyhow::Error::msg)?;
+        std::fs::write(path, html).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::{DeviceName, Precision};
 use native::engine::EngineOptions;
+use native::model_dir::LmWeights;
 use parity::record::NativeRecorder;
 
 /// Where and how the native engine computes.
@@ -18,6 +19,10 @@ pub struct EngineArgs {
     /// f32, bf16 or f16; limits are set for f32
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
+    /// Weight file of the language model, for cases that name no set themselves: llm.pt,
+    /// llm.rl.pt, llm.safetensors or llm.rl.safetensors (default: as the reference chooses)
+    #[arg(long, value_name = "FILE")]
+    pub lm_weights: Option<LmWeights>,
 }
 
 impl EngineArgs {
@@ -26,6 +31,7 @@ impl EngineArgs {
         let options = EngineOptions {
             device: self.device.open()?,
             precision: self.precision.dtype(),
+            lm_weights: self.lm_weights.unwrap_or_default(),
             ..EngineOptions::default()
         };
         let (device, precision) = (self.device.kind(), self.precision.to_string());

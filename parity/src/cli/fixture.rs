@@ -14,7 +14,7 @@ pub struct FixtureArgs {
     /// Directory to write; one that already holds this fixture is left as it is
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// tiny (65 MB, a second) or full (the published sizes, 4.5 GB)
+    /// tiny (105 MB, a second) or full (the published sizes, 4.5 GB)
     #[arg(long, default_value_t = Size::Tiny)]
     size: Size,
     /// Seed of the weights

@@ -120,7 +120,7 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
 
 #[cfg(feature = "record")]
 fn record_python(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Result<()> {
-    super::record_python::run(&args.python, &args.native.model_dir, cases, out)
+    super::record_python::run(&args.python, &args.native, cases, out)
 }
 
 #[cfg(not(feature = "record"))]

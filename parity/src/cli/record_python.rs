@@ -2,13 +2,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use native::model_dir::{LmWeights, ModelDir};
 use parity::case::CaseFile;
+use parity::deep::Part;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
+
+use super::engine::EngineArgs;
 
 /// Where the Python reference is.
 #[derive(Args, Debug)]
@@ -35,6 +39,9 @@ pub struct PythonArgs {
     /// Keep the logits of every step, not only some
     #[arg(long)]
     pub all_logits: bool,
+    /// Record the tensors inside these networks too, for `parity report --deep`: they are many
+    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
+    pub deep: Vec<Part>,
 }
 
 /// The environment that `python_ref/README.md` has made, where none is named or active.
@@ -42,23 +49,26 @@ const DEFAULT_ENV: &str = ".env-reference";
 
 impl ReferenceArgs {
     /// How to load the reference with a model.
-    pub fn resolve(
-        &self,
-        model_dir: &Path,
-        threads: usize,
-        logit_rows: LogitRows,
-    ) -> anyhow::Result<Options> {
+    pub fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
+        let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
+        if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
+            bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
+        }
+        let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
+        let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
         let root = self.cosyvoice_root.clone().context(
             "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
              of https://github.com/FunAudioLLM/CosyVoice",
         )?;
         Ok(Options {
             root: std::path::absolute(root)?,
-            model_dir: std::path::absolute(model_dir)?,
+            model_dir: std::path::absolute(&engine.model_dir)?,
+            lm_weights: lm_weights.into_owned(),
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
             package: std::path::absolute(&self.python_package)?,
-            threads,
-            logit_rows,
+            threads: 1,
+            logit_rows: LogitRows::Some,
+            inside: Vec::new(),
         })
     }
 }
@@ -66,23 +76,28 @@ impl ReferenceArgs {
 /// Records the cases of `cases` with the Python reference into `out`.
 pub fn run(
     args: &PythonArgs,
-    model_dir: &Path,
+    engine: &EngineArgs,
     cases: &CaseFile,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let rows = if args.all_logits {
-        LogitRows::All
-    } else {
-        LogitRows::Some
+    let options = Options {
+        threads: args.threads,
+        logit_rows: if args.all_logits {
+            LogitRows::All
+        } else {
+            LogitRows::Some
+        },
+        inside: args.deep.clone(),
+        ..args.reference.resolve(engine)?
     };
-    let options = args.reference.resolve(model_dir, args.threads, rows)?;
     let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
         "[{bar:20}] {pos}/{len}  {msg}",
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
+    let model = describe_model(&engine.model_dir)?;
     let engine = PythonEngine::load(&options)?;
-    let mut writer = Writer::create(out, engine.manifest(describe_model(model_dir)?)?)?;
+    let mut writer = Writer::create(out, engine.manifest(model)?)?;
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let (shown, name) = (bar.clone(), case.name.clone());

@@ -2,11 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parity::case::CaseFile;
+use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
-use parity::judge::Trial;
-use parity::record::run_native;
+use parity::judge::{Tolerances, Trial};
+use parity::record::{NativeRecorder, run_native};
 use parity::recording::RecordedCase;
-use parity::report::{report_from, table, write};
+use parity::report::{deep_table, report_from, table, write};
 
 use super::engine::{EngineArgs, case_bar};
 use super::shared::{TolerancesArg, open_golden, say};
@@ -20,6 +21,7 @@ use super::shared::{TolerancesArg, open_golden, say};
 #[command(after_help = "Examples:\n  \
     parity report\n  \
     parity report --case english-short\n  \
+    parity report --deep llm\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -35,9 +37,32 @@ pub struct ReportArgs {
     names: Vec<String>,
     #[command(flatten)]
     tolerances: TolerancesArg,
+    /// Look into these networks too, and name the first layer that departs
+    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
+    deep: Vec<Part>,
+    /// What the reference recorded inside the networks; by default the golden's name with `-deep`
+    #[arg(long, value_name = "DIR")]
+    deep_golden: Option<PathBuf>,
     /// Folder for index.html, report.json, junit.xml and the two recordings
     #[arg(long, value_name = "DIR", default_value = "out/report")]
     out: PathBuf,
+}
+
+impl ReportArgs {
+    fn look_inside(
+        &self,
+        recorder: &mut NativeRecorder,
+        tolerances: &Tolerances,
+    ) -> anyhow::Result<DeepReport> {
+        let beside = || {
+            let mut name = self.golden.clone().into_os_string();
+            name.push("-deep");
+            PathBuf::from(name)
+        };
+        let dir = self.deep_golden.clone().unwrap_or_else(beside);
+        let golden = open_golden(&dir)?;
+        Ok(look_inside(recorder, &golden, &self.deep, tolerances)?)
+    }
 }
 
 /// Runs `parity report`.
@@ -72,10 +97,16 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let (model, golden_dir) = (args.engine.model_dir.display(), args.golden.display());
-    let report = report_from(&trial, |case| {
+    let mut report = report_from(&trial, |case| {
         format!("parity report --model-dir {model} --golden {golden_dir} --case {case}")
     })?;
+    if !args.deep.is_empty() {
+        report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
+    }
     write(&report, &args.out)?;
+    if let Some(deep) = &report.deep {
+        say(&deep_table(deep))?;
+    }
     say(&table(&report))?;
     say(&format!(
         "report: {}\n",

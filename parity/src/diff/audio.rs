@@ -5,6 +5,8 @@ use rustfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use super::align::dtw;
+use super::cepstrum;
+use super::f0;
 use super::spectrum::{log_mel, log_spectral, multi_resolution};
 use crate::metric::{Measures, Metric, Value, measures, ratio_db};
 
@@ -111,11 +113,24 @@ pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
     }
 }
 
-/// Distances of spectra and mels. Identical sounds, which most are, need no transform.
+/// Distances of spectra, mels and pitch. Identical sounds, which most are, need no transform.
 fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
-    use Metric::{DtwCost, DtwDeviation, LogSpectral, StftDistance};
+    use Metric::{
+        DtwCost, DtwDeviation, F0Error, F0Gross, LogSpectral, MelCepstral, StftDistance,
+        VoicingError,
+    };
     if reference == candidate {
-        return measures([StftDistance, LogSpectral, DtwCost, DtwDeviation].map(|m| (m, 0.0)));
+        let all = [
+            StftDistance,
+            LogSpectral,
+            DtwCost,
+            DtwDeviation,
+            MelCepstral,
+            F0Error,
+            F0Gross,
+            VoicingError,
+        ];
+        return measures(all.map(|m| (m, 0.0)));
     }
     let n = reference.len().max(candidate.len());
     let (r, c) = (padded(reference, n), padded(candidate, n));
@@ -123,9 +138,21 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
         (StftDistance, multi_resolution(&r, &c)),
         (LogSpectral, log_spectral(&r, &c)),
     ]);
-    if let Some(path) = dtw(&log_mel(reference, rate), &log_mel(candidate, rate)) {
-        spectra.insert(DtwCost, Value(path.cost));
-        spectra.insert(DtwDeviation, Value(path.deviation * MEL_HOP_MS));
+    let (r, c) = (log_mel(reference, rate), log_mel(candidate, rate));
+    if let Some(path) = dtw(&r, &c) {
+        let mut keep = |metric, value: Option<f64>| {
+            if let Some(value) = value {
+                spectra.insert(metric, Value(value));
+            }
+        };
+        keep(DtwCost, Some(path.cost));
+        keep(DtwDeviation, Some(path.deviation * MEL_HOP_MS));
+        keep(MelCepstral, cepstrum::distortion(&r, &c, &path.pairs));
+        let (r, c) = (f0::track(reference, rate), f0::track(candidate, rate));
+        let contours = f0::diff(&r, &c, &path.pairs);
+        keep(F0Error, contours.and_then(|d| d.cents));
+        keep(F0Gross, contours.and_then(|d| d.gross));
+        keep(VoicingError, contours.map(|d| d.voicing));
     }
     spectra
 }

@@ -2,6 +2,8 @@
 
 pub mod align;
 pub mod audio;
+pub mod cepstrum;
+pub mod f0;
 pub mod logits;
 pub mod spectrum;
 pub mod tensor;

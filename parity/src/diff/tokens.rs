@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Measures, Metric, measures};
+use crate::metric::{Measures, Metric, Value, measures};
 
 /// Cells up to which an alignment is kept beside the distance; a byte each.
 const ALIGNED_CELLS: usize = 100_000_000;
@@ -31,13 +31,76 @@ pub struct Mismatch {
     pub reference: Option<i64>,
     /// The candidate's token; none if its list ends here.
     pub candidate: Option<i64>,
-    /// How likely the reference held both, where its logits at this position were kept.
+    /// How likely both were, where logits of this position were kept. A list that ends here
+    /// stands for the mark that ended it.
     pub choice: Option<Choice>,
+    /// How the candidate drew its token, where it says so.
+    #[serde(default)]
+    pub draw: Option<Draw>,
 }
 
-/// How likely the reference held two tokens of which it drew one.
+/// How a sampled token was drawn, and how little would have made it another one. Leads and gaps
+/// are differences of logits, but for `size_gap`, which is of probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draw {
+    /// The token drawn from the nucleus.
+    pub from_nucleus: i64,
+    /// How many tokens the nucleus had.
+    pub nucleus_len: usize,
+    /// The lead of the winner over the runner-up.
+    pub nucleus_lead: Value,
+    /// The smallest gap between neighbours in the nucleus, whose order decides who gets which
+    /// random number.
+    pub order_gap: Value,
+    /// The distance of the nucleus' sum from `top_p`.
+    pub size_gap: Value,
+    /// The lead in the draw from the whole vocabulary, where the token had been repeated.
+    pub vocabulary_lead: Option<Value>,
+}
+
+impl Draw {
+    /// Reads what a recording keeps of a draw: the fields in their order, NaN for none.
+    pub fn from_values(values: &[f32]) -> Option<Self> {
+        let &[from_nucleus, len, lead, order, size, vocabulary] = values else {
+            return None;
+        };
+        let value = |x: f32| Value(f64::from(x));
+        Some(Self {
+            from_nucleus: from_nucleus as i64,
+            nucleus_len: len as usize,
+            nucleus_lead: value(lead),
+            order_gap: value(order),
+            size_gap: value(size),
+            vocabulary_lead: (!vocabulary.is_nan()).then(|| value(vocabulary)),
+        })
+    }
+
+    /// The smallest of the gaps and leads: logits that differ by less draw the same token.
+    pub fn margin(&self) -> f64 {
+        let vocabulary = self.vocabulary_lead.map_or(f64::INFINITY, |v| v.0);
+        [self.nucleus_lead, self.order_gap, self.size_gap]
+            .into_iter()
+            .fold(vocabulary, |least, v| least.min(v.0))
+    }
+}
+
+/// Whose logits they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The reference's.
+    #[default]
+    Reference,
+    /// The candidate's, where the golden keeps none of this position.
+    Candidate,
+}
+
+/// How likely two tokens were of which one was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
+    /// Whose logits say so.
+    #[serde(default)]
+    pub logits: Whose,
     /// Rank of the reference's token by its logit, 0 being the likeliest.
     pub reference_rank: usize,
     /// Rank of the candidate's token.
@@ -82,6 +145,7 @@ pub fn diff(reference: &[i64], candidate: &[i64]) -> TokenDiff {
         reference: reference.get(same).copied(),
         candidate: candidate.get(same).copied(),
         choice: None,
+        draw: None,
     });
     let (r, c) = (&reference[same..], &candidate[same..]);
     let tail = r
@@ -165,9 +229,9 @@ fn levenshtein(r: &[i64], c: &[i64]) -> (usize, Option<Vec<Edit>>) {
     (distance, Some(edits))
 }
 
-/// How likely the reference held `reference` and `candidate`, by its own logits.
+/// How likely `reference` and `candidate` were, by the logits that they were drawn from.
 /// None for a token outside the vocabulary.
-pub fn choice(logits: &[f32], reference: i64, candidate: i64) -> Option<Choice> {
+pub fn choice(whose: Whose, logits: &[f32], reference: i64, candidate: i64) -> Option<Choice> {
     let at = |token: i64| {
         usize::try_from(token)
             .ok()
@@ -177,6 +241,7 @@ pub fn choice(logits: &[f32], reference: i64, candidate: i64) -> Option<Choice> 
     let (r, c) = (at(reference)?, at(candidate)?);
     let rank = |x: f32| logits.iter().filter(|&&y| y > x).count();
     Some(Choice {
+        logits: whose,
         reference_rank: rank(r),
         candidate_rank: rank(c),
         margin: f64::from(r) - f64::from(c),
@@ -227,10 +292,20 @@ mod tests {
 
     #[test]
     fn a_near_tie_is_seen_in_the_margin() {
-        let c = choice(&[0.0, 2.0, 1.5, 3.0], 1, 2).unwrap();
+        let c = choice(Whose::Reference, &[0.0, 2.0, 1.5, 3.0], 1, 2).unwrap();
         assert_eq!((c.reference_rank, c.candidate_rank, c.margin), (1, 2, 0.5));
-        assert_eq!(choice(&[0.0], 0, 7), None);
-        assert_eq!(choice(&[0.0], -1, 0), None);
+        assert_eq!(choice(Whose::Reference, &[0.0], 0, 7), None);
+        assert_eq!(choice(Whose::Reference, &[0.0], -1, 0), None);
+    }
+
+    #[test]
+    fn a_draw_is_as_close_as_its_closest_gap() {
+        let draw = |vocabulary| Draw::from_values(&[7.0, 3.0, 0.5, 0.25, 0.375, vocabulary]);
+        let drawn = draw(f32::NAN).unwrap();
+        assert_eq!((drawn.from_nucleus, drawn.nucleus_len), (7, 3));
+        assert_eq!((drawn.vocabulary_lead, drawn.margin()), (None, 0.25));
+        assert_eq!(draw(0.125).unwrap().margin(), 0.125);
+        assert_eq!(Draw::from_values(&[1.0]), None);
     }
 
     proptest! {

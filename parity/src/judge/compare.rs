@@ -5,9 +5,9 @@ use crate::diff::audio::{self, AudioDiff};
 use crate::diff::logits::{self, LogitDiff, Table};
 use crate::diff::tensor::{self, TensorDiff};
 use crate::diff::text::{self, TextDiff};
-use crate::diff::tokens::{self, TokenDiff};
+use crate::diff::tokens::{self, TokenDiff, Whose};
 use crate::metric::{Measures, Metric, Value, ratio};
-use crate::recording::{CaseRecord, Noise, SAMPLE_RATE};
+use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, SAMPLE_RATE};
 use crate::stage::{Feed, Key, Kind, Stage};
 
 /// What a comparison came to.
@@ -171,7 +171,7 @@ fn arrays(
             &[r.as_i64().unwrap_or_default()],
             &[c.as_i64().unwrap_or_default()],
         );
-        note_choice(&mut diff, reference, key);
+        note_choice(&mut diff, reference, candidate, key);
         return diff;
     };
     if key.stage.kind() == Kind::Logits && key.tap.is_none() {
@@ -270,31 +270,55 @@ fn table<'a>(record: &'a CaseRecord, rows: &Key, logits: &'a Array) -> Option<Ta
     })
 }
 
-/// Says how likely the reference held both tokens at the first mismatch of sampled tokens, where
-/// its golden kept the logits of that position.
-fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, key: &Key) {
+/// Says how likely both tokens were at the first mismatch of sampled tokens, and how the candidate
+/// drew its own, where that was recorded.
+fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, candidate: &CaseRecord, key: &Key) {
     let Some(Detail::Tokens { lists }) = &mut diff.detail else {
         return;
     };
     let Some(mismatch) = lists.first_mut().and_then(|l| l.first_mismatch.as_mut()) else {
         return;
     };
-    let (Stage::LlmTokens, Some(r), Some(c)) = (key.stage, mismatch.reference, mismatch.candidate)
-    else {
+    if key.stage != Stage::LlmTokens {
+        return;
+    }
+    let Some(segment) = key.segment else {
         return;
     };
-    let rows = Key {
-        stage: Stage::LlmLogitRows,
-        ..key.clone()
+    let draw = candidate.tensors.get(&key.clone().tap(DRAW_TAP));
+    mismatch.draw = draw.and_then(|d| tokens::Draw::from_values(d.as_f32()?));
+
+    // A list that ends here was ended by a mark, which is a choice like any other.
+    let stop = |record: &CaseRecord| {
+        let mark = record
+            .tensors
+            .get(&Key::segment(Stage::LlmStop, segment))?
+            .as_i64()?
+            .first()
+            .copied();
+        mark.filter(|m| *m >= 0)
     };
-    let logits = Key {
-        stage: Stage::LlmLogits,
-        ..key.clone()
+    let (Some(r), Some(c)) = (
+        mismatch.reference.or_else(|| stop(reference)),
+        mismatch.candidate.or_else(|| stop(candidate)),
+    ) else {
+        return;
     };
-    let table = reference
+    let (rows, logits) = (
+        Key::segment(Stage::LlmLogitRows, segment),
+        Key::segment(Stage::LlmLogits, segment),
+    );
+    let kept = reference
         .tensors
         .get(&logits)
         .and_then(|l| table(reference, &rows, l));
-    let row = table.and_then(|t| t.row(i64::try_from(mismatch.position).ok()?));
-    mismatch.choice = row.and_then(|row| tokens::choice(row, r, c));
+    let kept = kept.and_then(|t| t.row(i64::try_from(mismatch.position).ok()?));
+    let own = candidate
+        .tensors
+        .get(&logits.tap(MISMATCH_TAP))
+        .and_then(Array::as_f32);
+    let known = kept
+        .map(|row| (Whose::Reference, row))
+        .or_else(|| own.map(|row| (Whose::Candidate, row)));
+    mismatch.choice = known.and_then(|(whose, row)| tokens::choice(whose, row, r, c));
 }

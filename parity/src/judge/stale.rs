@@ -1,6 +1,7 @@
 //! Whether a golden still is what the candidate is to be compared with.
 
 use super::tolerances::Pins;
+use crate::case::LmSet;
 use crate::recording::{Manifest, RecordedCase, Source};
 
 /// Why a golden as a whole does not fit, one reason a line.
@@ -34,7 +35,7 @@ pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
 }
 
 /// Why a candidate was not made for this golden.
-pub(super) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
+pub(crate) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
     let mut reasons = Vec::new();
     let files = &golden.manifest().model.files;
     for (name, file) in &candidate.model.files {
@@ -43,6 +44,14 @@ pub(super) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String
                 "the golden was recorded with another {name} than the candidate"
             ));
         }
+    }
+    let golden_weights = golden.manifest().lm_weights.as_deref();
+    if let (Some(g), Some(c)) = (golden_weights, candidate.lm_weights.as_deref())
+        && LmSet::of_file(g) != LmSet::of_file(c)
+    {
+        reasons.push(format!(
+            "the golden's language model is of {g}, the candidate's of {c}"
+        ));
     }
     if let (Some(fed), Some(sha256)) = (&candidate.fed_from, golden.manifest_sha256())
         && fed != sha256
@@ -63,7 +72,15 @@ pub(super) fn case(golden: &RecordedCase, meant: &RecordedCase, whose: &str) -> 
             "source recording",
             golden.source_wav_sha256 != meant.source_wav_sha256,
         ),
-        ("text", golden.case.text != meant.case.text),
+        (
+            "text",
+            golden.case.text != meant.case.text || golden.case.pieces != meant.case.pieces,
+        ),
+        ("saved speaker", golden.case.speaker != meant.case.speaker),
+        (
+            "set of weights",
+            golden.case.lm_weights != meant.case.lm_weights,
+        ),
         (
             "prompt text",
             golden.case.prompt_text != meant.case.prompt_text,

@@ -5,6 +5,7 @@ use super::compare::{Compared, ValueDiff, compare};
 use super::outcome::{CaseOutcome, Cell, Origin, StageOutcome, ValueOutcome, Verdict};
 use super::stale;
 use super::tolerances::{Setting, Tolerances};
+use crate::case::Keep;
 use crate::recording::{CaseRecord, Error, RecordedCase, Source};
 use crate::stage::{Feed, Key, Stage};
 
@@ -118,7 +119,9 @@ impl<'a> Trial<'a> {
             outcome.problem = Some(stale.join("; "));
             return outcome;
         }
-        let stages = Stage::all().filter(|s| s.is_judged() && s.applies_to(&golden.case.case));
+        let case = &golden.case.case;
+        let stages =
+            Stage::all().filter(|s| s.is_judged() && s.applies_to(case) && s.kept_by(case.keep));
         outcome.stages = stages
             .map(|stage| StageOutcome {
                 stage,
@@ -186,6 +189,30 @@ impl<'a> Trial<'a> {
         list
     }
 
+    /// What the cases do not cover of which a golden keeps a part only; they mostly are many.
+    pub fn kept_in_part(outcomes: &[CaseOutcome]) -> Vec<String> {
+        let parts = [
+            (
+                Keep::Sound,
+                "the steps between the prompt, the tokens, the mel and the sound",
+            ),
+            (Keep::Tokens, "their prompt's features and any sound"),
+        ];
+        let of = |(keep, left_out): (Keep, &str)| {
+            let cases = outcomes.iter().filter_map(|o| o.case.as_ref());
+            let names: Vec<_> = cases
+                .filter(|c| c.keep == keep)
+                .map(|c| c.name.as_str())
+                .collect();
+            let (first, last) = (names.first()?, names.last()?);
+            Some(format!(
+                "{} cases leave out {left_out}: {first} to {last}",
+                names.len()
+            ))
+        };
+        parts.into_iter().filter_map(of).collect()
+    }
+
     fn cell(
         &self,
         golden: &CaseRecord,
@@ -195,10 +222,6 @@ impl<'a> Trial<'a> {
     ) -> Option<Cell> {
         let source = self.candidate(feed)?;
         let required = stage.required_in(feed);
-        if !stage.kept_by(golden.case.case.keep) {
-            return required
-                .then(|| empty_cell(Verdict::Skipped, "the golden keeps token lists only"));
-        }
         let Some(candidate) = loaded.candidate(feed) else {
             return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
         };

@@ -1,6 +1,8 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+mod inputs;
+mod inside;
 mod isolated;
 mod model;
 mod native;
@@ -10,6 +12,7 @@ mod session;
 mod timing;
 mod values;
 
+pub use inside::Inside;
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
 pub use session::{Session, run_native};

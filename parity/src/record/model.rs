@@ -7,10 +7,12 @@ use crate::recording::{Error, Model, sha256_file};
 
 /// The files of a model directory that decide what is synthesised. `CosyVoice-BlankEN`'s own
 /// weights are not among them: `llm.pt` replaces every one.
-const FILES: [&str; 15] = [
+const FILES: [&str; 17] = [
     "cosyvoice3.yaml",
     "llm.pt",
     "llm.safetensors",
+    "llm.rl.pt",
+    "llm.rl.safetensors",
     "flow.pt",
     "flow.safetensors",
     "hift.pt",

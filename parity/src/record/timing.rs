@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use native::audio::{Waveform, kaldi_fbank, mel_spectrogram, whisper_log_mel};
-use native::engine::{Engine, Request};
-use native::llm::Sampler;
+use native::audio::{kaldi_fbank, mel_spectrogram, whisper_log_mel};
+use native::engine::Engine;
 use native::tap::NoTap;
 use native::voice::VoicePrompt;
+
+use super::inputs::Inputs;
 
 /// Seconds by part, and the speech tokens of every segment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,14 +29,15 @@ impl Timing {
 }
 
 /// Synthesises a request that has a text, part by part.
-pub(super) fn measure(
-    engine: &Engine,
-    request: &Request,
-    prompt: &Waveform,
-    sampler: &mut Sampler,
-) -> native::Result<Timing> {
+pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing> {
     let mut timing = Timing::default();
-    let script = timing.of("text", || engine.script(request))?;
+    let script = timing.of("text", || inputs.script(engine, None))?;
+    let Inputs {
+        request,
+        prompt,
+        mut sampler,
+        ..
+    } = inputs;
     let (mel, whisper, fbank) = timing.of("prompt features", || {
         let wav_16k = prompt.resampled(16_000)?;
         let mel = mel_spectrogram(&prompt.resampled(Engine::SAMPLE_RATE)?)?;
@@ -53,7 +55,7 @@ pub(super) fn measure(
         segments.push(segment);
         Ok(())
     };
-    engine.synthesize(request, &script, &voice, sampler, &mut NoTap, deliver)?;
+    engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
     for segment in segments {
         let seconds = segment.seconds;
         for (part, spent) in [

@@ -43,10 +43,21 @@ pub(super) fn tokens(ids: &[i64]) -> native::Result<Vec<u32>> {
 #[derive(Default)]
 pub(super) struct Collector {
     segment: usize,
+    pub(super) deep: bool,
+    /// The keys in the order in which they were handed out.
+    pub(super) order: Vec<Key>,
     pub(super) tensors: BTreeMap<Key, Array>,
 }
 
 impl Collector {
+    /// One that wants the tensors inside the stages too.
+    pub(super) fn deep() -> Self {
+        Self {
+            deep: true,
+            ..Self::default()
+        }
+    }
+
     /// The key of `stage` in the segment at hand.
     fn key(&self, name: &str) -> Option<Key> {
         let (stage, tap) = match name.split_once('/') {
@@ -66,6 +77,7 @@ impl Collector {
     }
 
     pub(super) fn insert(&mut self, key: Key, array: Array) {
+        self.order.push(key.clone());
         self.tensors.insert(key, array);
     }
 }
@@ -81,7 +93,11 @@ impl Tap for Collector {
                 "the engine handed out `{stage}`, which names no stage"
             ))
         })?;
-        self.tensors.insert(key, array(value)?);
+        self.insert(key, array(value)?);
         Ok(())
+    }
+
+    fn deep(&self) -> bool {
+        self.deep
     }
 }

@@ -36,6 +36,10 @@ pub struct Manifest {
     pub fed_from: Option<String>,
     /// The weights.
     pub model: Model,
+    /// The file of the language model's weights, for cases that name none themselves. Base and
+    /// reinforcement-learned weights differ in nothing but their values.
+    #[serde(default)]
+    pub lm_weights: Option<String>,
     /// SHA-256 of the engine's sources, by relative path, where it is run from sources.
     #[serde(default)]
     pub sources: BTreeMap<String, String>,
@@ -118,6 +122,7 @@ impl Manifest {
             feed: Feed::Cascaded,
             fed_from: None,
             model,
+            lm_weights: None,
             sources: BTreeMap::new(),
             cases: BTreeMap::new(),
             recorded_at: timestamp(),

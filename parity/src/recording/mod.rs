@@ -14,6 +14,7 @@ pub use hash::{sha256, sha256_file};
 pub use manifest::{CaseFiles, Engine, FORMAT, FileHash, MANIFEST, Manifest, Model, timestamp};
 pub use reader::{Reader, Source};
 pub use record::{
-    CASCADED_NOISE, CaseRecord, Noise, RecordedCase, Recording, SAMPLE_RATE, Segment, TextRecord,
+    CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, RecordedCase, Recording,
+    SAMPLE_RATE, Segment, TextRecord,
 };
 pub use writer::Writer;

@@ -15,6 +15,14 @@ pub const SAMPLE_RATE: u32 = 24_000;
 /// The tap under which a stage's noise is that of the whole chain up to it.
 pub const CASCADED_NOISE: &str = "cascaded";
 
+/// The tap under which a candidate keeps how it drew the token that differs from the golden's
+/// first ([`crate::diff::tokens::Draw`]), in `llm.tokens`.
+pub const DRAW_TAP: &str = "draw";
+
+/// The tap under which a candidate keeps the logits from which it drew that token, in
+/// `llm.logits`.
+pub const MISMATCH_TAP: &str = "at_mismatch";
+
 /// A whole recording in memory.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -107,7 +115,7 @@ pub struct TextRecord {
 }
 
 /// A piece of the text that is synthesised on its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
     /// The normalised text.

@@ -4,6 +4,7 @@ use super::grid::Grid;
 use super::json::{
     CaseReport, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Sound, StageInfo,
 };
+use super::lengths::{LengthParity, SegmentLengths};
 use crate::judge::{CaseOutcome, Cell, Loaded, StageOutcome, Summary, Trial, Verdict};
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
@@ -15,9 +16,10 @@ use crate::stage::{Feed, Key, Stage};
 /// # Errors
 /// If a recording of the candidate is damaged. A damaged golden is part of the report.
 pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Result<Report, Error> {
-    let mut cases = Vec::new();
+    let (mut cases, mut lengths) = (Vec::new(), Vec::new());
     for name in trial.names() {
         let loaded = trial.load(&name)?;
+        lengths.extend(SegmentLengths::of_case(&loaded));
         cases.push(CaseReport {
             outcome: trial.judge(&loaded),
             reproduce: reproduce(&name),
@@ -43,12 +45,15 @@ pub fn report_from(trial: &Trial<'_>, reproduce: impl Fn(&str) -> String) -> Res
         not_covered: not_covered(trial, &outcomes),
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
+        length_parity: LengthParity::of(lengths),
         cases,
+        deep: None,
     })
 }
 
 fn not_covered(trial: &Trial<'_>, outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut list = trial.not_covered();
+    list.extend(Trial::kept_in_part(outcomes));
     for outcome in outcomes {
         if let Some(problem) = &outcome.problem {
             list.push(format!("case {}: {problem}", outcome.name));

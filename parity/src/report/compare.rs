@@ -83,6 +83,13 @@ impl Comparison {
     }
 }
 
+impl Comparison {
+    /// Whether a side has no sample, so that nothing was compared.
+    pub fn is_empty(&self) -> bool {
+        self.diff.reference.samples == 0 || self.diff.candidate.samples == 0
+    }
+}
+
 impl Side {
     fn of((file, wav): (&str, &Wav)) -> Self {
         Self {

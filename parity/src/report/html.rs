@@ -1,14 +1,12 @@
 use minijinja::{Environment, context};
 use serde::Serialize;
 
-use super::compare::Comparison;
-use super::format::{number, unit};
+use super::deep_table::deep_view;
 use super::json::Report;
 use super::view;
 
 const REPORT: &str = include_str!("templates/report.html");
-const COMPARE: &str = include_str!("templates/compare.html");
-const STYLE: &str = include_str!("templates/style.css");
+pub(super) const STYLE: &str = include_str!("templates/style.css");
 
 /// The report as one self-contained page.
 ///
@@ -22,34 +20,15 @@ pub fn html(report: &Report) -> Result<String, String> {
     render(
         "report.html",
         REPORT,
-        context! { report, candidates, matrix, cases, metrics, parity => report.is_parity() },
-    )
-}
-
-/// Two sound files beside each other, as one self-contained page.
-///
-/// # Errors
-/// If the template fails, which would be a bug.
-pub fn comparison_html(comparison: &Comparison) -> Result<String, String> {
-    let rows: Vec<_> = comparison
-        .metrics
-        .iter()
-        .map(|info| {
-            let value = comparison
-                .diff
-                .measures
-                .get(&info.metric)
-                .map_or(f64::NAN, |v| v.0);
-            let value = format!("{}{}", number(value), unit(info.metric));
-            context! { label => info.label, meaning => info.meaning, value }
-        })
-        .collect();
-    let sounds: Vec<_> = comparison.sounds.iter().filter_map(view::sound).collect();
-    let levels: Vec<_> = view::levels(&comparison.diff);
-    render(
-        "compare.html",
-        COMPARE,
-        context! { comparison, rows, sounds, levels },
+        context! {
+            report,
+            candidates,
+            matrix,
+            cases,
+            metrics,
+            deep => deep_view(report),
+            parity => report.is_parity(),
+        },
     )
 }
 

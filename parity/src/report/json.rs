@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
+use super::lengths::LengthParity;
+use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::metric::{Direction, Metric, Value};
@@ -37,14 +39,31 @@ pub struct Report {
     pub metrics: Vec<MetricInfo>,
     /// The stages met, in order.
     pub stages: Vec<StageInfo>,
+    /// How many tokens both sides sampled for every segment.
+    #[serde(default)]
+    pub length_parity: Option<LengthParity>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
+    /// What was found inside the networks, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<DeepReport>,
 }
 
 impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
-        self.summary.exit()
+        match (self.summary.exit(), &self.deep) {
+            (Exit::Parity, Some(deep)) => deep.exit(),
+            (exit, _) => exit,
+        }
+    }
+
+    /// The same report with what was found inside the networks.
+    pub fn with_deep(mut self, deep: DeepReport) -> Self {
+        self.deep = Some(deep);
+        self.exit = self.status().code();
+        self.verdict = self.status().meaning().into();
+        self
     }
 
     /// Whether everything was compared and within its limits.
@@ -68,6 +87,9 @@ pub struct Party {
     pub model: String,
     /// The model's files.
     pub files: BTreeMap<String, FileHash>,
+    /// The file of the language model's weights, for cases that name no set themselves.
+    #[serde(default)]
+    pub lm_weights: Option<String>,
     /// The device.
     pub device: String,
     /// The precision.
@@ -90,6 +112,7 @@ impl Party {
             commit: manifest.engine.commit.clone(),
             model: manifest.model.id.clone(),
             files: manifest.model.files.clone(),
+            lm_weights: manifest.lm_weights.clone(),
             device: manifest.device.clone(),
             precision: manifest.precision.clone(),
             libraries: manifest.libraries.clone(),

@@ -6,6 +6,7 @@ use super::compare::Comparison;
 use super::format::{number, unit};
 use super::json::{Party, Report};
 use super::junit::explain;
+use super::lengths::LengthParity;
 use crate::judge::{Cell, Check, StageOutcome, Verdict};
 use crate::stage::{Feed, Stage};
 
@@ -33,6 +34,9 @@ pub fn table(report: &Report) -> String {
     out.push('\n');
     for info in &report.stages {
         stage_row(&mut out, report, info.stage);
+    }
+    if let Some(lengths) = &report.length_parity {
+        lengths_line(&mut out, lengths);
     }
     failures(&mut out, report);
     if !report.not_covered.is_empty() {
@@ -89,6 +93,27 @@ fn stage_row(out: &mut String, report: &Report, stage: Stage) {
     out.push_str(&tightest(checks).map(tight).unwrap_or_default());
     trim(out);
     out.push('\n');
+}
+
+/// How many segments are as long as the reference's.
+fn lengths_line(out: &mut String, lengths: &LengthParity) {
+    let all = lengths.segments.len();
+    let (least, most) = lengths.range();
+    let verdict = if lengths.same_length == all {
+        Verdict::Pass
+    } else {
+        Verdict::Fail
+    };
+    out.push('\n');
+    styled(
+        out,
+        style(verdict),
+        &format!("lengths  {} of {all}", lengths.same_length),
+    );
+    let _ = writeln!(
+        out,
+        " segments as long as the reference's, of {least} to {most} tokens"
+    );
 }
 
 /// A verdict that catches the eye where something is wrong.

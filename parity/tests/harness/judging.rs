@@ -68,7 +68,7 @@ impl Sides {
 }
 
 fn verdict(outcome: &CaseOutcome, stage: Stage, feed: Feed) -> Option<Verdict> {
-    let found = outcome.stages.iter().find(|s| s.stage == stage).unwrap();
+    let found = outcome.stages.iter().find(|s| s.stage == stage)?;
     found.cell(feed).map(|c| c.verdict)
 }
 
@@ -250,14 +250,13 @@ fn a_stage_that_the_golden_lacks_is_missing_unless_it_says_so() {
         verdict(&outcomes["first"], Stage::LlmTokens, Feed::Cascaded),
         Some(Verdict::Pass)
     );
-    assert_eq!(
-        verdict(&outcomes["first"], Stage::FlowMel, Feed::Cascaded),
-        Some(Verdict::Skipped)
-    );
-    assert_eq!(
-        verdict(&outcomes["first"], Stage::Speech, Feed::Cascaded),
-        Some(Verdict::Skipped)
-    );
+    for left_out in [Stage::FlowMel, Stage::Speech] {
+        assert_eq!(
+            verdict(&outcomes["first"], left_out, Feed::Cascaded),
+            None,
+            "the report says it once for all such cases"
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use parity::recording::{
     CaseRecord, Engine, FileHash, Manifest, Model, Noise, RecordedCase, Recording, Segment,
     TextRecord, sha256,
 };
-use parity::stage::{Kind, Stage};
+use parity::stage::{Key, Kind, Stage};
 
 /// Frames of mel in each made-up segment.
 pub const FRAMES: usize = 12;
@@ -66,11 +66,53 @@ pub fn golden() -> Recording {
     golden
 }
 
+/// The same with a streamed case, and one of voice conversion.
+pub fn golden_of_all_modes() -> Recording {
+    let mut golden = golden();
+    let mut streamed = Case {
+        stream: true,
+        ..zero_shot("third")
+    };
+    streamed.seed = 4;
+    let mut streamed = record(streamed, 1);
+    streamed.audio = wave(FRAMES * HOP, 9);
+    let chunks = [3, 4, 5].map(|frames| (frames * HOP) as i64);
+    streamed
+        .tensors
+        .insert(Key::whole(Stage::SpeechChunks), Array::ids(chunks.into()));
+    let converted = Case {
+        mode: Mode::Vc,
+        text: String::new(),
+        prompt_text: None,
+        source_wav: Some("prompts/b.wav".into()),
+        ..zero_shot("fourth")
+    };
+    let mut converted = record(converted, 0);
+    converted.case.source_wav_sha256 = Some(sha256(b"source"));
+    converted.text = TextRecord::default();
+    for case in [streamed, converted] {
+        let name = case.name().to_owned();
+        golden
+            .manifest
+            .cases
+            .insert(name.clone(), Default::default());
+        golden.cases.insert(name, case);
+    }
+    golden
+}
+
 fn case(name: &str, segments: usize) -> CaseRecord {
-    let case = Case {
+    record(zero_shot(name), segments)
+}
+
+fn zero_shot(name: &str) -> Case {
+    Case {
         name: name.into(),
         mode: Mode::ZeroShot,
         text: "Hello there. How are you?".into(),
+        pieces: vec![],
+        speaker: None,
+        lm_weights: None,
         prompt_text: Some("Good morning.".into()),
         prompt_wav: "prompts/a.wav".into(),
         instruct: None,
@@ -79,7 +121,10 @@ fn case(name: &str, segments: usize) -> CaseRecord {
         stream: false,
         speed: 1.0,
         keep: Keep::Everything,
-    };
+    }
+}
+
+fn record(case: Case, segments: usize) -> CaseRecord {
     let texts = ["hello there.", "how are you?"];
     let segments: Vec<Segment> = texts[..segments]
         .iter()
@@ -121,7 +166,9 @@ fn case(name: &str, segments: usize) -> CaseRecord {
     let wavs = record.keys(Stage::VocoderWav);
     record.audio = wavs
         .iter()
-        .flat_map(|k| record.tensors[k].as_f32().unwrap().to_vec())
+        .filter_map(|k| record.tensors.get(k)?.as_f32())
+        .flatten()
+        .copied()
         .collect();
     record
 }
@@ -133,7 +180,7 @@ fn array(stage: Stage, seed: usize) -> Array {
     };
     match stage {
         Stage::PromptMel | Stage::PromptFbank => floats(&[FRAMES, 80]),
-        Stage::PromptWhisperMel => floats(&[128, FRAMES]),
+        Stage::PromptWhisperMel | Stage::SourceWhisperMel => floats(&[128, FRAMES]),
         Stage::PromptSpeakerEmbedding => floats(&[192]),
         Stage::LlmLogits => floats(&[3, VOCABULARY]),
         Stage::LlmLogitRows => Array::ids(vec![0, 2, 5]),

@@ -1,6 +1,7 @@
 //! The harness from outside: recordings on disk, verdicts, reports and the command.
 
 mod command;
+mod comparing;
 mod judging;
 mod made_up;
 mod planted_faults;

@@ -14,8 +14,8 @@ fn tolerances() -> Tolerances {
 
 #[test]
 fn every_planted_fault_is_caught() {
-    let planted = selftest::run(&made_up::golden(), &tolerances()).unwrap();
-    assert!(planted.len() >= 30, "{} faults", planted.len());
+    let planted = selftest::run(&made_up::golden_of_all_modes(), &tolerances()).unwrap();
+    assert!(planted.len() >= 43, "{} faults", planted.len());
     let missed: Vec<_> = planted.iter().filter(|p| !p.caught).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
@@ -27,8 +27,16 @@ fn limits_that_catch_nothing_are_found_out() {
         limit.at_most = limit.at_most.map(|_| f64::INFINITY);
         limit.at_least = limit.at_least.map(|_| f64::NEG_INFINITY);
     }
-    let planted = selftest::run(&made_up::golden(), &tolerances).unwrap();
+    let planted = selftest::run(&made_up::golden_of_all_modes(), &tolerances).unwrap();
     let missed = planted.iter().filter(|p| !p.caught).count();
     // Shapes, NaN, missing stages and stale goldens need no limit.
     assert!(missed >= 12, "only {missed} missed");
+}
+
+#[test]
+fn faults_without_a_place_are_left_out() {
+    let all = selftest::run(&made_up::golden_of_all_modes(), &tolerances()).unwrap();
+    let fewer = selftest::run(&made_up::golden(), &tolerances()).unwrap();
+    let streamed = |planted: &selftest::Planted| planted.fault.contains("chunk");
+    assert!(all.iter().any(streamed) && !fewer.iter().any(streamed));
 }

@@ -1,9 +1,11 @@
 //! The metrics give the figures of public implementations: torchmetrics 1.9.0 (SNR, SI-SDR),
 //! torch 2.3.1 (`torch.stft`, for the multi-resolution distance), librosa 0.10.2 (`stft`,
-//! `filters.mel`, `sequence.dtw`) and scipy 1.17.1 (`correlate`), all in float64.
+//! `filters.mel`, `sequence.dtw`, `feature.mfcc`, `yin`), mel-cepstral-distance 0.0.4 and scipy
+//! 1.17.1 (`correlate`), all in float64.
 
 use parity::diff::align::dtw;
 use parity::diff::audio::{diff, lag};
+use parity::diff::f0;
 use parity::diff::spectrum::log_mel;
 use parity::metric::Metric;
 
@@ -83,4 +85,56 @@ fn the_alignment_of_a_late_sound_is_librosa_s() {
     assert_eq!(path.pairs.len(), 28);
     assert_near(path.cost, 4.244_226_521_165);
     assert_near(path.deviation * 20.0, 34.285_714_285_714);
+}
+
+/// A voice-like glide upwards from 150 Hz times `pitch`, ten harmonics, with a little noise.
+fn voice(pitch: f64, seed: u32) -> Vec<f32> {
+    let at = |(i, noise): (usize, f32)| {
+        let t = i as f64 / f64::from(RATE);
+        let phase = std::f64::consts::TAU * pitch * (150.0 * t + 40.0 * t * t);
+        let harmonics: f64 = (1..=10)
+            .map(|k| (f64::from(k) * phase).sin() / f64::from(k))
+            .sum();
+        (0.2 * harmonics + 0.02 * f64::from(noise)) as f32
+    };
+    noise(seed).into_iter().enumerate().map(at).collect()
+}
+
+/// The same, half a semitone higher and unvoiced in its first tenth of a second.
+fn another_voice() -> Vec<f32> {
+    let breath = noise(3).into_iter().map(|x| 0.1 * x);
+    breath
+        .take(2400)
+        .chain(voice(1.03, 2).into_iter().skip(2400))
+        .collect()
+}
+
+#[test]
+fn the_pitch_is_that_of_librosa_s_yin() {
+    let (r, c) = (
+        f0::track(&voice(1.0, 1), RATE),
+        f0::track(&another_voice(), RATE),
+    );
+    assert_eq!((r.len(), c.len()), (26, 26));
+    for (frame, reference, candidate) in [
+        (10, 165.683_778_342_486, 170.572_860_355_398),
+        (20, 181.611_205_774_869, 187.061_906_263_895),
+    ] {
+        assert_near(r[frame].unwrap(), reference);
+        assert_near(c[frame].unwrap(), candidate);
+    }
+    assert_near(r[2].unwrap(), 152.652_560_222_718);
+    assert_eq!(r.iter().filter(|f0| f0.is_none()).count(), 1);
+    assert_eq!(c.iter().take_while(|f0| f0.is_none()).count(), 6);
+}
+
+#[test]
+fn cepstral_distortion_and_pitch_errors_are_those_made_of_librosa_s_parts() {
+    let m = diff(&voice(1.0, 1), &another_voice(), RATE).measures;
+    // mel-cepstral-distance gives this figure too, in its own unit: it sums in bel and leaves
+    // the factor of 8 over the root of 2 out.
+    assert_near(m[&Metric::MelCepstral].0, 3.426_759_997_824);
+    assert_near(m[&Metric::F0Error].0, 26.435_335_550_800);
+    assert_near(m[&Metric::F0Gross].0, 0.0);
+    assert_near(m[&Metric::VoicingError].0, 5.0 / 29.0);
 }

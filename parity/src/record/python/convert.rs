@@ -40,7 +40,7 @@ pub(super) fn arrays(
         let array = array(&name, &value)?;
         match key.stage {
             Stage::Speech => speech = floats(&name, &array)?.to_vec(),
-            Stage::LlmLogits => {
+            Stage::LlmLogits if key.tap.is_none() => {
                 let (rows, logits) = choose_rows(&name, &array, which)?;
                 let positions = Key {
                     stage: Stage::LlmLogitRows,

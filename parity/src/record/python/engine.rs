@@ -6,8 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::{Error, LogitRows, convert, interpreter};
-use crate::case::{Case, CaseFile, Keep};
+use crate::case::{Case, CaseFile, Keep, LmSet};
+use crate::deep::Part;
 use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
+use crate::stage::Key;
 
 /// Told how far the reference has come: the part of the work and what of it is done. It is called
 /// from any thread.
@@ -20,6 +22,8 @@ pub struct Options {
     pub root: PathBuf,
     /// The model directory.
     pub model_dir: PathBuf,
+    /// The file in it that the language model's weights are from.
+    pub lm_weights: String,
     /// The environment with the reference's packages.
     pub env: PathBuf,
     /// The folder of this project's `cosyvoice_reference`.
@@ -28,12 +32,16 @@ pub struct Options {
     pub threads: usize,
     /// Which rows of the logits to keep.
     pub logit_rows: LogitRows,
+    /// The networks of which the tensors inside are recorded too.
+    pub inside: Vec<Part>,
 }
 
 /// The reference with a model loaded.
 pub struct PythonEngine {
     reference: Py<PyAny>,
+    lm_weights: String,
     logit_rows: LogitRows,
+    inside: Vec<Part>,
 }
 
 #[derive(FromPyObject)]
@@ -50,16 +58,23 @@ impl PythonEngine {
         Python::attach(|py| {
             interpreter::enter(py, &options.env, &options.package)?;
             let load = || {
-                let paths = (&options.root, &options.model_dir, options.threads);
+                let how = (
+                    &options.root,
+                    &options.model_dir,
+                    options.threads,
+                    &options.lm_weights,
+                );
                 Ok(py
                     .import("cosyvoice_reference")?
-                    .call_method1("load", paths)?
+                    .call_method1("load", how)?
                     .unbind())
             };
             let reference = load().map_err(Error::python(py, "loading the reference"))?;
             Ok(Self {
                 reference,
+                lm_weights: options.lm_weights.clone(),
                 logit_rows: options.logit_rows,
+                inside: options.inside.clone(),
             })
         })
     }
@@ -86,6 +101,7 @@ impl PythonEngine {
         let mut manifest = Manifest::new(engine, model);
         manifest.libraries = provenance.libraries;
         manifest.sources = provenance.sources;
+        manifest.lm_weights = Some(self.lm_weights.clone());
         Ok(manifest)
     }
 
@@ -107,8 +123,9 @@ impl PythonEngine {
             };
             let (mut tensors, mut audio) = convert::arrays(&dict("arrays")?, self.logit_rows)?;
             let mut noise = convert::noise(&dict("noise")?)?;
-            tensors.retain(|key, _| key.stage.kept_by(case.keep));
-            noise.retain(|key, _| key.stage.kept_by(case.keep));
+            let kept = |key: &Key| key.stage.applies_to(case) && key.stage.kept_by(case.keep);
+            tensors.retain(|key, _| kept(key));
+            noise.retain(|key, _| kept(key));
             if case.keep == Keep::Tokens {
                 audio.clear();
             }
@@ -137,6 +154,9 @@ impl PythonEngine {
         let about = PyDict::new(py);
         about.set_item("mode", case.mode.name())?;
         about.set_item("text", &case.text)?;
+        about.set_item("pieces", &case.pieces)?;
+        about.set_item("speaker", &case.speaker)?;
+        about.set_item("lm_weights", case.lm_weights.map(LmSet::name))?;
         about.set_item("prompt_text", &case.prompt_text)?;
         about.set_item("instruct", &case.instruct)?;
         about.set_item("prompt_wav", file.resolve(&case.prompt_wav))?;
@@ -159,7 +179,10 @@ impl PythonEngine {
             "progress",
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
-        how.set_item("noise", case.keep == Keep::Everything)?;
+        how.set_item("noise", case.keep != Keep::Tokens)?;
+        how.set_item("tokens_only", case.keep == Keep::Tokens)?;
+        let inside = self.inside.iter().map(|part| part.name());
+        how.set_item("inside", PyTuple::new(py, inside)?)?;
         self.reference
             .bind(py)
             .call_method("run", (about,), Some(&how))

@@ -7,7 +7,9 @@ mod convert;
 mod engine;
 mod error;
 mod interpreter;
+mod sampler;
 
 pub use convert::{LogitRows, logit_rows};
 pub use engine::{Options, Progress, PythonEngine};
 pub use error::Error;
+pub use sampler::draws;

@@ -1,86 +1,9 @@
-//! What is synthesised: the cases of `cases.toml`.
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-/// How the voice is given to the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// A prompt recording and its transcript.
-    ZeroShot,
-    /// A prompt recording alone, possibly of another language.
-    CrossLingual,
-    /// A prompt recording and an instruction in words.
-    Instruct,
-    /// Voice conversion: another recording is said again in the prompt's voice.
-    Vc,
-}
-
-impl Mode {
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ZeroShot => "zero-shot",
-            Self::CrossLingual => "cross-lingual",
-            Self::Instruct => "instruct",
-            Self::Vc => "vc",
-        }
-    }
-}
-
-/// Which stages of a case a golden keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keep {
-    /// Every stage.
-    #[default]
-    Everything,
-    /// Texts, ids and token lists: small enough to keep many cases of them.
-    Tokens,
-}
-
-/// One synthesis: everything that decides its result but the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Case {
-    /// Unique; of a–z, 0–9 and hyphens, for it names a folder.
-    pub name: String,
-    /// How the voice is given.
-    pub mode: Mode,
-    /// What to say; empty for voice conversion.
-    #[serde(default)]
-    pub text: String,
-    /// The prompt's transcript, for zero-shot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_text: Option<String>,
-    /// The recording of the voice; relative to the cases file.
-    pub prompt_wav: PathBuf,
-    /// The instruction, for instruct.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instruct: Option<String>,
-    /// The recording to convert, for voice conversion; relative to the cases file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_wav: Option<PathBuf>,
-    /// The seed of torch's generator, set before the synthesis.
-    #[serde(default)]
-    pub seed: u64,
-    /// Whether the sound is delivered in chunks while the language model still samples.
-    #[serde(default)]
-    pub stream: bool,
-    /// Speed of speech, 1 being the model's own.
-    #[serde(default = "one")]
-    pub speed: f64,
-    /// Which stages a golden keeps of it.
-    #[serde(default)]
-    pub keep: Keep,
-}
-
-fn one() -> f64 {
-    1.0
-}
+use super::Case;
 
 /// The cases of one file, in its order.
 #[derive(Clone, Debug)]
@@ -203,64 +126,9 @@ impl CaseFile {
     }
 }
 
-impl Case {
-    /// Whether a case or recording may bear this name: a–z, 0–9 and hyphens, not empty.
-    pub fn is_name(name: &str) -> bool {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    }
-
-    /// Checks the name and the fields that the mode needs; says what is wrong.
-    pub fn check(&self) -> Result<(), String> {
-        if !Self::is_name(&self.name) {
-            return Err("a name is made of a-z, 0-9 and hyphens".into());
-        }
-        if !(self.speed.is_finite() && self.speed > 0.0) {
-            return Err(format!(
-                "speed is {}, but must be a positive number",
-                self.speed
-            ));
-        }
-        if self.stream && self.speed != 1.0 {
-            return Err(format!(
-                "speed is {}, but the reference does not change the speed of a stream",
-                self.speed
-            ));
-        }
-        let fields = [
-            ("text", !self.text.is_empty(), self.mode != Mode::Vc),
-            (
-                "prompt_text",
-                self.prompt_text.is_some(),
-                self.mode == Mode::ZeroShot,
-            ),
-            (
-                "instruct",
-                self.instruct.is_some(),
-                self.mode == Mode::Instruct,
-            ),
-            (
-                "source_wav",
-                self.source_wav.is_some(),
-                self.mode == Mode::Vc,
-            ),
-        ];
-        let mode = self.mode.name();
-        for (field, given, wanted) in fields {
-            match (given, wanted) {
-                (false, true) => return Err(format!("mode {mode} needs {field}")),
-                (true, false) => return Err(format!("mode {mode} has no use for {field}")),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{Keep, LmSet, Mode};
     use super::*;
 
     fn load(toml: &str) -> Result<CaseFile, Error> {
@@ -286,6 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn text_may_come_in_pieces_and_the_voice_from_a_saved_speaker() {
+        let toml = GOOD
+            .replace("text = \"Hello.\"", "pieces = [\"Hel\", \"lo.\"]")
+            .replace("seed = 3", "speaker = \"anna\"\nlm_weights = \"rl\"");
+        let case = &load(&toml).unwrap().cases[0];
+        assert_eq!(case.pieces, ["Hel", "lo."]);
+        assert_eq!(case.speaker.as_deref(), Some("anna"));
+        assert_eq!(case.lm_weights, Some(LmSet::Rl));
+        // A saved speaker's words are saved with it, whatever the mode.
+        let cross_lingual = GOOD.replace("zero-shot", "cross-lingual");
+        load(&format!("{cross_lingual}speaker = \"anna\"\n")).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_run_is_refused_with_the_reason() {
         let refused = [
             (GOOD.replace("a-1", "A 1"), "a-z"),
@@ -302,6 +184,23 @@ mod tests {
             (format!("{GOOD}sed = 4\n"), "unknown field `sed`"),
             (format!("{GOOD}speed = 0.0\n"), "speed is 0"),
             (format!("{GOOD}stream = true\nspeed = 1.2\n"), "of a stream"),
+            (
+                format!("{GOOD}pieces = [\"Hel\", \"lo\"]\n"),
+                "no use for text",
+            ),
+            (format!("{GOOD}speaker = \"\"\n"), "needs a name"),
+            (
+                format!("{GOOD}keep = \"tokens\"\nstream = true\n"),
+                "no sound to stream",
+            ),
+            (
+                GOOD.replace(
+                    "text = \"Hello.\"\nprompt_text = \"Hi.\"\n",
+                    "pieces = [\"a\"]\n",
+                )
+                .replace("zero-shot", "cross-lingual"),
+                "needs a prompt with <|endofprompt|>",
+            ),
         ];
         for (toml, reason) in refused {
             let message = load(&toml).unwrap_err().to_string();

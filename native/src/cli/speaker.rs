@@ -1,0 +1,141 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args as ClapArgs, Subcommand};
+use native::audio::Waveform;
+use native::model_dir::{ModelDir, SavedSpeaker, SavedSpeakers};
+use native::tap::NoTap;
+use native::text::TextFrontend;
+use native::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
+
+use super::options::{Pooling, TextOptions};
+
+/// List the saved speakers, or save one: a voice to speak with that needs no recording any more.
+///
+/// They are in spk2info.pt, which the reference reads and writes too.
+#[derive(ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    List(List),
+    Add(Add),
+}
+
+/// Where saved speakers are.
+#[derive(ClapArgs)]
+pub struct SpeakersFile {
+    /// File of the saved speakers [default: spk2info.pt of the model directory]
+    #[arg(long, value_name = "FILE")]
+    speakers: Option<PathBuf>,
+}
+
+impl SpeakersFile {
+    pub fn open(&self, model: &ModelDir) -> native::Result<SavedSpeakers> {
+        let usual = model.saved_speakers();
+        SavedSpeakers::open(self.speakers.as_deref().unwrap_or(&usual))
+    }
+}
+
+/// Print the names of the saved speakers, one a line.
+#[derive(ClapArgs)]
+struct List {
+    /// Model directory, laid out like Fun-CosyVoice3-0.5B
+    #[arg(long, value_name = "DIR")]
+    model_dir: PathBuf,
+    #[command(flatten)]
+    file: SpeakersFile,
+}
+
+/// Save a speaker, or replace the one of that name.
+///
+/// Example: native speaker add anna --model-dir out/tiny-7 --prompt-wav anna.wav
+/// --prompt-text "You are a helpful assistant.<|endofprompt|>What she says in anna.wav."
+#[derive(ClapArgs)]
+struct Add {
+    /// Name to speak with later: native synth --speaker NAME
+    name: String,
+    /// Model directory, laid out like Fun-CosyVoice3-0.5B
+    #[arg(long, value_name = "DIR")]
+    model_dir: PathBuf,
+    #[command(flatten)]
+    file: SpeakersFile,
+    /// Recording of the voice, at most 30 s, 16 kHz or more
+    #[arg(long, value_name = "WAV")]
+    prompt_wav: PathBuf,
+    /// What is said in the recording, after a prompt that ends in <|endofprompt|>. Write numbers
+    /// as they are spoken: a saved speaker's words are not normalised
+    #[arg(long)]
+    prompt_text: String,
+    /// How the speaker encoder averages its last window
+    #[arg(long, value_enum, default_value_t = Pooling::Ort118)]
+    pooling: Pooling,
+    #[command(flatten)]
+    text: TextOptions,
+}
+
+impl Args {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.action {
+            Action::List(args) => args.run(),
+            Action::Add(args) => args.run(),
+        }
+    }
+}
+
+impl List {
+    fn run(&self) -> anyhow::Result<()> {
+        let speakers = self.file.open(&ModelDir::open(&self.model_dir)?)?;
+        let mut out = std::io::stdout().lock();
+        for name in speakers.names() {
+            writeln!(out, "{name}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Add {
+    fn run(&self) -> anyhow::Result<()> {
+        if !self.prompt_text.contains("<|endofprompt|>") {
+            bail!(
+                "--prompt-text has no <|endofprompt|>: begin it with an instruction, such as \
+                 `You are a helpful assistant.<|endofprompt|>`"
+            );
+        }
+        let model = ModelDir::open(&self.model_dir)?;
+        let mut speakers = self.file.open(&model)?;
+        let speaker = self.speaker(&model)?;
+        speakers.add(&self.name, &speaker)?;
+        speakers.save()?;
+        let seconds = speaker.voice.speech_tokens.len() as f64 / 25.0;
+        let mut out = std::io::stdout().lock();
+        writeln!(
+            out,
+            "{}: saved, {seconds:.2} s of speech; {} speaker(s) in all",
+            self.name,
+            speakers.names().count()
+        )?;
+        Ok(())
+    }
+
+    /// Of the model's networks only those that listen are needed.
+    fn speaker(&self, model: &ModelDir) -> anyhow::Result<SavedSpeaker> {
+        let rules = self
+            .text
+            .text_rules
+            .clone()
+            .unwrap_or_else(|| model.text_rules());
+        let frontend =
+            TextFrontend::load(&model.text_tokenizer(), Some(&rules), self.text.frontend())?;
+        let tokenizer = SpeechTokenizer::load(&model.speech_tokenizer()?)?;
+        let encoder = SpeakerEncoder::load(&model.speaker_encoder()?, self.pooling.window())?;
+        let recording = Waveform::read(&self.prompt_wav)?;
+        let voice = VoicePrompt::new(&recording, &tokenizer, &encoder, &mut NoTap)
+            .with_context(|| self.prompt_wav.display().to_string())?;
+        Ok(SavedSpeaker::new(&frontend, &self.prompt_text, &voice)?)
+    }
+}

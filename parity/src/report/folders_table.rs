@@ -1,0 +1,82 @@
+use std::fmt::Write as _;
+
+use super::folders::FolderComparison;
+use super::format::number;
+use crate::metric::Metric;
+
+/// What the overview of several pairs shows of each.
+pub(super) const OVERVIEW: [Metric; 9] = [
+    Metric::DurationDifference,
+    Metric::Snr,
+    Metric::SiSdr,
+    Metric::Lag,
+    Metric::SnrAligned,
+    Metric::StftDistance,
+    Metric::MelCepstral,
+    Metric::F0Error,
+    Metric::VoicingError,
+];
+
+/// Their heads, short enough for a terminal.
+const HEADS: [&str; 9] = [
+    "Δs", "SNR", "SI-SDR", "lag", "aligned", "STFT", "MCD", "F0 ct", "voicing",
+];
+
+/// A measured value, or a dash where there was nothing to measure it on.
+pub(super) fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), number)
+}
+
+/// The pairs as a table, then what could not be paired or read.
+pub fn folders_table(compared: &FolderComparison) -> String {
+    let name = |file: &str| {
+        let path = std::path::Path::new(file);
+        path.file_name()
+            .map_or_else(|| file.to_owned(), |n| n.to_string_lossy().into_owned())
+    };
+    let names: Vec<_> = compared
+        .pairs
+        .iter()
+        .map(|p| name(&p.reference.file))
+        .collect();
+    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    if !compared.pairs.is_empty() {
+        let _ = write!(out, "{:width$} {:>7}", "", "s");
+        for head in HEADS {
+            let _ = write!(out, " {head:>7}");
+        }
+        out.push('\n');
+    }
+    for (pair, name) in compared.pairs.iter().zip(names) {
+        let _ = write!(
+            out,
+            "{name:width$} {:>7}",
+            number(pair.diff.reference.seconds)
+        );
+        for metric in OVERVIEW {
+            let value = shown(pair.diff.measures.get(&metric).map(|v| v.0));
+            let _ = write!(out, " {value:>7}");
+        }
+        out.push('\n');
+    }
+    for pair in &compared.pairs {
+        for note in &pair.notes {
+            let _ = writeln!(out, "{}: {note}", pair.reference.file);
+        }
+    }
+    for line in &compared.unpaired {
+        let _ = writeln!(out, "not compared: {line}");
+    }
+    for line in &compared.unreadable {
+        let _ = writeln!(out, "not readable: {line}");
+    }
+    let _ = writeln!(
+        out,
+        "{} pair(s) compared, {} file(s) without a partner, {} not readable",
+        compared.pairs.len(),
+        compared.unpaired.len(),
+        compared.unreadable.len()
+    );
+    out
+}
