@@ -54,7 +54,8 @@ have-reference:
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)
 
-bench: fixture   ## criterion benchmarks of the engine's stages
+bench: fixture   ## time the engine's parts on a case (with the reference: see README), and its stages by criterion
+	@$(PARITY) bench --model-dir $(MODEL)
 	cargo bench --package native
 
 lint:            ## what CI checks besides the tests

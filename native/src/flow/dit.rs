@@ -3,7 +3,7 @@ use candle_nn::VarBuilder;
 
 use crate::flow::DitConfig;
 use crate::flow::time::{TimeEmbedding, modulation};
-use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, gelu, mish, modulated_norm};
+use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, mish, modulated_norm};
 
 const POSITION_KERNEL: usize = 31;
 const POSITION_GROUPS: usize = 16;
@@ -139,7 +139,7 @@ impl Block {
         on_attention(&attended)?;
         let x = add_gated(x, &attended, &row(2)?)?;
         let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
-        let h = self.contract.forward(&gelu(&self.expand.forward(&h)?)?)?;
+        let h = self.contract.forward(&self.expand.forward_gelu(&h)?)?;
         Ok(add_gated(&x, &h, &row(5)?)?)
     }
 }

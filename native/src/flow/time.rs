@@ -6,7 +6,7 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::Linear;
+use crate::ops::Projection;
 
 /// Euler steps of one synthesis.
 pub const STEPS: usize = 10;
@@ -78,8 +78,8 @@ pub(super) struct TimeEmbedding {
 impl TimeEmbedding {
     pub(super) fn new(dim: usize, vb: VarBuilder<'_>) -> Result<Self> {
         let mlp = vb.pp("time_mlp");
-        let first = Linear::load(SINUSOIDS, dim, mlp.pp("0"))?;
-        let second = Linear::load(dim, dim, mlp.pp("2"))?;
+        let first = Projection::load(SINUSOIDS, dim, mlp.pp("0"))?;
+        let second = Projection::load(dim, dim, mlp.pp("2"))?;
         let table: Vec<f32> = time_grid()
             .iter()
             .flat_map(|step| sinusoids(step.t))
@@ -104,7 +104,7 @@ pub(super) fn modulation(
     time: &TimeEmbedding,
     vb: VarBuilder<'_>,
 ) -> Result<Tensor> {
-    let projection = Linear::load(dim, parts * dim, vb.pp("linear"))?;
+    let projection = Projection::load(dim, parts * dim, vb.pp("linear"))?;
     projection
         .forward(&time.activated)?
         .reshape((STEPS, parts, dim))

@@ -2,13 +2,23 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape
 use rayon::prelude::*;
 
 use crate::ops::math::{exp, sin_squared};
+use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
 
 /// Elements that one task maps.
 const TASK: usize = 1 << 14;
 
+/// GELU in its tanh form, in place.
+pub(super) fn gelu_in_place(values: &mut [f32]) {
+    vectorized(|| {
+        for value in values {
+            *value = gelu_of(*value);
+        }
+    });
+}
+
 /// GELU in its tanh form.
-pub(crate) fn gelu(x: &Tensor) -> Result<Tensor> {
+pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x.contiguous()?.apply_op1_no_bwd(&Map("gelu", gelu_of));
     }
@@ -31,7 +41,7 @@ pub(crate) fn mish(x: &Tensor) -> Result<Tensor> {
 const MISH_IS_IDENTITY: f32 = 20.0;
 
 /// By 0.5 · (1 + tanh u) = 1 / (1 + e⁻²ᵘ), which does not cancel.
-#[inline]
+#[inline(always)]
 fn gelu_of(x: f32) -> f32 {
     const TWO_SQRT_2_OVER_PI: f32 = 1.595_769;
     let u = TWO_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
@@ -39,7 +49,7 @@ fn gelu_of(x: f32) -> f32 {
 }
 
 /// By the identity that needs no logarithm: with n = eˣ(eˣ + 2), tanh(ln(1 + eˣ)) = n / (n + 2).
-#[inline]
+#[inline(always)]
 fn mish_of(x: f32) -> f32 {
     let e = exp(x.min(MISH_IS_IDENTITY));
     let n = e * (e + 2.0);
@@ -59,9 +69,11 @@ impl<F: Fn(f32) -> f32 + Sync> CustomOp1 for Map<F> {
         out.par_chunks_mut(TASK)
             .zip(x.par_chunks(TASK))
             .for_each(|(out, x)| {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = (self.1)(x);
-                }
+                vectorized(|| {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = (self.1)(x);
+                    }
+                });
             });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
@@ -126,9 +138,11 @@ impl CustomOp2 for SnakeKernel {
                 .enumerate();
             rows.for_each(|(i, (out, x))| {
                 let (alpha, inverse) = (alpha[i % channels], inverse[i % channels]);
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x + inverse * sin_squared(x * alpha);
-                }
+                vectorized(|| {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = x + inverse * sin_squared(x * alpha);
+                    }
+                });
             });
         }
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))

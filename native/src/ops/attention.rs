@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::ops::math::{exp, maximum, sum};
 use crate::ops::matrix::{Matrix, add_product};
+use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
 
 /// Upper bound on the attention scores held at once on a device, so that memory grows with the
@@ -296,14 +297,17 @@ impl Kernel<'_> {
 /// Turns rows of scores into the numerators of their softmax, and gives each row's denominator.
 fn softmax_numerators(scores: &mut [f32], row: usize, head_width: usize) -> Vec<f32> {
     let scale = (head_width as f32).sqrt().recip();
-    let denominators = scores.chunks_exact_mut(row).map(|scores| {
-        let largest = maximum(scores);
-        for score in scores.iter_mut() {
-            *score = exp((*score - largest) * scale);
+    let mut denominators = vec![0f32; scores.len() / row];
+    vectorized(|| {
+        for (scores, denominator) in scores.chunks_exact_mut(row).zip(&mut denominators) {
+            let largest = maximum(scores);
+            for score in scores.iter_mut() {
+                *score = exp((*score - largest) * scale);
+            }
+            *denominator = sum(scores);
         }
-        sum(scores)
     });
-    denominators.collect()
+    denominators
 }
 
 #[cfg(test)]

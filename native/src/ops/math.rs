@@ -5,7 +5,7 @@
 const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
 
 /// eˣ to about one unit in the last place; what would be subnormal is the smallest normal number.
-#[inline]
+#[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
@@ -32,7 +32,7 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// sin²x, for |x| up to some ten thousands.
-#[inline]
+#[inline(always)]
 pub(super) fn sin_squared(x: f32) -> f32 {
     // π in three parts, so that the reduction keeps every bit.
     const PI_HIGH: f32 = 3.140_625;
@@ -56,7 +56,7 @@ pub(super) fn sin_squared(x: f32) -> f32 {
 const LANES: usize = 16;
 
 /// The largest element, −∞ for none.
-#[inline]
+#[inline(always)]
 pub(super) fn maximum(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
@@ -75,7 +75,7 @@ pub(super) fn maximum(values: &[f32]) -> f32 {
 }
 
 /// The sum of all elements, in sixteen interleaved parts: each is short, so it rounds little.
-#[inline]
+#[inline(always)]
 pub(super) fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     let chunks = values.chunks_exact(LANES);

@@ -14,8 +14,9 @@ mod matrix;
 mod norm;
 mod projection;
 mod rms_norm;
+mod simd;
 
-pub(crate) use activation::{Snake, gelu, mish};
+pub(crate) use activation::{Snake, mish};
 pub(crate) use attention::{Positions, attention};
 pub(crate) use conv::Conv1d;
 pub(crate) use linear::Linear;

@@ -2,6 +2,7 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor
 use rayon::prelude::*;
 
 use crate::ops::math::sum;
+use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
 
 const EPSILON: f64 = 1e-6;
@@ -65,15 +66,17 @@ impl CustomOp3 for ModulatedNorm {
         out.par_chunks_mut(dim)
             .zip(x.par_chunks(dim))
             .for_each(|(out, x)| {
-                let mean = sum(x) / dim as f32;
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = (x - mean) * (x - mean);
-                }
-                let variance = sum(out) / dim as f32;
-                let deviation = (variance + EPSILON as f32).sqrt();
-                for (((out, x), scale), shift) in out.iter_mut().zip(x).zip(scale).zip(shift) {
-                    *out = (x - mean) / deviation * (1.0 + scale) + shift;
-                }
+                vectorized(|| {
+                    let mean = sum(x) / dim as f32;
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out = (x - mean) * (x - mean);
+                    }
+                    let variance = sum(out) / dim as f32;
+                    let deviation = (variance + EPSILON as f32).sqrt();
+                    for (((out, x), scale), shift) in out.iter_mut().zip(x).zip(scale).zip(shift) {
+                        *out = (x - mean) / deviation * (1.0 + scale) + shift;
+                    }
+                });
             });
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
@@ -104,9 +107,11 @@ impl CustomOp3 for AddGated {
         let mut out = vec![0f32; x.len()];
         let rows = x.par_chunks(dim).zip(y.par_chunks(dim));
         out.par_chunks_mut(dim).zip(rows).for_each(|(out, (x, y))| {
-            for (((out, x), y), gate) in out.iter_mut().zip(x).zip(y).zip(gate) {
-                *out = x + gate * y;
-            }
+            vectorized(|| {
+                for (((out, x), y), gate) in out.iter_mut().zip(x).zip(y).zip(gate) {
+                    *out = x + gate * y;
+                }
+            });
         });
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }

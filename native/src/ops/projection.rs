@@ -54,6 +54,9 @@ impl Projection {
     }
 }
 
+/// Columns of a product of many rows that one task computes.
+const TASK_COLUMNS: usize = 256;
+
 /// [rows, inputs] × [outputs, inputs]ᵀ
 struct Product;
 
@@ -98,28 +101,42 @@ fn one_row(out: &mut [f32], x: &[f32], weight: &[f32]) {
         });
 }
 
+/// Every task reads its share of the weights once, for all rows.
 fn many_rows(out: &mut [f32], x: &[f32], weight: &[f32], inputs: usize) {
     let (rows, outputs) = (x.len() / inputs, weight.len() / inputs);
     if rows == 0 {
         return;
     }
-    for first in (0..inputs).step_by(RUN) {
-        let terms = RUN.min(inputs - first);
-        let a = Matrix {
-            data: &x[first..],
-            rows,
-            columns: terms,
-            row_stride: inputs,
-            column_stride: 1,
-        };
-        let b = Matrix {
-            data: &weight[first..],
-            rows: terms,
-            columns: outputs,
-            row_stride: 1,
-            column_stride: inputs,
-        };
-        add_product(out, outputs, 0, a, b, Parallelism::Rayon(0));
+    let columns = |share: &[f32]| {
+        let mut columns = vec![0f32; rows * (share.len() / inputs)];
+        let width = share.len() / inputs;
+        for first in (0..inputs).step_by(RUN) {
+            let a = Matrix {
+                data: &x[first..],
+                rows,
+                columns: RUN.min(inputs - first),
+                row_stride: inputs,
+                column_stride: 1,
+            };
+            let b = Matrix {
+                data: &share[first..],
+                rows: a.columns,
+                columns: width,
+                row_stride: 1,
+                column_stride: inputs,
+            };
+            add_product(&mut columns, width, 0, a, b, Parallelism::None);
+        }
+        columns
+    };
+    let shares: Vec<_> = weight
+        .par_chunks(TASK_COLUMNS * inputs)
+        .map(columns)
+        .collect();
+    for (i, row) in out.chunks_exact_mut(outputs).enumerate() {
+        for (out, share) in row.chunks_mut(TASK_COLUMNS).zip(&shares) {
+            out.copy_from_slice(&share[i * out.len()..][..out.len()]);
+        }
     }
 }
 
@@ -172,7 +189,13 @@ mod tests {
 
     #[test]
     fn one_row_and_many_agree_with_float64() -> Result<()> {
-        for (rows, inputs, outputs) in [(1, 600, 33), (7, 600, 33), (1, 5, 1), (2, 31, 3)] {
+        for (rows, inputs, outputs) in [
+            (1, 600, 33),
+            (7, 600, 33),
+            (1, 5, 1),
+            (2, 31, 3),
+            (5, 300, 2 * TASK_COLUMNS + 9),
+        ] {
             let error = error(rows, inputs, outputs)?;
             assert!(error < 2e-6, "{rows} × {inputs} → {outputs}: {error}");
         }

@@ -3,6 +3,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use crate::ops::math::sum;
+use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
 
 /// Division by the root of the mean square of the last dimension, then multiplication with a
@@ -55,13 +56,15 @@ impl CustomOp2 for Kernel {
         out.par_chunks_mut(width)
             .zip(x.par_chunks(width))
             .for_each(|(out, x)| {
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = x * x;
-                }
-                let scale = (sum(out) / width as f32 + self.0).sqrt().recip();
-                for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
-                    *out = weight * (x * scale);
-                }
+                vectorized(|| {
+                    for (out, x) in out.iter_mut().zip(x) {
+                        *out = x * x;
+                    }
+                    let scale = (sum(out) / width as f32 + self.0).sqrt().recip();
+                    for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+                        *out = weight * (x * scale);
+                    }
+                });
             });
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }

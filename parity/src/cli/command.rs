@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use parity::exit::Exit;
 
 use super::shared::GoldenFault;
-use super::{compare, diff, fixture, judge, merge, record, render, report, selftest, text};
+use super::{bench, compare, diff, fixture, judge, merge, record, render, report, selftest, text};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
@@ -19,6 +19,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Bench(Box<bench::BenchArgs>),
     Compare(compare::CompareArgs),
     Diff(diff::DiffArgs),
     Fixture(fixture::FixtureArgs),
@@ -50,6 +51,7 @@ pub fn run() -> Exit {
         }
     };
     let result = match cli.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),

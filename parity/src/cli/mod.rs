@@ -1,5 +1,6 @@
 //! The command line: raw flags, resolved to what the library works with.
 
+mod bench;
 mod command;
 mod compare;
 mod diff;

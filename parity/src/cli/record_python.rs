@@ -69,21 +69,32 @@ impl PythonPlace {
     }
 }
 
-impl PythonArgs {
-    fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
+impl PythonPlace {
+    /// How to load the reference with a model, on one thread and with nothing kept but the usual.
+    pub fn options(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
         let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
         if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
             bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
         }
         let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
         let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
-        let Place { root, env, package } = self.place.resolve()?;
+        let Place { root, env, package } = self.resolve()?;
         Ok(Options {
             root,
             model_dir: std::path::absolute(&engine.model_dir)?,
             lm_weights: lm_weights.into_owned(),
             env,
             package,
+            threads: 1,
+            logit_rows: LogitRows::Some,
+            inside: Vec::new(),
+        })
+    }
+}
+
+impl PythonArgs {
+    fn resolve(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
+        Ok(Options {
             threads: self.threads,
             logit_rows: if self.all_logits {
                 LogitRows::All
@@ -91,6 +102,7 @@ impl PythonArgs {
                 LogitRows::Some
             },
             inside: self.deep.clone(),
+            ..self.place.options(engine)?
         })
     }
 }

@@ -9,9 +9,11 @@ mod native;
 #[cfg(feature = "record")]
 pub mod python;
 mod session;
+mod timing;
 mod values;
 
 pub use inside::Inside;
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
 pub use session::{Session, run_native};
+pub use timing::Timing;

@@ -13,6 +13,7 @@ use native::voice::VoicePrompt;
 
 use super::inputs::Inputs;
 use super::inside::{self, Inside};
+use super::timing::{self, Timing};
 use super::{cascaded, describe_model, isolated};
 use crate::case::{Case, CaseFile, Keep, LmSet};
 use crate::deep::Part;
@@ -94,6 +95,15 @@ impl NativeRecorder {
         let inputs = self.prepare(case, file)?;
         let voice = self.shared_voice(&inputs, file)?;
         Ok(cascaded::record(&self.engine, inputs, voice)?)
+    }
+
+    /// Synthesises a case that has a text, and tells how long each part took.
+    ///
+    /// # Errors
+    /// If the engine refuses the case or fails.
+    pub fn time(&mut self, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
+        let inputs = self.prepare(case, file)?;
+        Ok(timing::measure(&self.engine, inputs)?)
     }
 
     /// Runs every stage of a case on what the golden says it was fed.

@@ -1,0 +1,71 @@
+//! How long the native engine's stages take, by the names that the reference's are timed under.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use native::audio::{kaldi_fbank, mel_spectrogram, whisper_log_mel};
+use native::engine::Engine;
+use native::tap::NoTap;
+use native::voice::VoicePrompt;
+
+use super::inputs::Inputs;
+
+/// Seconds by part, and the speech tokens of every segment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timing {
+    /// Seconds of wall-clock time by part of the work.
+    pub seconds: BTreeMap<String, f64>,
+    /// Speech tokens as sampled.
+    pub tokens: Vec<Vec<i64>>,
+}
+
+impl Timing {
+    fn of<T>(&mut self, part: &str, work: impl FnOnce() -> native::Result<T>) -> native::Result<T> {
+        let started = Instant::now();
+        let result = work();
+        *self.seconds.entry(part.into()).or_default() += started.elapsed().as_secs_f64();
+        result
+    }
+}
+
+/// Synthesises a request that has a text, part by part.
+pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing> {
+    let mut timing = Timing::default();
+    let script = timing.of("text", || inputs.script(engine, None))?;
+    let Inputs {
+        request,
+        prompt,
+        mut sampler,
+        ..
+    } = inputs;
+    let (mel, whisper, fbank) = timing.of("prompt features", || {
+        let wav_16k = prompt.resampled(16_000)?;
+        let mel = mel_spectrogram(&prompt.resampled(Engine::SAMPLE_RATE)?)?;
+        Ok((mel, whisper_log_mel(&wav_16k)?, kaldi_fbank(&wav_16k)?))
+    })?;
+    let voice = VoicePrompt {
+        speech_tokens: timing.of("speech tokenizer", || {
+            engine.speech_tokenizer.tokens(&whisper)
+        })?,
+        speaker_embedding: timing.of("speaker embedding", || engine.speaker.embedding(&fbank))?,
+        mel,
+    };
+    let mut segments = Vec::new();
+    let deliver = |_, segment| {
+        segments.push(segment);
+        Ok(())
+    };
+    engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
+    for segment in segments {
+        let seconds = segment.seconds;
+        for (part, spent) in [
+            ("language model", seconds.llm),
+            ("flow", seconds.flow),
+            ("vocoder", seconds.vocoder),
+        ] {
+            *timing.seconds.entry(part.into()).or_default() += spent;
+        }
+        timing.tokens.push(super::values::ids(&segment.tokens));
+    }
+    Ok(timing)
+}
