@@ -374,6 +374,17 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
 }
 
 #[test]
+fn a_prompt_text_of_two_thousand_ids_is_only_long() {
+    // The reference has no limit for it, and neither have we before the model's last position.
+    let mut words = vec![9; 2000];
+    words[7] = END_OF_PROMPT;
+    let generation = generate(&prompt(&words, &[11, 22], &[1, 2]), &mut torch(5));
+    assert!(generation.tokens.len() <= 40);
+    words.extend([9; 2100]);
+    assert!(refusal(&prompt(&words, &[11, 22], &[1, 2])).contains("positions"));
+}
+
+#[test]
 fn a_bad_text_id_in_the_stream_ends_it_with_an_error() {
     let lost = || Err(Error::input("the connection was lost"));
     for (bad, reason) in [
