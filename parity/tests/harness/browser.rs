@@ -309,7 +309,13 @@ fn the_diff_of_a_planted_fault_is_on_screen() {
         page.browser.value(&texts).as_str().unwrap().to_owned()
     };
     assert_eq!(seen(&mut page, ".texts ins"), "old ");
-    assert_eq!(seen(&mut page, ".columns td.reference"), "4|−|");
+    let golden = made_up::golden();
+    let tokens = &golden.cases["second"].tensors[&Key::segment(Stage::LlmTokens, 0)];
+    let removed = tokens.as_i64().unwrap()[2];
+    assert_eq!(
+        seen(&mut page, ".columns td.reference"),
+        format!("{removed}|−|")
+    );
     assert_eq!(
         seen(&mut page, "details.first summary em"),
         "first to introduce an error"

@@ -79,9 +79,11 @@
     section.focus({ preventScroll: true });
   }
 
+  // At once, not at the next hashchange: what is typed in between must not be lost.
   function go(path) {
     state.path = path;
-    location.hash = address();
+    history.pushState(null, "", address());
+    show();
   }
 
   function arrive() {
