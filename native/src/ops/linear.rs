@@ -171,7 +171,8 @@ mod tests {
             .abs()?
             .max_all()?
             .to_scalar::<f64>()?;
-        assert!(error < 4e-6, "{error}");
+        // The largest of 106,530 sums rounds to 3e-6 at times; a wrong term is 1e-2.
+        assert!(error < 1e-5, "{error}");
         assert!(linear.forward(&x.narrow(2, 0, 5)?).is_err());
         Ok(())
     }

@@ -197,7 +197,8 @@ mod tests {
             (5, 300, 2 * TASK_COLUMNS + 9),
         ] {
             let error = error(rows, inputs, outputs)?;
-            assert!(error < 2e-6, "{rows} × {inputs} → {outputs}: {error}");
+            // The largest of up to 2,605 sums rounds to 2e-6 at times; a wrong term is 1e-2.
+            assert!(error < 1e-5, "{rows} × {inputs} → {outputs}: {error}");
         }
         Ok(())
     }
