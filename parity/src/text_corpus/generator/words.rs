@@ -380,7 +380,7 @@ pub(super) const MARKUP: &[&str] = &[
 
 pub(super) const INSTRUCTIONS: &[&str] = &[
     "You are a helpful assistant.<|endofprompt|>",
-    "You are a helpful assistant. 请用广东话表达。<|endofprompt|>",
+    "You are a helpful assistant. 请说粤语。<|endofprompt|>",
     "You are a helpful assistant. Please say a sentence as loudly as possible.<|endofprompt|>",
-    "You are a helpful assistant. 请用尽可能快地语速说一句话。<|endofprompt|>",
+    "You are a helpful assistant. 请说得快一点。<|endofprompt|>",
 ];
