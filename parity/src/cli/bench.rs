@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use parity::case::{Case, CaseFile, Keep, Mode};
+use parity::case::{Case, CaseFile, Mode};
 use parity::exit::Exit;
 use parity::record::Timing;
 use serde::Serialize;
@@ -81,14 +81,12 @@ struct Part {
 pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let names: Vec<String> = args.case.iter().cloned().collect();
     let cases = CaseFile::load(&args.cases)?.select(&names)?;
-    let mut case = cases.cases.first().context("there are no cases")?.clone();
+    let case = cases.cases.first().context("there are no cases")?;
     ensure!(
         case.mode != Mode::Vc && !case.stream,
         "case \"{}\" has no text or is streamed: choose another one with --case",
         case.name
     );
-    // Only the tokens are looked at, and the reference's own noise would take as long again.
-    case.keep = Keep::Tokens;
     let threads = match args.threads {
         Some(threads) => threads as usize,
         None => std::thread::available_parallelism()?.get(),
@@ -102,9 +100,9 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     for run in 1..=args.repeats {
         eprintln!("run {run} of {}", args.repeats);
         if let Some(reference) = &reference {
-            theirs.push(reference.time(&case, &cases)?);
+            theirs.push(reference.time(case, &cases)?);
         }
-        ours.push(native.time(&case, &cases)?);
+        ours.push(native.time(case, &cases)?);
     }
     let tokens = &ours[0].tokens;
     if let Some(other) = ours.iter().chain(&theirs).find(|t| &t.tokens != tokens) {
@@ -196,18 +194,7 @@ impl Reference {
     }
 
     fn time(&self, case: &Case, cases: &CaseFile) -> anyhow::Result<Timing> {
-        use parity::stage::Stage;
-
-        let silent = std::sync::Arc::new(|_: &str, _: usize| {});
-        let (record, seconds) = self.0.record(case, cases, &(silent as _))?;
-        let tokens = record.tensors.iter();
-        Ok(Timing {
-            seconds,
-            tokens: tokens
-                .filter(|(key, _)| key.stage == Stage::LlmTokens)
-                .filter_map(|(_, array)| array.as_i64().map(<[i64]>::to_vec))
-                .collect(),
-        })
+        Ok(self.0.time(case, cases)?)
     }
 }
 

@@ -8,8 +8,9 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use super::{Error, LogitRows, convert, interpreter};
 use crate::case::{Case, CaseFile, Keep, LmSet};
 use crate::deep::Part;
+use crate::record::Timing;
 use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
-use crate::stage::Key;
+use crate::stage::{Key, Stage};
 
 /// Told how far the reference has come: the part of the work and what of it is done. It is called
 /// from any thread.
@@ -42,6 +43,26 @@ pub struct PythonEngine {
     lm_weights: String,
     logit_rows: LogitRows,
     inside: Vec<Part>,
+}
+
+/// How far a case is taken.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// Whether the tokens are made into sound.
+    sound: bool,
+    /// Whether every stage is repeated in float64.
+    noise: bool,
+}
+
+impl Depth {
+    /// As far as what the case keeps.
+    fn of(case: &Case) -> Self {
+        let sound = case.keep != Keep::Tokens;
+        Self {
+            sound,
+            noise: sound,
+        }
+    }
 }
 
 #[derive(FromPyObject)]
@@ -116,7 +137,9 @@ impl PythonEngine {
         let doing = format!("case \"{}\"", case.name);
         Python::attach(|py| {
             let failed = Error::python(py, &doing);
-            let result = self.run(py, case, file, progress).map_err(&failed)?;
+            let result = self
+                .run(py, case, file, progress, Depth::of(case))
+                .map_err(&failed)?;
             let dict = |name: &str| -> Result<Bound<'_, PyDict>, Error> {
                 let value = result.getattr(name).map_err(&failed)?;
                 value.cast_into().map_err(|e| Error::unexpected(name, e))
@@ -144,12 +167,43 @@ impl PythonEngine {
         })
     }
 
+    /// Synthesises a case that has a text, and tells how long each part took.
+    ///
+    /// # Errors
+    /// If the reference refuses the case or fails.
+    pub fn time(&self, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
+        let depth = Depth {
+            sound: true,
+            noise: false,
+        };
+        Python::attach(|py| {
+            let doing = format!("timing case \"{}\"", case.name);
+            let timed = || {
+                let result = self.run(py, case, file, &(Arc::new(|_: &str, _| {}) as _), depth)?;
+                let arrays: BTreeMap<String, Bound<'_, PyAny>> =
+                    result.getattr("arrays")?.extract()?;
+                let mut tokens = Vec::new();
+                while let Some(segment) =
+                    arrays.get(&Key::segment(Stage::LlmTokens, tokens.len()).to_string())
+                {
+                    tokens.push(segment.call_method0("tolist")?.extract()?);
+                }
+                Ok(Timing {
+                    seconds: result.getattr("seconds")?.extract()?,
+                    tokens,
+                })
+            };
+            timed().map_err(Error::python(py, &doing))
+        })
+    }
+
     fn run<'py>(
         &self,
         py: Python<'py>,
         case: &Case,
         file: &CaseFile,
         progress: &Progress,
+        depth: Depth,
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = PyDict::new(py);
         about.set_item("mode", case.mode.name())?;
@@ -179,8 +233,8 @@ impl PythonEngine {
             "progress",
             PyCFunction::new_closure(py, None, None, called)?,
         )?;
-        how.set_item("noise", case.keep != Keep::Tokens)?;
-        how.set_item("tokens_only", case.keep == Keep::Tokens)?;
+        how.set_item("noise", depth.noise)?;
+        how.set_item("tokens_only", !depth.sound)?;
         let inside = self.inside.iter().map(|part| part.name());
         how.set_item("inside", PyTuple::new(py, inside)?)?;
         self.reference
