@@ -4,7 +4,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, seal};
+use super::{Error, Sealed};
 use crate::case::Case;
 use crate::stage::Feed;
 
@@ -103,12 +103,6 @@ pub fn timestamp() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
-/// What every format shares: enough to refuse the unknown ones.
-#[derive(Deserialize)]
-struct Versioned {
-    format: u64,
-}
-
 impl Manifest {
     /// A manifest of this format, recorded now, cascaded, with nothing else known yet.
     pub fn new(engine: Engine, model: Model) -> Self {
@@ -132,19 +126,7 @@ impl Manifest {
 
     /// Parses and checks the manifest that was read from `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let Versioned { format } =
-            serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
-        if format != u64::from(FORMAT) {
-            return Err(Error::UnknownFormat {
-                path: path.to_owned(),
-                found: format,
-                known: FORMAT,
-            });
-        }
-        let manifest: Self = serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
-        if !seal::is_sealed(text, &manifest.seal) {
-            return Err(Error::damaged(path, "its seal does not fit its content"));
-        }
+        let manifest = Self::unseal(path, text)?;
         if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
             return Err(Error::damaged(
                 path,
@@ -153,17 +135,14 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
 
-    /// The manifest as JSON, sealed.
-    pub(super) fn sealed(&self) -> String {
-        let manifest = Self {
-            seal: seal::unsealed(),
-            ..self.clone()
-        };
-        // Serialising strings, maps with string keys and finite floats cannot fail; a seconds
-        // entry that is not finite becomes null and is refused on reading.
-        let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
-        seal::seal(&text)
+impl Sealed for Manifest {
+    const FORMAT_FIELD: &'static str = "format";
+    const FORMAT: u32 = FORMAT;
+
+    fn seal(&mut self) -> &mut String {
+        &mut self.seal
     }
 }
 

@@ -20,5 +20,5 @@ pub use record::{
     SAMPLE_RATE, Segment, TextRecord,
 };
 pub(crate) use replace::Replacement;
-pub(crate) use seal::{is_sealed, seal, unsealed};
+pub(crate) use seal::Sealed;
 pub use writer::Writer;

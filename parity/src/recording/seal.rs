@@ -1,17 +1,68 @@
-//! A manifest's seal: its own SHA-256, written with zeros in the place of the seal.
+//! Manifests under seal: JSON that tells its format and carries its own SHA-256, written with
+//! zeros in the place of the seal.
 
-use super::sha256;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Error, sha256};
 
 /// Digits of a seal.
 const DIGITS: usize = 64;
 
+/// A manifest that is written under seal, as its last field.
+pub(crate) trait Sealed: Serialize + DeserializeOwned + Clone {
+    /// The field that tells the format's version.
+    const FORMAT_FIELD: &'static str;
+    /// The version that this program writes and reads.
+    const FORMAT: u32;
+
+    /// The seal, whatever it holds.
+    fn seal(&mut self) -> &mut String;
+
+    /// The manifest as JSON, sealed.
+    fn sealed(&self) -> String {
+        let mut manifest = self.clone();
+        *manifest.seal() = unsealed();
+        // Serialising strings, maps with string keys and finite floats cannot fail; a float that
+        // is not finite becomes null and is refused on reading.
+        let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
+        seal(&text)
+    }
+
+    /// Parses the manifest that was read from `path`, if its format is known and its seal whole.
+    fn unseal(path: &Path, text: &str) -> Result<Self, Error> {
+        let damaged = |e: serde_json::Error| Error::damaged(path, e);
+        let anything: Value = serde_json::from_str(text).map_err(damaged)?;
+        let found = anything.get(Self::FORMAT_FIELD).and_then(Value::as_u64);
+        let found = found.ok_or_else(|| {
+            let reason = format!("it has no number \"{}\"", Self::FORMAT_FIELD);
+            Error::damaged(path, reason)
+        })?;
+        if found != u64::from(Self::FORMAT) {
+            return Err(Error::UnknownFormat {
+                path: path.to_owned(),
+                found,
+                known: Self::FORMAT,
+            });
+        }
+        let mut manifest: Self = serde_json::from_str(text).map_err(damaged)?;
+        if !is_sealed(text, manifest.seal()) {
+            return Err(Error::damaged(path, "its seal does not fit its content"));
+        }
+        Ok(manifest)
+    }
+}
+
 /// What stands in the seal's place while it is not known.
-pub(crate) fn unsealed() -> String {
+fn unsealed() -> String {
     "0".repeat(DIGITS)
 }
 
 /// Puts the seal into `text`, in which [`unsealed`] stands for it and stands last.
-pub(crate) fn seal(text: &str) -> String {
+fn seal(text: &str) -> String {
     match text.rfind(&unsealed()) {
         Some(at) => [&text[..at], &sha256(text.as_bytes()), &text[at + DIGITS..]].concat(),
         None => text.to_owned(),
@@ -19,7 +70,7 @@ pub(crate) fn seal(text: &str) -> String {
 }
 
 /// Whether `seal` is the seal of `text`, in which it stands quoted.
-pub(crate) fn is_sealed(text: &str, seal: &str) -> bool {
+fn is_sealed(text: &str, seal: &str) -> bool {
     let zeros = format!("\"{}\"", unsealed());
     let without = text.replacen(&format!("\"{seal}\""), &zeros, 1);
     seal.len() == DIGITS && sha256(without.as_bytes()) == seal

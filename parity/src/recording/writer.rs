@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::manifest::CaseFiles;
 use super::record::{CaseRecord, Noise};
 use super::replace::Replacement;
-use super::{Error, MANIFEST, Manifest, sha256, tensors, wav};
+use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors, wav};
 
 /// Writes a recording one case at a time. Nothing is seen under its name before
 /// [`Writer::finish`]: a run that breaks leaves the old recording whole.

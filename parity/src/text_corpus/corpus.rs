@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::plan::Plan;
 use super::{Answer, CorpusManifest, Outcome, PartInfo, RECORDED, Reference, Setting, TEXT_FORMAT};
-use crate::recording::{Error, MANIFEST, Replacement, sha256, timestamp};
+use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
 
 /// Texts with what the reference made of them.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ fn read_manifest(recorded: &Path) -> Result<CorpusManifest, Error> {
         _ => Error::io(&path)(e),
     })?;
     let text = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
-    CorpusManifest::parse(&path, text)
+    CorpusManifest::unseal(&path, text)
 }
 
 /// Writes what the reference answered to the plan of the corpus in `dir`, part by part, in the

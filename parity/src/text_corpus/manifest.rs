@@ -5,7 +5,7 @@ use native::model_dir::ModelDir;
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Setting};
-use crate::recording::{self, Error, sha256_file};
+use crate::recording::{Error, Sealed, sha256_file};
 
 /// The format of recorded texts that this program writes and reads.
 pub const TEXT_FORMAT: u32 = 1;
@@ -62,39 +62,16 @@ pub struct PartInfo {
     pub sha256: String,
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    text_format: u64,
+impl Sealed for CorpusManifest {
+    const FORMAT_FIELD: &'static str = "text_format";
+    const FORMAT: u32 = TEXT_FORMAT;
+
+    fn seal(&mut self) -> &mut String {
+        &mut self.seal
+    }
 }
 
 impl CorpusManifest {
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let Versioned { text_format } =
-            serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
-        if text_format != u64::from(TEXT_FORMAT) {
-            return Err(Error::UnknownFormat {
-                path: path.to_owned(),
-                found: text_format,
-                known: TEXT_FORMAT,
-            });
-        }
-        let manifest: Self = serde_json::from_str(text).map_err(|e| Error::damaged(path, e))?;
-        if !recording::is_sealed(text, &manifest.seal) {
-            return Err(Error::damaged(path, "its seal does not fit its content"));
-        }
-        Ok(manifest)
-    }
-
-    pub(super) fn sealed(&self) -> String {
-        let manifest = Self {
-            seal: recording::unsealed(),
-            ..self.clone()
-        };
-        // Strings, numbers and maps with string keys cannot fail to be serialised.
-        let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
-        recording::seal(&text)
-    }
-
     /// Refuses a plan or texts other than those that were recorded.
     pub(super) fn expect_plan(&self, dir: &Path, plan: &Plan) -> Result<(), Error> {
         let stale = |file: String, reason: &str| Error::Stale {
