@@ -116,9 +116,9 @@ fn a_stream_says_the_same_tokens_and_lasts_as_long_as_a_synthesis_at_once() {
         let ends: Vec<_> = chunks.iter().filter_map(|c| c.end.as_ref()).collect();
         assert_eq!(ends.len(), segments.len());
         for (index, (end, segment)) in ends.iter().zip(&segments).enumerate() {
-            assert_eq!(end.tokens, segment.tokens);
-            assert_eq!(end.kept, segment.kept);
-            assert_eq!(end.stop, segment.stop);
+            assert_eq!(end.tokens, segment.said.tokens);
+            assert_eq!(end.kept, segment.said.kept);
+            assert_eq!(end.stop, segment.said.stop);
             let of_segment = chunks.iter().filter(|c| c.segment == index);
             let samples: usize = of_segment.map(|c| c.samples.len()).sum();
             assert_eq!(samples, segment.samples.len());

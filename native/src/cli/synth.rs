@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, ValueEnum};
 use native::audio::Waveform;
-use native::engine::{Chunk, Engine, Hop, Mode, Request, Script, Segment, StageSeconds};
+use native::engine::{Chunk, Engine, Hop, Mode, Request, Said, Script, Segment, StageSeconds};
 use native::llm::{Sampler, Stop, Strategy};
 use native::model_dir::{ModelDir, SavedSpeaker};
 use native::tap::NoTap;
@@ -139,7 +139,7 @@ impl Args {
             progress: std::io::stderr().is_terminal() && !self.json,
             segments: script.segments.len().max(1),
             started: Instant::now(),
-            said: Said::default(),
+            spoken: Spoken::default(),
         };
         if self.stream {
             let mut sink = Sink::open(&self.output)?;
@@ -163,19 +163,19 @@ impl Args {
             engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
             self.write(samples)?;
         }
-        let said = teller.said;
+        let spoken = teller.spoken;
         if self.json {
             let weights = engine
                 .model_dir
                 .lm_weights(self.model.lm_weights.choice())?;
             let weights = weights.file_name().unwrap_or_default().to_string_lossy();
             let seconds = json!({
-                "load": load, "prompt": prompt, "first_sound": said.first_sound,
+                "load": load, "prompt": prompt, "first_sound": spoken.first_sound,
             });
-            let report = describe(&script, &voice.speech_tokens, &said, seconds, &weights);
+            let report = describe(&script, &voice.speech_tokens, &spoken, seconds, &weights);
             writeln!(std::io::stdout(), "{report}")?;
         } else if !is_stdout(&self.output) {
-            let seconds = said.samples() as f64 / f64::from(Engine::SAMPLE_RATE);
+            let seconds = spoken.samples() as f64 / f64::from(Engine::SAMPLE_RATE);
             let output = self.output.display();
             writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
         }
@@ -251,23 +251,20 @@ impl Args {
 
 /// What was said so far.
 #[derive(Default)]
-struct Said {
-    segments: Vec<SaidSegment>,
+struct Spoken {
+    segments: Vec<SpokenSegment>,
     /// Samples of every chunk; without --stream of every segment.
     chunks: Vec<usize>,
     /// Seconds until the first of them.
     first_sound: Option<f64>,
 }
 
-struct SaidSegment {
-    tokens: Vec<u32>,
-    kept: Vec<u32>,
-    stop: Option<Stop>,
+struct SpokenSegment {
+    said: Said,
     samples: usize,
-    seconds: StageSeconds,
 }
 
-impl Said {
+impl Spoken {
     fn samples(&self) -> usize {
         self.chunks.iter().sum()
     }
@@ -279,7 +276,7 @@ struct Teller {
     /// How many there will be.
     segments: usize,
     started: Instant,
-    said: Said,
+    spoken: Spoken,
 }
 
 impl Teller {
@@ -291,48 +288,40 @@ impl Teller {
             let at = self.started.elapsed().as_secs_f64();
             eprintln!("chunk of {seconds:.2} s after {at:.2} s");
         }
-        if let Some(end) = chunk.end {
-            let before: usize = self.said.segments.iter().map(|s| s.samples).sum();
-            self.end(SaidSegment {
-                tokens: end.tokens,
-                kept: end.kept,
-                stop: end.stop,
-                samples: self.said.samples() - before,
-                seconds: end.seconds,
-            });
+        if let Some(said) = chunk.end {
+            let before: usize = self.spoken.segments.iter().map(|s| s.samples).sum();
+            let samples = self.spoken.samples() - before;
+            self.end(SpokenSegment { said, samples });
         }
     }
 
     fn segment(&mut self, segment: Segment) {
         self.sound(segment.samples.len());
-        self.end(SaidSegment {
-            tokens: segment.tokens,
-            kept: segment.kept,
-            stop: segment.stop,
+        self.end(SpokenSegment {
             samples: segment.samples.len(),
-            seconds: segment.seconds,
+            said: segment.said,
         });
     }
 
     fn sound(&mut self, samples: usize) {
         let now = self.started.elapsed().as_secs_f64();
-        self.said.first_sound.get_or_insert(now);
-        self.said.chunks.push(samples);
+        self.spoken.first_sound.get_or_insert(now);
+        self.spoken.chunks.push(samples);
     }
 
-    fn end(&mut self, segment: SaidSegment) {
+    fn end(&mut self, segment: SpokenSegment) {
         if self.progress {
-            let StageSeconds { llm, flow, vocoder } = segment.seconds;
+            let StageSeconds { llm, flow, vocoder } = segment.said.seconds;
             eprintln!(
                 "segment {}/{}: {} speech tokens, {:.2} s of speech; language model {llm:.2} s, \
                  flow {flow:.2} s, vocoder {vocoder:.2} s",
-                self.said.segments.len() + 1,
+                self.spoken.segments.len() + 1,
                 self.segments,
-                segment.tokens.len(),
+                segment.said.tokens.len(),
                 segment.samples as f64 / f64::from(Engine::SAMPLE_RATE),
             );
         }
-        self.said.segments.push(segment);
+        self.spoken.segments.push(segment);
     }
 }
 
@@ -348,25 +337,25 @@ fn stop_name(stop: Stop) -> &'static str {
 fn describe(
     script: &Script,
     prompt_tokens: &[u32],
-    said: &Said,
+    spoken: &Spoken,
     seconds: serde_json::Value,
     lm_weights: &str,
 ) -> serde_json::Value {
-    let segments: Vec<_> = said
+    let segments: Vec<_> = spoken
         .segments
         .iter()
         .enumerate()
-        .map(|(i, s)| {
+        .map(|(i, SpokenSegment { said, samples })| {
             let text = script.segments.get(i);
             json!({
                 "text": text.map(|t| &t.text),
                 "ids": text.map(|t| &t.ids),
-                "tokens": s.tokens,
-                "tokens_kept": s.kept,
-                "stop": s.stop.map(stop_name),
-                "stop_mark": s.stop.and_then(Stop::mark),
-                "samples": s.samples,
-                "seconds": { "llm": s.seconds.llm, "flow": s.seconds.flow, "vocoder": s.seconds.vocoder },
+                "tokens": said.tokens,
+                "tokens_kept": said.kept,
+                "stop": said.stop.map(stop_name),
+                "stop_mark": said.stop.and_then(Stop::mark),
+                "samples": samples,
+                "seconds": { "llm": said.seconds.llm, "flow": said.seconds.flow, "vocoder": said.seconds.vocoder },
             })
         })
         .collect();
@@ -376,8 +365,8 @@ fn describe(
         "prompt_ids": script.prompt_ids,
         "prompt_speech_tokens": prompt_tokens,
         "segments": segments,
-        "samples": said.samples(),
-        "chunks": said.chunks,
+        "samples": spoken.samples(),
+        "chunks": spoken.chunks,
         "seconds": seconds,
         "warnings": script.warnings,
     })

@@ -13,5 +13,5 @@ pub use boundaries::Hop;
 pub use options::EngineOptions;
 pub use pipeline::Engine;
 pub use request::{Mode, Request, Script, ScriptSegment};
-pub use stream::{Chunk, SegmentEnd, SpeechStream};
-pub use synthesis::{Segment, StageSeconds};
+pub use stream::{Chunk, SpeechStream};
+pub use synthesis::{Said, Segment, StageSeconds};

@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::boundaries::{Boundaries, Hop};
 use super::speaking::Speaking;
 use super::synthesis::nothing_to_say;
-use super::{Engine, Mode, Request, Script, StageSeconds};
+use super::{Engine, Mode, Request, Said, Script, StageSeconds};
 use crate::llm::{Sampler, SilenceFilter, Stop};
 use crate::tap::Tap;
 use crate::voice::VoicePrompt;
@@ -30,20 +30,7 @@ pub struct Chunk {
     /// The sound, 24 kHz, in [−0.99, 0.99]; the next chunk goes on where it ends.
     pub samples: Vec<f32>,
     /// What there is to know of the segment, with its last chunk.
-    pub end: Option<SegmentEnd>,
-}
-
-/// What was said in a streamed segment.
-#[derive(Clone, Debug)]
-pub struct SegmentEnd {
-    /// Speech tokens as sampled.
-    pub tokens: Vec<u32>,
-    /// Speech tokens that became sound: long silences are shortened.
-    pub kept: Vec<u32>,
-    /// What ended the sampling; `None` where nothing was sampled.
-    pub stop: Option<Stop>,
-    /// Seconds spent in each stage. The language model and the others work at the same time.
-    pub seconds: StageSeconds,
+    pub end: Option<Said>,
 }
 
 /// A request being said: an iterator over its chunks.
@@ -347,13 +334,13 @@ impl Voicing {
                         llm: seconds,
                         ..speaking.seconds
                     };
-                    let end = SegmentEnd {
+                    let said = Said {
                         tokens,
                         kept,
                         stop,
                         seconds,
                     };
-                    return Ok(deliver(samples, Some(end)));
+                    return Ok(deliver(samples, Some(said)));
                 }
                 Event::Failed(error) => return Err(error),
             }

@@ -10,15 +10,23 @@ use crate::{Error, Result};
 /// One synthesised segment.
 #[derive(Clone, Debug)]
 pub struct Segment {
+    /// What it came from.
+    pub said: Said,
+    /// The sound, 24 kHz, in [−0.99, 0.99].
+    pub samples: Vec<f32>,
+}
+
+/// What was said in a segment.
+#[derive(Clone, Debug)]
+pub struct Said {
     /// Speech tokens as sampled.
     pub tokens: Vec<u32>,
     /// Speech tokens that became sound: long silences are shortened.
     pub kept: Vec<u32>,
     /// What ended the sampling; `None` where nothing was sampled.
     pub stop: Option<Stop>,
-    /// The sound, 24 kHz, in [−0.99, 0.99].
-    pub samples: Vec<f32>,
-    /// Seconds spent in each stage.
+    /// Seconds spent in each stage. Where the sound is streamed, the language model and the
+    /// others work at the same time.
     pub seconds: StageSeconds,
 }
 
@@ -55,14 +63,13 @@ impl Engine {
             tap.segment(0);
             let (samples, seconds) =
                 Speaking::new(self, voice).whole(&tokens, request.speed, tap)?;
-            let segment = Segment {
+            let said = Said {
                 kept: tokens.clone(),
                 tokens,
                 stop: None,
-                samples,
                 seconds,
             };
-            return deliver(0, segment);
+            return deliver(0, Segment { said, samples });
         }
         let voice = voice.aligned()?;
         for (index, segment) in script.segments.iter().enumerate() {
@@ -80,14 +87,13 @@ impl Engine {
             }
             let (samples, seconds) =
                 Speaking::new(self, &voice).whole(&kept, request.speed, tap)?;
-            let segment = Segment {
+            let said = Said {
                 tokens: generation.tokens,
                 kept,
                 stop: Some(generation.stop),
-                samples,
                 seconds: StageSeconds { llm, ..seconds },
             };
-            deliver(index, segment)?;
+            deliver(index, Segment { said, samples })?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use native::engine::{Engine, Hop, Script, SpeechStream};
+use native::engine::{Engine, Hop, Said, Script, SpeechStream};
 use native::llm::{Stop, drop_long_silences};
 use native::model_dir::SavedSpeaker;
 use native::voice::VoicePrompt;
@@ -124,20 +124,9 @@ struct Spoken {
     chunks: Vec<i64>,
 }
 
-/// Speech tokens of a segment; `stop` is none in voice conversion.
-struct Said {
-    tokens: Vec<u32>,
-    kept: Vec<u32>,
-    stop: Option<Stop>,
-}
-
 impl Spoken {
     fn take_segment(&mut self, segment: native::engine::Segment) {
-        self.segments.push(Said {
-            tokens: segment.tokens,
-            kept: segment.kept,
-            stop: segment.stop,
-        });
+        self.segments.push(segment.said);
         self.audio.extend(segment.samples);
     }
 
@@ -146,13 +135,7 @@ impl Spoken {
             let chunk = chunk?;
             self.chunks.push(chunk.samples.len() as i64);
             self.audio.extend(chunk.samples);
-            if let Some(end) = chunk.end {
-                self.segments.push(Said {
-                    tokens: end.tokens,
-                    kept: end.kept,
-                    stop: end.stop,
-                });
-            }
+            self.segments.extend(chunk.end);
         }
         Ok(())
     }

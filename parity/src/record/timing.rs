@@ -57,7 +57,7 @@ pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing>
     };
     engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
     for segment in segments {
-        let seconds = segment.seconds;
+        let seconds = segment.said.seconds;
         for (part, spent) in [
             ("language model", seconds.llm),
             ("flow", seconds.flow),
@@ -65,7 +65,7 @@ pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing>
         ] {
             *timing.seconds.entry(part.into()).or_default() += spent;
         }
-        timing.tokens.push(super::values::ids(&segment.tokens));
+        timing.tokens.push(super::values::ids(&segment.said.tokens));
     }
     Ok(timing)
 }
