@@ -6,7 +6,6 @@ use clap::{Args as ClapArgs, Subcommand};
 use native::audio::Waveform;
 use native::model_dir::{ModelDir, SavedSpeaker, SavedSpeakers};
 use native::tap::NoTap;
-use native::text::TextFrontend;
 use native::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
 
 use super::options::{Pooling, TextOptions};
@@ -124,13 +123,8 @@ impl Add {
 
     /// Of the model's networks only those that listen are needed.
     fn speaker(&self, model: &ModelDir) -> anyhow::Result<SavedSpeaker> {
-        let rules = self
-            .text
-            .text_rules
-            .clone()
-            .unwrap_or_else(|| model.text_rules());
         let frontend =
-            TextFrontend::load(&model.text_tokenizer(), Some(&rules), self.text.frontend())?;
+            model.text_frontend(self.text.text_rules.as_deref(), self.text.frontend())?;
         let tokenizer = SpeechTokenizer::load(&model.speech_tokenizer()?)?;
         let encoder = SpeakerEncoder::load(&model.speaker_encoder()?, self.pooling.window())?;
         let recording = Waveform::read(&self.prompt_wav)?;

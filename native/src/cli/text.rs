@@ -35,13 +35,8 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
         let dir = ModelDir::open(&self.model_dir)?;
-        let rules = self
-            .options
-            .text_rules
-            .clone()
-            .unwrap_or_else(|| dir.text_rules());
         let frontend =
-            TextFrontend::load(&dir.text_tokenizer(), Some(&rules), self.options.frontend())?;
+            dir.text_frontend(self.options.text_rules.as_deref(), self.options.frontend())?;
         if self.lines {
             return self.answer_lines(&frontend);
         }

@@ -43,17 +43,9 @@ impl Engine {
         let dir = ModelDir::open(model_dir)?;
         let (device, dtype) = (&options.device, options.precision);
         let lm_weights = dir.lm_weights(options.lm_weights)?;
-        let rules = options
-            .text_rules
-            .clone()
-            .unwrap_or_else(|| dir.text_rules());
         let config = dir.config();
         Ok(Self {
-            frontend: TextFrontend::load(
-                &dir.text_tokenizer(),
-                Some(&rules),
-                options.frontend.clone(),
-            )?,
+            frontend: dir.text_frontend(options.text_rules.as_deref(), options.frontend.clone())?,
             speech_tokenizer: SpeechTokenizer::load(&dir.speech_tokenizer()?)?,
             speaker: SpeakerEncoder::load(&dir.speaker_encoder()?, options.pooling)?,
             llm: SpeechLm::load(&dir, &lm_weights, device, dtype)?,

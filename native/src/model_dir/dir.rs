@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::ModelConfig;
+use crate::text::{FrontendOptions, TextFrontend};
 use crate::{Error, Result};
 
 const YAML: &str = "cosyvoice3.yaml";
@@ -170,6 +171,16 @@ impl ModelDir {
     /// The folder of the text normaliser's rules, `text_rules`, which need not exist.
     pub fn text_rules(&self) -> PathBuf {
         self.path.join("text_rules")
+    }
+
+    /// The model's text frontend, with the rule files of `rules`, or else its own.
+    pub fn text_frontend(
+        &self,
+        rules: Option<&Path>,
+        options: FrontendOptions,
+    ) -> Result<TextFrontend> {
+        let own = self.text_rules();
+        TextFrontend::load(&self.text_tokenizer(), Some(rules.unwrap_or(&own)), options)
     }
 
     fn first_of(&self, names: &[&str]) -> Result<PathBuf> {

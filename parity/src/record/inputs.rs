@@ -10,6 +10,30 @@ use super::native::Error;
 use crate::case::{self, Case, CaseFile};
 use crate::recording::RecordedCase;
 
+/// How `case` asks for its text; nothing for voice conversion, which has none. A saved speaker's
+/// words are no part of it.
+pub(super) fn text_mode(case: &Case) -> native::Result<Option<Mode>> {
+    let needed = |value: &Option<String>, what| value.clone().ok_or_else(|| missing(case, what));
+    Ok(Some(match case.mode {
+        case::Mode::ZeroShot if case.speaker.is_some() => Mode::ZeroShot {
+            prompt_text: String::new(),
+        },
+        case::Mode::ZeroShot => Mode::ZeroShot {
+            prompt_text: needed(&case.prompt_text, "prompt_text")?,
+        },
+        case::Mode::CrossLingual => Mode::CrossLingual,
+        case::Mode::Instruct => Mode::Instruct {
+            instruct: needed(&case.instruct, "instruct")?,
+        },
+        case::Mode::Vc => return Ok(None),
+    }))
+}
+
+fn missing(case: &Case, what: &str) -> native::Error {
+    let mode = case.mode.name();
+    native::Error::input(format!("case {} is {mode} and has no {what}", case.name))
+}
+
 /// What a case says, with its sound files read.
 pub(super) struct Inputs {
     /// The case, with the hashes of its files.
@@ -25,33 +49,13 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Reads what `case` of `file` names.
     pub fn read(case: &Case, file: &CaseFile, sampler: Sampler) -> Result<Self, Error> {
-        let missing = |what: &str| {
-            native::Error::input(format!(
-                "case {} is {} and has no {what}",
-                case.name,
-                case.mode.name()
-            ))
-        };
-        let mode = match case.mode {
-            case::Mode::ZeroShot if case.speaker.is_some() => Mode::ZeroShot {
-                prompt_text: String::new(),
-            },
-            case::Mode::ZeroShot => Mode::ZeroShot {
-                prompt_text: case
-                    .prompt_text
-                    .clone()
-                    .ok_or_else(|| missing("prompt_text"))?,
-            },
-            case::Mode::CrossLingual => Mode::CrossLingual,
-            case::Mode::Instruct => Mode::Instruct {
-                instruct: case.instruct.clone().ok_or_else(|| missing("instruct"))?,
-            },
-            case::Mode::Vc => {
+        let mode = match text_mode(case)? {
+            Some(mode) => mode,
+            None => {
                 let source = case.source_wav.as_ref();
+                let source = source.ok_or_else(|| missing(case, "source_wav"))?;
                 Mode::VoiceConversion {
-                    source: Waveform::read(
-                        &file.resolve(source.ok_or_else(|| missing("source_wav"))?),
-                    )?,
+                    source: Waveform::read(&file.resolve(source))?,
                 }
             }
         };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use native::engine::{Engine, Mode};
+use native::engine::Engine;
 
+use super::inputs::text_mode;
 use super::isolated::Run;
 use super::values::Collector;
 use crate::array::Array;
@@ -48,21 +49,9 @@ impl Run<'_> {
         let script = self.golden_script()?;
         let voice = needed(self.golden_voice()?, "the prompt")?.aligned()?;
         // How the mode was asked for decides how the prompt is put together.
-        let case = &self.golden.case.case;
-        let mode = match case.mode {
-            crate::case::Mode::ZeroShot => Mode::ZeroShot {
-                prompt_text: case.prompt_text.clone().unwrap_or_default(),
-            },
-            crate::case::Mode::CrossLingual => Mode::CrossLingual,
-            crate::case::Mode::Instruct => Mode::Instruct {
-                instruct: case.instruct.clone().unwrap_or_default(),
-            },
-            crate::case::Mode::Vc => {
-                return Err(native::Error::input(
-                    "a voice conversion has no language model to look into",
-                ));
-            }
-        };
+        let mode = text_mode(&self.golden.case.case)?.ok_or_else(|| {
+            native::Error::input("a voice conversion has no language model to look into")
+        })?;
         let prompt = self
             .engine
             .lm_prompt(&mode, &script, &script.segments[segment], &voice);

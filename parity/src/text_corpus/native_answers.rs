@@ -25,8 +25,7 @@ impl<'a> NativeFrontends<'a> {
         let at = match at {
             Some(at) => at,
             None => {
-                let (vocabulary, rules) = (self.model.text_tokenizer(), self.model.text_rules());
-                let frontend = TextFrontend::load(&vocabulary, Some(&rules), options.clone())?;
+                let frontend = self.model.text_frontend(None, options.clone())?;
                 self.loaded.push((options, frontend));
                 self.loaded.len() - 1
             }
