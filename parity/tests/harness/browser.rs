@@ -2,12 +2,10 @@
 //! where there is no Chromium.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Mutex;
 
-use parity::judge::{Tolerances, Trial};
 use parity::recording::Recording;
-use parity::report::{Report, html, report_from};
+use parity::report::{Report, html};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::chromium::{Chromium, find};
@@ -86,8 +84,6 @@ impl Page {
 /// Two cases of some seconds; in the second, faults are planted in the text, the tokens and the
 /// flow.
 fn report() -> Report {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let tolerances = Tolerances::load(root.join("golden/tolerances.toml")).unwrap();
     let longer = |mut recording: Recording, feed: Feed| {
         recording.manifest.feed = feed;
         for case in recording.cases.values_mut() {
@@ -114,14 +110,7 @@ fn report() -> Report {
     let mut ids = tokens.as_i64().unwrap().to_vec();
     ids.remove(2);
     *tokens = parity::array::Array::ids(ids);
-    let trial = Trial {
-        golden: &golden,
-        isolated: Some(&isolated),
-        cascaded: Some(&cascaded),
-        expected: None,
-        tolerances: &tolerances,
-    };
-    report_from(&trial, None, |case| format!("parity report --case {case}")).unwrap()
+    made_up::report(&golden, &isolated, &cascaded, None)
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What the judge says of recordings with known faults.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::made_up;
 use parity::array::Array;
@@ -10,11 +9,6 @@ use parity::exit::Exit;
 use parity::judge::{CaseOutcome, Origin, Summary, Tolerances, Trial, Verdict};
 use parity::recording::{RecordedCase, Recording, sha256};
 use parity::stage::{Feed, Key, Stage};
-
-fn tolerances() -> Tolerances {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    Tolerances::load(root.join("golden/tolerances.toml")).unwrap()
-}
 
 struct Sides {
     golden: Recording,
@@ -37,7 +31,7 @@ fn sides() -> Sides {
         golden,
         isolated,
         cascaded,
-        tolerances: tolerances(),
+        tolerances: made_up::tolerances(),
     }
 }
 

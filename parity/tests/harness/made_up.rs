@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::f32::consts::TAU;
+use std::path::Path;
 
 use parity::array::Array;
 use parity::case::{Case, Keep, Mode};
+use parity::judge::{Tolerances, Trial};
 use parity::recording::{
     CaseRecord, Engine, FileHash, Manifest, Model, Noise, RecordedCase, Recording, Segment,
     TextRecord, sha256,
 };
+use parity::report::{Report, Shard, report_from};
 use parity::stage::{Key, Kind, Stage};
 
 /// Frames of mel in each made-up segment.
@@ -51,6 +54,29 @@ pub fn recording(engine: &str) -> Recording {
         },
         cases,
     }
+}
+
+/// The limits that the goldens are held to.
+pub fn tolerances() -> Tolerances {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    Tolerances::load(root.join("golden/tolerances.toml")).unwrap()
+}
+
+/// What is reported of a candidate under both feeds.
+pub fn report(
+    golden: &Recording,
+    isolated: &Recording,
+    cascaded: &Recording,
+    shard: Option<Shard>,
+) -> Report {
+    let trial = Trial {
+        golden,
+        isolated: Some(isolated),
+        cascaded: Some(cascaded),
+        expected: None,
+        tolerances: &tolerances(),
+    };
+    report_from(&trial, shard, |case| format!("parity report --case {case}")).unwrap()
 }
 
 /// A recording by the reference at the commit that the tolerances were made for.

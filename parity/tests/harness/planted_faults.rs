@@ -1,20 +1,12 @@
 //! Every fault of `parity selftest` is caught in a made-up golden, which has a place for all.
 
-use std::path::Path;
-
-use parity::judge::Tolerances;
 use parity::selftest;
 
 use crate::made_up;
 
-fn tolerances() -> Tolerances {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    Tolerances::load(root.join("golden/tolerances.toml")).unwrap()
-}
-
 #[test]
 fn every_planted_fault_is_caught() {
-    let planted = selftest::run(&made_up::golden_of_all_modes(), &tolerances()).unwrap();
+    let planted = selftest::run(&made_up::golden_of_all_modes(), &made_up::tolerances()).unwrap();
     assert!(planted.len() >= 43, "{} faults", planted.len());
     let missed: Vec<_> = planted.iter().filter(|p| !p.caught).collect();
     assert!(missed.is_empty(), "{missed:#?}");
@@ -22,7 +14,7 @@ fn every_planted_fault_is_caught() {
 
 #[test]
 fn limits_that_catch_nothing_are_found_out() {
-    let mut tolerances = tolerances();
+    let mut tolerances = made_up::tolerances();
     for limit in &mut tolerances.limits {
         limit.at_most = limit.at_most.map(|_| f64::INFINITY);
         limit.at_least = limit.at_least.map(|_| f64::NEG_INFINITY);
@@ -35,8 +27,8 @@ fn limits_that_catch_nothing_are_found_out() {
 
 #[test]
 fn faults_without_a_place_are_left_out() {
-    let all = selftest::run(&made_up::golden_of_all_modes(), &tolerances()).unwrap();
-    let fewer = selftest::run(&made_up::golden(), &tolerances()).unwrap();
+    let all = selftest::run(&made_up::golden_of_all_modes(), &made_up::tolerances()).unwrap();
+    let fewer = selftest::run(&made_up::golden(), &made_up::tolerances()).unwrap();
     let streamed = |planted: &selftest::Planted| planted.fault.contains("chunk");
     assert!(all.iter().any(streamed) && !fewer.iter().any(streamed));
 }

@@ -2,29 +2,19 @@
 
 use std::path::Path;
 
-use parity::judge::{Tolerances, Trial};
 use parity::recording::Recording;
-use parity::report::{Detail, Report, html, junit, report_from, table};
+use parity::report::{Detail, Report, html, junit, table};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
 
 pub fn report(change: impl FnOnce(&mut Recording)) -> Report {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let tolerances = Tolerances::load(root.join("golden/tolerances.toml")).unwrap();
     let golden = made_up::golden();
     let mut isolated = made_up::recording("native");
     isolated.manifest.feed = Feed::Isolated;
     change(&mut isolated);
     let cascaded = made_up::recording("native");
-    let trial = Trial {
-        golden: &golden,
-        isolated: Some(&isolated),
-        cascaded: Some(&cascaded),
-        expected: None,
-        tolerances: &tolerances,
-    };
-    report_from(&trial, None, |case| format!("parity report --case {case}")).unwrap()
+    made_up::report(&golden, &isolated, &cascaded, None)
 }
 
 pub fn with_faults() -> Report {

@@ -1,11 +1,9 @@
 //! Reports of parts joined, and reports held against earlier ones.
 
-use std::path::Path;
-
 use parity::array::Array;
-use parity::judge::{Tolerances, Trial, Verdict};
+use parity::judge::Verdict;
 use parity::recording::Recording;
-use parity::report::{Course, Report, Shard, Trend, merge, report_from};
+use parity::report::{Course, Report, Shard, Trend, merge};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
@@ -31,30 +29,12 @@ fn report(shard: Option<Shard>) -> Report {
     isolated.manifest.feed = Feed::Isolated;
     isolated.cases.remove("zeta");
     louder(&mut isolated, "fourth", 1.01);
-    judge(
+    made_up::report(
         &many(made_up::golden()),
         &isolated,
         &many(made_up::recording("native")),
         shard,
     )
-}
-
-fn judge(
-    golden: &Recording,
-    isolated: &Recording,
-    cascaded: &Recording,
-    shard: Option<Shard>,
-) -> Report {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let tolerances = Tolerances::load(root.join("golden/tolerances.toml")).unwrap();
-    let trial = Trial {
-        golden,
-        isolated: Some(isolated),
-        cascaded: Some(cascaded),
-        expected: None,
-        tolerances: &tolerances,
-    };
-    report_from(&trial, shard, |case| format!("parity report --case {case}")).unwrap()
 }
 
 fn louder(recording: &mut Recording, case: &str, gain: f32) {
@@ -69,7 +49,7 @@ fn with_gain(gain: f32) -> Report {
     let mut isolated = made_up::recording("native");
     isolated.manifest.feed = Feed::Isolated;
     louder(&mut isolated, "first", gain);
-    judge(
+    made_up::report(
         &made_up::golden(),
         &isolated,
         &made_up::recording("native"),
