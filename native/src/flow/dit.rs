@@ -36,9 +36,9 @@ impl Dit {
                 dim / POSITION_GROUPS,
                 dim,
                 POSITION_KERNEL,
+                POSITION_GROUPS,
                 position.pp(name).pp("0"),
             )
-            .map(|conv| conv.with_groups(POSITION_GROUPS))
         };
         let inputs = 2 * config.mel_dim + config.mu_dim + config.spk_dim;
         let blocks = vb.pp("transformer_blocks");

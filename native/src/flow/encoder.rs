@@ -32,9 +32,10 @@ impl Encoder {
                 width,
                 inner,
                 config.pre_lookahead_len + 1,
+                1,
                 layer.pp("conv1"),
             )?,
-            backward: Conv1d::load(inner, width, BACKWARD_KERNEL, layer.pp("conv2"))?,
+            backward: Conv1d::load(inner, width, BACKWARD_KERNEL, 1, layer.pp("conv2"))?,
             speaker: Linear::load(
                 config.spk_embed_dim,
                 config.output_size,

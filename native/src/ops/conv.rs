@@ -1,9 +1,12 @@
 //! One-dimensional convolution with the zero padding chosen on either side.
 
-use candle_core::{DType, Result, Tensor};
+use std::sync::Arc;
+
+use candle_core::{Device, Layout, Result, Storage, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::ops::conv_by_taps::{ConvShape, conv1d_by_taps};
+use crate::ops::conv_kernel::{ConvKernel, ConvShape};
+use crate::ops::{elements, has_kernel};
 
 /// A convolution over time, [batch, in, time] to [batch, out, time].
 ///
@@ -12,7 +15,6 @@ use crate::ops::conv_by_taps::{ConvShape, conv1d_by_taps};
 #[derive(Clone, Debug)]
 pub(crate) struct Conv1d {
     weight: Weight,
-    bias: Tensor,
     kernel: usize,
     stride: usize,
     dilation: usize,
@@ -21,41 +23,62 @@ pub(crate) struct Conv1d {
 
 #[derive(Clone, Debug)]
 enum Weight {
-    /// [kernel, out, in / groups], for [`conv1d_by_taps`].
-    ByTaps(Tensor),
-    /// [out, in / groups, kernel], for candle.
-    Plain(Tensor),
+    Kernel(Arc<ConvKernel>),
+    /// [out, in / groups, kernel] and [out], for candle.
+    Plain {
+        weight: Tensor,
+        bias: Tensor,
+    },
 }
 
 impl Conv1d {
-    /// From `weight` [out, in / groups, kernel] and `bias` [out].
+    /// From `weight` [out, in, kernel] and `bias` [out].
     pub(crate) fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
-        let kernel = weight.dim(2)?;
-        let by_taps = weight.device().is_cpu() && matches!(weight.dtype(), DType::F32 | DType::F64);
-        let weight = if by_taps {
-            Weight::ByTaps(weight.permute((2, 0, 1))?.contiguous()?)
+        Self::grouped(weight, bias, 1)
+    }
+
+    /// From `weight` [out, in / groups, kernel] and `bias` [out].
+    fn grouped(weight: Tensor, bias: Tensor, groups: usize) -> Result<Self> {
+        let (outputs, inputs, kernel) = weight.dims3()?;
+        if kernel == 0 || groups == 0 || outputs % groups != 0 || bias.dims() != [outputs] {
+            candle_core::bail!(
+                "no convolution in {groups} group(s) has weight {:?} and bias {:?}",
+                weight.dims(),
+                bias.dims()
+            );
+        }
+        let weight = if has_kernel(&weight) {
+            let weight: Vec<f32> = weight.flatten_all()?.to_vec1()?;
+            let bias = bias.to_vec1()?;
+            Weight::Kernel(Arc::new(ConvKernel::new(
+                &weight,
+                bias,
+                (inputs, kernel),
+                groups,
+            )))
         } else {
-            Weight::Plain(weight)
+            Weight::Plain { weight, bias }
         };
         Ok(Self {
             weight,
-            bias,
             kernel,
             stride: 1,
             dilation: 1,
-            groups: 1,
+            groups,
         })
     }
 
-    /// Reads `weight` and `bias`; the input channels are those of one group.
+    /// Reads `weight` [out, in / groups, kernel] and `bias` [out]; the input channels are those of
+    /// one group.
     pub(crate) fn load(
         in_channels: usize,
         out_channels: usize,
         kernel: usize,
+        groups: usize,
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
         let weight = vb.get((out_channels, in_channels, kernel), "weight")?;
-        Self::new(weight, vb.get(out_channels, "bias")?)
+        Self::grouped(weight, vb.get(out_channels, "bias")?, groups)
     }
 
     pub(crate) fn with_stride(self, stride: usize) -> Self {
@@ -66,10 +89,6 @@ impl Conv1d {
         Self { dilation, ..self }
     }
 
-    pub(crate) fn with_groups(self, groups: usize) -> Self {
-        Self { groups, ..self }
-    }
-
     /// Frames that one output frame sees besides its own.
     pub(crate) fn context(&self) -> usize {
         (self.kernel - 1) * self.dilation
@@ -77,6 +96,25 @@ impl Conv1d {
 
     /// Convolves `x` with `left` and `right` zeros around it.
     pub(crate) fn forward(&self, x: &Tensor, left: usize, right: usize) -> Result<Tensor> {
+        self.convolve(x, (left, right), None)
+    }
+
+    /// Convolves `x` with as many zeros before it as keep its length.
+    pub(crate) fn causal(&self, x: &Tensor) -> Result<Tensor> {
+        self.convolve(x, (self.context(), 0), None)
+    }
+
+    /// Like [`Self::causal`], and adds `residual`.
+    pub(crate) fn causal_onto(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        self.convolve(x, (self.context(), 0), Some(residual))
+    }
+
+    fn convolve(
+        &self,
+        x: &Tensor,
+        (left, right): (usize, usize),
+        residual: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let &Self {
             stride,
             dilation,
@@ -84,25 +122,187 @@ impl Conv1d {
             ..
         } = self;
         match &self.weight {
-            Weight::ByTaps(weight) => {
+            Weight::Kernel(kernel) => {
                 let shape = ConvShape {
                     left,
                     right,
                     stride,
                     dilation,
-                    groups,
                 };
-                conv1d_by_taps(x, weight, &self.bias, shape)
+                run(kernel, x, shape, residual)
             }
-            Weight::Plain(weight) => x
-                .pad_with_zeros(2, left, right)?
-                .conv1d(weight, 0, stride, dilation, groups)?
-                .broadcast_add(&self.bias.reshape((1, (), 1))?),
+            Weight::Plain { weight, bias } => {
+                let y = x
+                    .pad_with_zeros(2, left, right)?
+                    .conv1d(weight, 0, stride, dilation, groups)?
+                    .broadcast_add(&bias.reshape((1, (), 1))?)?;
+                match residual {
+                    Some(residual) => y + residual,
+                    None => Ok(y),
+                }
+            }
+        }
+    }
+}
+
+fn run(
+    kernel: &ConvKernel,
+    x: &Tensor,
+    shape: ConvShape,
+    residual: Option<&Tensor>,
+) -> Result<Tensor> {
+    let (batch, channels, frames) = x.dims3()?;
+    let out_frames = match kernel.frames(frames, shape) {
+        Some(out_frames) if channels == kernel.inputs() => out_frames,
+        _ => candle_core::bail!("a convolution with {shape:?} got {:?}", x.dims()),
+    };
+    let out_shape = (batch, kernel.outputs(), out_frames);
+    let x = x.contiguous()?;
+    let residual = match residual {
+        Some(r) if r.dims3()? != out_shape => {
+            candle_core::bail!("{:?} cannot be added to {out_shape:?}", r.dims())
+        }
+        Some(r) => Some(r.contiguous()?),
+        None => None,
+    };
+    let (storage, layout) = x.storage_and_layout();
+    let added = residual.as_ref().map(Tensor::storage_and_layout);
+    let added = match &added {
+        Some((storage, layout)) => Some(on_cpu(storage, layout)?),
+        None => None,
+    };
+    let out = kernel.run(on_cpu(&storage, layout)?, frames, shape, added);
+    Tensor::from_vec(out, out_shape, &Device::Cpu)
+}
+
+fn on_cpu<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => elements(storage, layout),
+        _ => candle_core::bail!("weights on the CPU convolve tensors there"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    struct Problem {
+        batch: usize,
+        groups: usize,
+        group_in: usize,
+        group_out: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        left: usize,
+        right: usize,
+        frames: usize,
+    }
+
+    const PLAIN: Problem = Problem {
+        batch: 1,
+        groups: 1,
+        group_in: 2,
+        group_out: 2,
+        kernel: 1,
+        stride: 1,
+        dilation: 1,
+        left: 0,
+        right: 0,
+        frames: 3,
+    };
+
+    /// The largest difference from candle's convolution in float64.
+    fn error(problem: Problem) -> Result<f64> {
+        let Problem {
+            batch,
+            groups,
+            group_in,
+            group_out,
+            kernel,
+            stride,
+            dilation,
+            left,
+            right,
+            frames,
+        } = problem;
+        let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu);
+        let x = random(&[batch, groups * group_in, frames])?;
+        let weight = random(&[groups * group_out, group_in, kernel])?;
+        let bias = random(&[groups * group_out])?;
+        let conv = |dtype| {
+            let conv = Conv1d::grouped(weight.to_dtype(dtype)?, bias.to_dtype(dtype)?, groups)?;
+            Ok::<_, candle_core::Error>(conv.with_stride(stride).with_dilation(dilation))
+        };
+        let single = conv(DType::F32)?;
+        let got = single.forward(&x, left, right)?;
+        let residual = random(got.dims())?;
+        let both = single.convolve(&x, (left, right), Some(&residual))?;
+        let wide = |t: &Tensor| t.to_dtype(DType::F64);
+        let want = conv(DType::F64)?.forward(&wide(&x)?, left, right)?;
+        let off = |got: &Tensor, want: &Tensor| -> Result<f64> {
+            (wide(got)? - want)?.abs()?.max_all()?.to_scalar()
+        };
+        Ok(off(&got, &want)?.max(off(&both, &(&want + wide(&residual)?)?)?))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_kernel_makes_the_convolution_that_candle_makes(
+            (batch, groups, group_in, group_out) in (1..3usize, 1..4usize, 1..6usize, 1..20usize),
+            (kernel, stride, dilation) in (1..6usize, 1..5usize, 1..4usize),
+            (left, right, frames) in (0..12usize, 0..12usize, 1..130usize),
+        ) {
+            prop_assume!(left + frames + right > (kernel - 1) * dilation);
+            let error = error(Problem {
+                batch, groups, group_in, group_out, kernel, stride, dilation, left, right, frames,
+            });
+            prop_assert!(error.as_ref().is_ok_and(|&e| e < 1e-5), "{error:?}");
         }
     }
 
-    /// Convolves `x` with as many zeros before it as keep its length.
-    pub(crate) fn causal(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward(x, self.context(), 0)
+    #[test]
+    fn long_inputs_and_many_channels_are_cut_and_joined() -> Result<()> {
+        let wide = Problem {
+            group_in: 300,
+            group_out: 70,
+            kernel: 3,
+            dilation: 3,
+            left: 6,
+            frames: 1000,
+            ..PLAIN
+        };
+        assert!(error(wide)? < 1e-4);
+        let strided = Problem {
+            group_in: 18,
+            group_out: 32,
+            kernel: 30,
+            stride: 15,
+            left: 14,
+            frames: 20_000,
+            ..PLAIN
+        };
+        assert!(error(strided)? < 1e-4);
+        Ok(())
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_are_refused() -> Result<()> {
+        let weight = Tensor::zeros((2, 2, 5), DType::F32, &Device::Cpu)?;
+        let conv = Conv1d::new(weight, Tensor::zeros(2, DType::F32, &Device::Cpu)?)?;
+        let zeros =
+            |channels, frames| Tensor::zeros((1, channels, frames), DType::F32, &Device::Cpu);
+        // Shorter than the kernel, of other channels, and with a residual of another shape.
+        assert!(conv.forward(&zeros(2, 3)?, 1, 0).is_err());
+        assert!(conv.causal(&zeros(3, 9)?).is_err());
+        assert!(conv.causal_onto(&zeros(2, 9)?, &zeros(2, 8)?).is_err());
+        assert_eq!(conv.causal(&zeros(2, 9)?)?.dims(), [1, 2, 9]);
+        Ok(())
     }
 }

@@ -5,33 +5,17 @@ use rayon::prelude::*;
 /// runs costs little.
 pub(crate) const RUN: usize = 256;
 
-/// Element types that the kernels are compiled for.
-pub(crate) trait Real: Copy + Send + Sync + 'static {
-    const ZERO: Self;
-    const ONE: Self;
-}
-
-impl Real for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
-
-impl Real for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
-
 /// A matrix inside a slice that begins with its first element.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, T> {
-    pub(crate) data: &'a [T],
+pub(crate) struct Matrix<'a> {
+    pub(crate) data: &'a [f32],
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) row_stride: usize,
     pub(crate) column_stride: usize,
 }
 
-impl<T> Matrix<'_, T> {
+impl Matrix<'_> {
     fn is_inside_its_slice(&self) -> bool {
         self.rows == 0
             || self.columns == 0
@@ -42,12 +26,12 @@ impl<T> Matrix<'_, T> {
 
 /// Adds the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
 /// `out_stride` elements a row.
-pub(crate) fn add_product<T: Real>(
-    out: &mut [T],
+pub(crate) fn add_product(
+    out: &mut [f32],
     out_stride: usize,
     first_column: usize,
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
     parallelism: Parallelism,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
@@ -82,8 +66,8 @@ pub(crate) fn add_product<T: Real>(
             b.data.as_ptr(),
             b.column_stride as isize,
             b.row_stride as isize,
-            T::ONE,
-            T::ONE,
+            1.0,
+            1.0,
             false,
             false,
             false,

@@ -7,7 +7,7 @@
 mod activation;
 mod attention;
 mod conv;
-mod conv_by_taps;
+mod conv_kernel;
 mod linear;
 mod math;
 mod matrix;

@@ -54,8 +54,9 @@ impl ResBlock {
             let h = layer
                 .dilated
                 .causal(&layer.dilated_activation.forward(&x)?)?;
-            let h = layer.plain.causal(&layer.plain_activation.forward(&h)?)?;
-            x = (h + x)?;
+            x = layer
+                .plain
+                .causal_onto(&layer.plain_activation.forward(&h)?, &x)?;
         }
         Ok(x)
     }
