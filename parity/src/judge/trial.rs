@@ -205,10 +205,10 @@ impl<'a> Trial<'a> {
                 .map(|c| c.name.as_str())
                 .collect();
             let (first, last) = (names.first()?, names.last()?);
-            Some(format!(
-                "{} cases leave out {left_out}: {first} to {last}",
-                names.len()
-            ))
+            Some(match names.len() {
+                1 => format!("1 case leaves out {left_out}: {first}"),
+                count => format!("{count} cases leave out {left_out}: {first} to {last}"),
+            })
         };
         parts.into_iter().filter_map(of).collect()
     }
