@@ -157,6 +157,14 @@
   });
   tools.addEventListener("submit", (event) => event.preventDefault());
   one(".help").addEventListener("click", () => help.showModal());
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    // With a key held down it is opened elsewhere.
+    const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (!link || elsewhere) return;
+    event.preventDefault();
+    go(decodeURIComponent(link.getAttribute("href").slice(1)));
+  });
   document.addEventListener("click", async (event) => {
     const fold = event.target.closest(".fold");
     if (fold) {
