@@ -1,7 +1,6 @@
 use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use candle_nn::rotary_emb::rope_i;
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::ops::math::{exp, maximum, sum};
@@ -246,7 +245,7 @@ impl Kernel<'_> {
                         column_stride: stride,
                     };
                     scores.fill(0.0);
-                    add_product(&mut scores, seen, 0, queries, keys, Parallelism::None);
+                    add_product(&mut scores, seen, 0, queries, keys);
                     let sums = softmax_numerators(&mut scores, seen, head_width);
                     let weights = Matrix {
                         data: &scores,
@@ -262,14 +261,7 @@ impl Kernel<'_> {
                         row_stride: width,
                         column_stride: 1,
                     };
-                    add_product(
-                        out,
-                        width,
-                        head * head_width,
-                        weights,
-                        values,
-                        Parallelism::None,
-                    );
+                    add_product(out, width, head * head_width, weights, values);
                     for (row, sum) in out.chunks_exact_mut(width).zip(sums) {
                         for value in &mut row[head * head_width..][..head_width] {
                             *value /= sum;

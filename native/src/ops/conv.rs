@@ -18,7 +18,6 @@ pub(crate) struct Conv1d {
     kernel: usize,
     stride: usize,
     dilation: usize,
-    groups: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +27,7 @@ enum Weight {
     Plain {
         weight: Tensor,
         bias: Tensor,
+        groups: usize,
     },
 }
 
@@ -57,14 +57,17 @@ impl Conv1d {
                 groups,
             )))
         } else {
-            Weight::Plain { weight, bias }
+            Weight::Plain {
+                weight,
+                bias,
+                groups,
+            }
         };
         Ok(Self {
             weight,
             kernel,
             stride: 1,
             dilation: 1,
-            groups,
         })
     }
 
@@ -116,10 +119,7 @@ impl Conv1d {
         residual: Option<&Tensor>,
     ) -> Result<Tensor> {
         let &Self {
-            stride,
-            dilation,
-            groups,
-            ..
+            stride, dilation, ..
         } = self;
         match &self.weight {
             Weight::Kernel(kernel) => {
@@ -131,10 +131,14 @@ impl Conv1d {
                 };
                 run(kernel, x, shape, residual)
             }
-            Weight::Plain { weight, bias } => {
+            Weight::Plain {
+                weight,
+                bias,
+                groups,
+            } => {
                 let y = x
                     .pad_with_zeros(2, left, right)?
-                    .conv1d(weight, 0, stride, dilation, groups)?
+                    .conv1d(weight, 0, stride, dilation, *groups)?
                     .broadcast_add(&bias.reshape((1, (), 1))?)?;
                 match residual {
                     Some(residual) => y + residual,

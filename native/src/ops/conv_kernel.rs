@@ -244,19 +244,18 @@ impl WithSimd for Task<'_> {
             let channel = self.channel + i * BLOCK;
             let block = group * group_blocks + channel / BLOCK;
             let weight = &conv.weight[block * block_weights..][..block_weights];
-            let place = |first| Place {
-                x: &x[first..],
-                channel: self.input.channel(),
-                taps: &self.input.taps,
-                weight,
-            };
             let frames = rows.first().map_or(0, |row| row.len());
             let mut first = 0;
             while first < frames {
                 let vectors = (frames - first).div_ceil(S::F32_LANES).min(VECTORS);
                 let count = (frames - first).min(vectors * S::F32_LANES);
+                let place = Place {
+                    x: &x[first..],
+                    channel: self.input.channel(),
+                    taps: &self.input.taps,
+                    weight,
+                };
                 // As many sums as there are registers for.
-                let place = place(first);
                 if S::REGISTER_COUNT >= 32 {
                     match vectors {
                         1 => place.sums::<S, 8, 1>(simd, 0, &mut sums),

@@ -1,10 +1,10 @@
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Module, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Layout, Module, Result, Shape, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use crate::ops::activation::{gelu, gelu_in_place};
-use crate::ops::elements;
 use crate::ops::matrix::add_rows;
+use crate::ops::{elements, has_kernel};
 
 /// An affine map of the last dimension, of many rows at once.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Linear {
     pub(crate) fn load(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
         let weight = vb.get((outputs, inputs), "weight")?;
         let bias = vb.get(outputs, "bias")?;
-        let weight = if weight.device().is_cpu() && weight.dtype() == DType::F32 {
+        let weight = if has_kernel(&weight) {
             Weight::Transposed(transposed(&weight)?)
         } else {
             Weight::Plain(candle_nn::Linear::new(weight, Some(bias.clone())))
@@ -115,7 +115,7 @@ impl CustomOp3 for Affine {
         for _ in 0..rows {
             out.extend_from_slice(bias);
         }
-        add_rows(&mut out, x, weight, (inputs, outputs), |_, rows| {
+        add_rows(&mut out, x, weight, (inputs, outputs), |rows| {
             if self.gelu {
                 gelu_in_place(rows);
             }

@@ -24,7 +24,7 @@ impl Matrix<'_> {
     }
 }
 
-/// Adds the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
+/// Adds, on this thread, the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
 /// `out_stride` elements a row.
 pub(crate) fn add_product(
     out: &mut [f32],
@@ -32,7 +32,6 @@ pub(crate) fn add_product(
     first_column: usize,
     a: Matrix<'_>,
     b: Matrix<'_>,
-    parallelism: Parallelism,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     if m == 0 || n == 0 || k == 0 {
@@ -71,7 +70,7 @@ pub(crate) fn add_product(
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
 }
@@ -83,8 +82,7 @@ const TASK_ROWS: std::ops::RangeInclusive<usize> = 48..=192;
 const TASK_COLUMNS: usize = 512;
 
 /// Adds `x` [rows, inputs] × `weight` [inputs, outputs] to `out` [rows, outputs], all row-major,
-/// and hands every block of finished rows to `finish`, while it is still in the cache, with the
-/// number of its first row.
+/// and hands every block of finished rows to `finish`, while it is still in the cache.
 ///
 /// Tasks share nothing but what they read, so a thread that comes late holds up nobody else.
 pub(crate) fn add_rows(
@@ -92,7 +90,7 @@ pub(crate) fn add_rows(
     x: &[f32],
     weight: &[f32],
     (inputs, outputs): (usize, usize),
-    finish: impl Fn(usize, &mut [f32]) + Sync,
+    finish: impl Fn(&mut [f32]) + Sync,
 ) {
     if out.is_empty() || inputs == 0 {
         return;
@@ -102,8 +100,7 @@ pub(crate) fn add_rows(
     let block = share.clamp(*TASK_ROWS.start(), *TASK_ROWS.end());
     out.par_chunks_mut(block * outputs)
         .zip(x.par_chunks(block * inputs))
-        .enumerate()
-        .for_each(|(i, (out, x))| {
+        .for_each(|(out, x)| {
             for column in (0..outputs).step_by(TASK_COLUMNS) {
                 for first in (0..inputs).step_by(RUN) {
                     let a = Matrix {
@@ -120,9 +117,9 @@ pub(crate) fn add_rows(
                         row_stride: outputs,
                         column_stride: 1,
                     };
-                    add_product(out, outputs, column, a, b, Parallelism::None);
+                    add_product(out, outputs, column, a, b);
                 }
             }
-            finish(i * block, out);
+            finish(out);
         });
 }

@@ -1,6 +1,5 @@
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Module, Result, Shape, Tensor};
 use candle_nn::VarBuilder;
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::ops::matrix::{Matrix, RUN, add_product};
@@ -125,7 +124,7 @@ fn many_rows(out: &mut [f32], x: &[f32], weight: &[f32], inputs: usize) {
                 row_stride: 1,
                 column_stride: inputs,
             };
-            add_product(&mut columns, width, 0, a, b, Parallelism::None);
+            add_product(&mut columns, width, 0, a, b);
         }
         columns
     };
