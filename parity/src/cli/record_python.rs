@@ -67,9 +67,7 @@ impl PythonPlace {
             package: std::path::absolute(&self.python_package)?,
         })
     }
-}
 
-impl PythonPlace {
     /// How to load the reference with a model, on one thread and with nothing kept but the usual.
     pub fn options(&self, engine: &EngineArgs) -> anyhow::Result<Options> {
         let choice = engine.lm_weights.unwrap_or(LmWeights::Base);
