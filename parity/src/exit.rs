@@ -15,7 +15,7 @@ pub enum Exit {
     /// The golden is missing, stale or damaged.
     Golden = 3,
     /// Nothing was compared.
-    Nothing = 4,
+    NothingCompared = 4,
     /// A bug in this program.
     Bug = 70,
 }
@@ -33,7 +33,7 @@ impl Exit {
             Self::Usage => "wrong usage or unreadable input",
             Self::Failed => "parity failed",
             Self::Golden => "golden missing, stale or damaged",
-            Self::Nothing => "nothing was compared",
+            Self::NothingCompared => "nothing was compared",
             Self::Bug => "a bug",
         }
     }

@@ -6,11 +6,11 @@
 
 pub mod array;
 pub mod case;
-pub mod deep;
 pub mod diff;
 pub mod exit;
 pub mod fixture;
 pub mod judge;
+pub mod layers;
 pub mod metric;
 pub mod number;
 pub mod record;

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::number;
-use crate::stage::Kind;
+use crate::stage::ValueKind;
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -160,21 +160,24 @@ metrics! {
 
 impl Metric {
     /// Whether comparing values of this kind measures it.
-    pub fn is_measured_in(self, kind: Kind) -> bool {
+    pub fn is_measured_in(self, kind: ValueKind) -> bool {
         use Metric::*;
         match self {
-            TextEdits => kind == Kind::Text,
-            CountDifference => matches!(kind, Kind::Text | Kind::Tokens),
-            EditDistance => kind == Kind::Tokens,
-            LengthDifference => matches!(kind, Kind::Tokens | Kind::Audio),
-            KlMean | KlP99 | KlMax | SameTop1 | Top5Overlap => kind == Kind::Logits,
+            TextEdits => kind == ValueKind::Text,
+            CountDifference => matches!(kind, ValueKind::Text | ValueKind::Tokens),
+            EditDistance => kind == ValueKind::Tokens,
+            LengthDifference => matches!(kind, ValueKind::Tokens | ValueKind::Audio),
+            KlMean | KlP99 | KlMax | SameTop1 | Top5Overlap => kind == ValueKind::Logits,
             MaxAbs | MeanAbs | P999 | Rms | NmseDb | CosineMin | NormRatioMin | NormRatioMax
             | NoiseRatio | NoiseRatioP999 => {
-                matches!(kind, Kind::Logits | Kind::Tensor | Kind::Audio)
+                matches!(
+                    kind,
+                    ValueKind::Logits | ValueKind::Tensor | ValueKind::Audio
+                )
             }
             DurationDifference | RmsDifference | PeakDifference | DcDifference | Snr | SiSdr
             | Lag | SnrAligned | StftDistance | LogSpectral | DtwCost | DtwDeviation
-            | MelCepstral | F0Error | F0Gross | VoicingError | Clipping => kind == Kind::Audio,
+            | MelCepstral | F0Error | F0Gross | VoicingError | Clipping => kind == ValueKind::Audio,
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum Stage {
 /// What a stage hands out, which decides how it is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ValueKind {
     /// Strings.
     Text,
     /// Lists of integers.
@@ -150,13 +150,13 @@ impl Stage {
     }
 
     /// How it is compared.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> ValueKind {
         use Stage::*;
         match self {
-            TextNormalized => Kind::Text,
+            TextNormalized => ValueKind::Text,
             TextIds | PromptSpeechTokens | SourceSpeechTokens | LlmLogitRows | LlmTokens
-            | LlmStop | LlmTokensKept | SpeechChunks => Kind::Tokens,
-            LlmLogits => Kind::Logits,
+            | LlmStop | LlmTokensKept | SpeechChunks => ValueKind::Tokens,
+            LlmLogits => ValueKind::Logits,
             PromptMel
             | PromptWhisperMel
             | PromptFbank
@@ -165,8 +165,8 @@ impl Stage {
             | FlowMu
             | FlowStep(_)
             | FlowMel
-            | VocoderF0 => Kind::Tensor,
-            VocoderSource | VocoderWav | Speech => Kind::Audio,
+            | VocoderF0 => ValueKind::Tensor,
+            VocoderSource | VocoderWav | Speech => ValueKind::Audio,
         }
     }
 
@@ -298,7 +298,8 @@ impl Stage {
     /// Whether a golden of `case` keeps it.
     pub fn kept_by(self, keep: Keep) -> bool {
         use Stage::*;
-        let exact = matches!(self.kind(), Kind::Text | Kind::Tokens) && self != LlmLogitRows;
+        let exact =
+            matches!(self.kind(), ValueKind::Text | ValueKind::Tokens) && self != LlmLogitRows;
         match keep {
             Keep::Everything => true,
             Keep::Sound => {

@@ -6,9 +6,9 @@ use native::engine::EngineOptions;
 use parity::array::Array;
 use parity::case::CaseFile;
 use parity::diff::tokens::{Mismatch, Whose};
-use parity::judge::{Compared, Detail, compare};
+use parity::judge::{Compared, Detail, diff_value};
 use parity::record::NativeRecorder;
-use parity::recording::{CaseRecord, Reader, Source};
+use parity::recording::{CaseRecord, Reader, RecordingSource};
 use parity::stage::{Feed, Key, Stage};
 
 const CASE: &str = "tokens-zero-shot-question";
@@ -27,7 +27,7 @@ fn mismatch(change: impl FnOnce(&mut Vec<i64>)) -> Mismatch {
     let options = EngineOptions::default();
     let mut recorder =
         NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
-    recorder.like(golden.manifest());
+    recorder.match_torch_of(golden.manifest());
 
     let mut reference = golden.case(CASE).expect("the golden's case").into_owned();
     let mut sampled = tokens(&reference);
@@ -37,7 +37,7 @@ fn mismatch(change: impl FnOnce(&mut Vec<i64>)) -> Mismatch {
     let candidate = recorder
         .isolated(&cases.cases[0], &cases, &reference)
         .expect("the engine runs");
-    let Compared::Both(diff) = compare(&reference, &candidate, &key, Feed::Isolated) else {
+    let Compared::Both(diff) = diff_value(&reference, &candidate, &key, Feed::Isolated) else {
         panic!("both have tokens");
     };
     let Some(Detail::Tokens { lists }) = diff.detail else {

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use native::engine::EngineOptions;
 use parity::case::{CaseFile, Keep, LmSet, Mode};
-use parity::judge::{Tolerances, Trial};
+use parity::judge::{Evaluation, Tolerances};
 use parity::record::NativeRecorder;
-use parity::recording::{CaseFiles, Reader, RecordedCase, Recording, Source};
-use parity::report::{LengthParity, report_from};
+use parity::recording::{CaseFiles, Reader, RecordedCase, Recording, RecordingSource};
+use parity::report::{LengthParity, build_report};
 use parity::stage::Feed;
 
 fn lengths(cases: &CaseFile) -> LengthParity {
@@ -21,7 +21,7 @@ fn lengths(cases: &CaseFile) -> LengthParity {
     let options = EngineOptions::default();
     let mut recorder =
         NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
-    recorder.like(golden.manifest());
+    recorder.match_torch_of(golden.manifest());
 
     let mut records = BTreeMap::new();
     for case in &cases.cases {
@@ -42,14 +42,14 @@ fn lengths(cases: &CaseFile) -> LengthParity {
         .iter()
         .map(|case| RecordedCase::of(case, cases).expect("the prompts can be read"))
         .collect();
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: &golden,
         isolated: None,
         cascaded: Some(&candidate),
         expected: Some(&expected),
         tolerances: &tolerances,
     };
-    let report = report_from(&trial, None, |_| String::new()).expect("records in memory");
+    let report = build_report(&evaluation, None, |_| String::new()).expect("records in memory");
     report.length_parity.expect("tokens were compared")
 }
 

@@ -13,10 +13,10 @@ use native::llm::{LmPrompt, Sampler, SpeechLm, Strategy};
 use native::model_dir::{LmWeights, ModelDir};
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
-use parity::judge::{Tolerances, Trial};
+use parity::judge::{Evaluation, Tolerances};
 use parity::record::NativeRecorder;
 use parity::recording::{Reader, Recording};
-use parity::report::report_from;
+use parity::report::build_report;
 use parity::stage::Feed;
 use tempfile::TempDir;
 
@@ -128,14 +128,14 @@ fn a_recording_says_which_weights_it_is_of() {
             manifest,
             cases: Default::default(),
         };
-        let trial = Trial {
+        let evaluation = Evaluation {
             golden: &golden,
             isolated: None,
             cascaded: Some(&candidate),
             expected: None,
             tolerances: &tolerances,
         };
-        let report = report_from(&trial, None, |_| String::new()).unwrap();
+        let report = build_report(&evaluation, None, |_| String::new()).unwrap();
         report.cases[0].outcome.problem.clone()
     };
     assert_eq!(problem(base), None);

@@ -6,7 +6,7 @@ mod model;
 use native::engine::EngineOptions;
 use parity::case::{CaseFile, Keep};
 use parity::exit::Exit;
-use parity::judge::{StageOutcome, Summary, Tolerances, Trial, Verdict};
+use parity::judge::{Evaluation, StageOutcome, Summary, Tolerances, Verdict};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Reader, RecordedCase};
 
@@ -26,17 +26,17 @@ fn every_stage_of_every_case_is_within_its_limits() {
         .iter()
         .map(|case| RecordedCase::of(case, &cases).expect("the prompts can be read"))
         .collect();
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: &golden,
         isolated: Some(&session.isolated),
         cascaded: Some(&session.cascaded),
         expected: Some(&expected),
         tolerances: &tolerances,
     };
-    let outcomes: Vec<_> = trial
+    let outcomes: Vec<_> = evaluation
         .names()
         .iter()
-        .map(|name| trial.judge(&trial.load(name).expect("a record in memory")))
+        .map(|name| evaluation.judge(&evaluation.load(name).expect("a record in memory")))
         .collect();
 
     let mut problems: Vec<String> = session

@@ -59,7 +59,7 @@ fn the_corpus_has_what_it_is_there_for() {
     let many = |line: &&parity::text_corpus::Line| {
         let length = line.text.chars().count();
         let segments = match &line.outcome {
-            Outcome::Spoke(spoken) => spoken.segments.len(),
+            Outcome::Answered(spoken) => spoken.segments.len(),
             Outcome::Raised(_) => 0,
         };
         (300..=3000).contains(&length) && segments >= 3
@@ -87,7 +87,7 @@ fn the_corpus_has_what_it_is_there_for() {
     let segments = |name: &str| {
         let outcomes = part(name).lines.iter().map(|line| &line.outcome);
         let spoken = outcomes.filter_map(|o| match o {
-            Outcome::Spoke(spoken) => Some(spoken.segments.clone()),
+            Outcome::Answered(spoken) => Some(spoken.segments.clone()),
             Outcome::Raised(_) => None,
         });
         spoken.flatten().collect::<Vec<_>>()
@@ -95,7 +95,7 @@ fn the_corpus_has_what_it_is_there_for() {
     let prefixed = |s: &&String| s.starts_with("<|en|>");
     assert!(segments("english-prefix").iter().filter(prefixed).count() > 200);
     for line in &part("no-frontend").lines {
-        let Outcome::Spoke(spoken) = &line.outcome else {
+        let Outcome::Answered(spoken) = &line.outcome else {
             panic!("{}: {:?}", line.place, line.outcome);
         };
         assert_eq!(spoken.segments, [line.text.as_str()]);
@@ -242,14 +242,14 @@ fn with_changed_answers() -> (Copy, Vec<String>) {
         answers.insert(part.name.clone(), outcomes.collect());
     }
     let usual = answers.get_mut("usual").unwrap();
-    let long = |o: &Outcome| matches!(o, Outcome::Spoke(s) if s.segments.len() > 2);
+    let long = |o: &Outcome| matches!(o, Outcome::Answered(s) if s.segments.len() > 2);
     let raised = |o: &Outcome| matches!(o, Outcome::Raised(_));
     let long: Vec<_> = (0..usual.len()).filter(|&i| long(&usual[i])).collect();
     let raised = usual.iter().position(raised).unwrap();
     let mut changed = vec!["the reason".to_owned()];
     usual[raised] = Outcome::Raised("MemoryError".into());
     for (at, &i) in long.iter().take(5).enumerate() {
-        let Outcome::Spoke(spoken) = &mut usual[i] else {
+        let Outcome::Answered(spoken) = &mut usual[i] else {
             unreachable!("only these were chosen");
         };
         changed.push(match at {

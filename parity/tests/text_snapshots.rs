@@ -35,7 +35,7 @@ fn by_the_reference(corpus: &Corpus, text: &str) -> String {
     let usual = corpus.parts.iter().find(|part| part.name == "usual");
     let mut lines = usual.into_iter().flat_map(|part| &part.lines);
     match &lines.find(|line| line.text == text).unwrap().outcome {
-        Outcome::Spoke(s) => {
+        Outcome::Answered(s) => {
             let segments: Vec<_> = s.segments.iter().zip(&s.ids).collect();
             shown(text, &s.normalized, &segments)
         }

@@ -4,7 +4,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use parity::exit::Exit;
 use parity::report::{
-    Comparison, FolderComparison, comparison_html, comparison_table, folders_html, folders_table,
+    FolderComparison, SoundComparison, comparison_html, comparison_table, folders_html,
+    folders_table,
 };
 use parity::wav::Wav;
 
@@ -57,7 +58,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
     let (name_a, name_b) = (a.display().to_string(), b.display().to_string());
     let (a, b) = (Wav::read(a)?, Wav::read(b)?);
-    let mut comparison = Comparison::of((&name_a, &a), (&name_b, &b));
+    let mut comparison = SoundComparison::of((&name_a, &a), (&name_b, &b));
     page(args, || comparison_html(&comparison))?;
     if args.json {
         comparison.sound = None;
@@ -66,7 +67,7 @@ fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
         say(&comparison_table(&comparison))?;
     }
     Ok(match comparison.is_empty() {
-        true => Exit::Nothing,
+        true => Exit::NothingCompared,
         false => Exit::Parity,
     })
 }

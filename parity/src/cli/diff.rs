@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parity::exit::Exit;
-use parity::judge::Trial;
-use parity::recording::{Reader, Source as _};
-use parity::report::{Detail, report_from, table};
+use parity::judge::Evaluation;
+use parity::recording::{Reader, RecordingSource as _};
+use parity::report::{Detail, build_report, table};
 use parity::stage::Feed;
 
 use super::shared::{TolerancesArg, open_golden, say, say_json};
@@ -37,7 +37,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let tolerances = args.tolerances.load(&args.reference)?;
     let feed = candidate.manifest().feed;
     let only = |wanted| (feed == wanted).then_some(&candidate as _);
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: &golden,
         isolated: only(Feed::Isolated),
         cascaded: only(Feed::Cascaded),
@@ -45,7 +45,9 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let (reference, other) = (args.reference.display(), args.candidate.display());
-    let mut report = report_from(&trial, None, |_| format!("parity diff {reference} {other}"))?;
+    let mut report = build_report(&evaluation, None, |_| {
+        format!("parity diff {reference} {other}")
+    })?;
     if args.json {
         for case in &mut report.cases {
             case.sound = None;

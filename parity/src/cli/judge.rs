@@ -4,9 +4,9 @@ use anyhow::bail;
 use clap::Args;
 use parity::case::CaseFile;
 use parity::exit::Exit;
-use parity::judge::Trial;
-use parity::recording::{Reader, RecordedCase, Source as _};
-use parity::report::report_from;
+use parity::judge::Evaluation;
+use parity::recording::{Reader, RecordedCase, RecordingSource as _};
+use parity::report::build_report;
 use parity::stage::Feed;
 
 use super::shared::{OutputArgs, TolerancesArg, open_golden};
@@ -68,7 +68,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         None => None,
     };
     let tolerances = args.tolerances.load(&args.golden)?;
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: &golden,
         isolated: isolated.as_ref().map(|r| r as _),
         cascaded: cascaded.as_ref().map(|r| r as _),
@@ -76,7 +76,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let dir = args.golden.display();
-    let mut report = report_from(&trial, None, |case| {
+    let mut report = build_report(&evaluation, None, |case| {
         format!("parity report --golden {dir} --case {case}")
     })?;
     args.output.publish(&mut report, earlier.as_ref())?;

@@ -4,9 +4,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use parity::case::CaseFile;
 use parity::exit::Exit;
-use parity::judge::Trial;
-use parity::recording::{MANIFEST, Reader, Source as _, Writer};
-use parity::report::{Detail, report_from, table};
+use parity::judge::Evaluation;
+use parity::recording::{MANIFEST, Reader, RecordingSource as _, Writer};
+use parity::report::{Detail, build_report, table};
 use parity::stage::Feed;
 
 use super::engine::{EngineArgs, case_bar};
@@ -95,7 +95,7 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
     };
     let mut manifest = recorder.manifest(feed);
     if let Some(golden) = &golden {
-        recorder.like(golden.manifest());
+        recorder.match_torch_of(golden.manifest());
         manifest.fed_from = golden.manifest_sha256().map(str::to_owned);
     }
     let mut writer = Writer::create(out, manifest)?;
@@ -168,14 +168,14 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
         return Ok(Some("the cases are others than before\n".into()));
     }
     let tolerances = args.tolerances.load(&args.out)?;
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: old,
         isolated: None,
         cascaded: Some(new),
         expected: None,
         tolerances: &tolerances,
     };
-    let report = report_from(&trial, None, |_| String::new())?;
+    let report = build_report(&evaluation, None, |_| String::new())?;
     let agrees = report.status() == Exit::Parity;
     if agrees {
         say("the same texts and tokens, and tensors within float noise\n")?;

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::model_dir::{LmWeights, ModelDir};
 use parity::case::CaseFile;
-use parity::deep::Part;
+use parity::layers::Network;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
@@ -48,7 +48,7 @@ pub struct PythonArgs {
     pub all_logits: bool,
     /// Record the tensors inside these networks too, for `parity report --deep`: they are many
     #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
-    pub deep: Vec<Part>,
+    pub deep: Vec<Network>,
 }
 
 /// The environment that `python_ref/README.md` has made, where none is named or active.

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parity::case::CaseFile;
-use parity::deep::{DeepReport, Part, look_inside};
 use parity::exit::Exit;
-use parity::judge::{Tolerances, Trial};
+use parity::judge::{Evaluation, Tolerances};
+use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Error, RecordedCase};
-use parity::report::{Report, Shard, deep_table, report_from};
+use parity::report::{Report, Shard, build_report, layers_table};
 
 use super::engine::{EngineArgs, case_bar};
 use super::shared::{GoldenFault, OutputArgs, TolerancesArg, open_golden, parse_shard, say};
@@ -46,9 +46,9 @@ pub struct ReportArgs {
     /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// Look into these networks too, and name the first layer that departs
+    /// NetworkLayers into these networks too, and name the first layer that departs
     #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
-    deep: Vec<Part>,
+    deep: Vec<Network>,
     /// What the reference recorded inside the networks; by default the golden's name with `-deep`
     #[arg(long, value_name = "DIR")]
     deep_golden: Option<PathBuf>,
@@ -57,11 +57,11 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    fn look_inside(
+    fn compare_layers(
         &self,
         recorder: &mut NativeRecorder,
         tolerances: &Tolerances,
-    ) -> anyhow::Result<DeepReport> {
+    ) -> anyhow::Result<LayerReport> {
         let beside = || {
             let mut name = self.golden.clone().into_os_string();
             name.push("-deep");
@@ -69,7 +69,7 @@ impl ReportArgs {
         };
         let dir = self.deep_golden.clone().unwrap_or_else(beside);
         let golden = open_golden(&dir)?;
-        Ok(look_inside(recorder, &golden, &self.deep, tolerances)?)
+        Ok(compare_layers(recorder, &golden, &self.deep, tolerances)?)
     }
 }
 
@@ -104,7 +104,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     session.isolated.write(args.output.out.join("isolated"))?;
     session.cascaded.write(args.output.out.join("cascaded"))?;
 
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden: &golden,
         isolated: Some(&session.isolated),
         cascaded: Some(&session.cascaded),
@@ -112,17 +112,19 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         tolerances: &tolerances,
     };
     let again = args.again();
-    let mut report = report_from(&trial, args.shard, |case| format!("{again} --case {case}"))?;
+    let mut report = build_report(&evaluation, args.shard, |case| {
+        format!("{again} --case {case}")
+    })?;
     // What is not of a case is found by the first shard, for all of them.
     let whole_run = args.shard.is_none_or(|s| s.index == 1);
     if whole_run && !args.deep.is_empty() {
-        report = report.with_deep(args.look_inside(&mut recorder, &tolerances)?);
+        report = report.with_layers(args.compare_layers(&mut recorder, &tolerances)?);
     }
     if whole_run {
         report = with_text_corpus(report, args)?;
     }
     if let Some(deep) = &report.deep {
-        say(&deep_table(deep))?;
+        say(&layers_table(deep))?;
     }
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())

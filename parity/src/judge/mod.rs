@@ -1,16 +1,16 @@
 //! Verdicts: what was measured, held against limits that are data.
 
-mod compare;
+mod evaluation;
 mod outcome;
 mod stale;
 mod summary;
 mod tolerances;
-mod trial;
+mod value_diff;
 
-pub use compare::{Compared, Detail, ValueDiff, compare};
 pub(crate) use stale::candidate as stale_candidate;
+pub use value_diff::{Compared, Detail, ValueDiff, diff_value};
 
+pub use evaluation::{Evaluation, LoadedCase};
 pub use outcome::{CaseOutcome, Cell, Check, Origin, StageOutcome, ValueOutcome, Verdict};
 pub use summary::Summary;
-pub use tolerances::{Error as ToleranceError, Floor, Limit, Pins, Setting, Tolerances};
-pub use trial::{Loaded, Trial};
+pub use tolerances::{Conditions, Error as ToleranceError, Floor, Limit, Pins, Tolerances};

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::compare::Detail;
+use super::value_diff::Detail;
 use crate::case::Case;
 use crate::metric::{Measures, Metric, Value};
 use crate::stage::{Feed, Key, Stage};

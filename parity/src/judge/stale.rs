@@ -2,7 +2,7 @@
 
 use super::tolerances::Pins;
 use crate::case::LmSet;
-use crate::recording::{Manifest, RecordedCase, Source};
+use crate::recording::{Manifest, RecordedCase, RecordingSource};
 
 /// Why a golden as a whole does not fit, one reason a line.
 pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
@@ -35,7 +35,7 @@ pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
 }
 
 /// Why a candidate was not made for this golden.
-pub(crate) fn candidate(golden: &dyn Source, candidate: &Manifest) -> Vec<String> {
+pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> Vec<String> {
     let mut reasons = Vec::new();
     let files = &golden.manifest().model.files;
     for (name, file) in &candidate.model.files {

@@ -43,7 +43,7 @@ impl Summary {
         } else if self.goldens_at_fault > 0 {
             Exit::Golden
         } else if self.cells(Verdict::Pass) == 0 {
-            Exit::Nothing
+            Exit::NothingCompared
         } else {
             Exit::Parity
         }

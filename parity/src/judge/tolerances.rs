@@ -84,7 +84,7 @@ pub struct Floor {
 
 /// Who is compared with whom, where and how.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub struct Conditions {
     /// The reference engine.
     pub reference: String,
     /// The candidate engine.
@@ -206,10 +206,10 @@ impl Tolerances {
         Ok(())
     }
 
-    /// The limits of `stage` in `setting`: one for each metric, the last that applies.
-    pub fn of(&self, stage: Stage, setting: &Setting) -> Vec<&Limit> {
+    /// The limits of `stage` in `conditions`: one for each metric, the last that applies.
+    pub fn of(&self, stage: Stage, conditions: &Conditions) -> Vec<&Limit> {
         let mut by_metric = BTreeMap::new();
-        for limit in self.limits.iter().filter(|l| l.applies(stage, setting)) {
+        for limit in self.limits.iter().filter(|l| l.applies(stage, conditions)) {
             by_metric.insert(limit.metric, limit);
         }
         by_metric.into_values().collect()
@@ -217,15 +217,15 @@ impl Tolerances {
 }
 
 impl Limit {
-    fn applies(&self, stage: Stage, setting: &Setting) -> bool {
+    fn applies(&self, stage: Stage, conditions: &Conditions) -> bool {
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
         self.stages.iter().any(|p| matches(p, stage))
-            && self.feed.is_none_or(|f| f == setting.feed)
-            && is(&self.reference, &setting.reference)
-            && is(&self.candidate, &setting.candidate)
-            && is(&self.device, &setting.device)
-            && is(&self.precision, &setting.precision)
+            && self.feed.is_none_or(|f| f == conditions.feed)
+            && is(&self.reference, &conditions.reference)
+            && is(&self.candidate, &conditions.candidate)
+            && is(&self.device, &conditions.device)
+            && is(&self.precision, &conditions.precision)
     }
 
     /// Holds `measures` against the limit. NaN never passes.
@@ -299,8 +299,8 @@ mod tests {
         tolerances.check().map(|()| tolerances)
     }
 
-    fn setting(device: &str) -> Setting {
-        Setting {
+    fn conditions(device: &str) -> Conditions {
+        Conditions {
             reference: "python".into(),
             candidate: "native".into(),
             device: device.into(),
@@ -317,7 +317,7 @@ mod tests {
         let tolerances = parse(&format!("{LIMIT}{wider}")).unwrap();
         let limit = |stage, device| {
             tolerances
-                .of(stage, &setting(device))
+                .of(stage, &conditions(device))
                 .first()
                 .map(|l| l.at_most.unwrap())
         };

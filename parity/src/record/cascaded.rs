@@ -10,7 +10,7 @@ use native::voice::VoicePrompt;
 use super::inputs::Inputs;
 use super::values::{Collector, ids};
 use crate::array::Array;
-use crate::recording::{CaseRecord, Segment, TextRecord};
+use crate::recording::{CaseRecord, SegmentText, TextRecord};
 use crate::stage::{Key, Stage};
 
 /// Synthesises a case and keeps all that was computed on the way. With `voice`, what the prompt's
@@ -158,7 +158,7 @@ pub(super) fn stop_mark(stop: Stop) -> Vec<i64> {
 
 /// A script as a recording keeps it.
 pub(super) fn text_record(script: &Script) -> TextRecord {
-    let segment = |s: &native::engine::ScriptSegment| Segment {
+    let segment = |s: &native::engine::ScriptSegment| SegmentText {
         text: s.text.clone(),
         ids: ids(&s.ids),
     };

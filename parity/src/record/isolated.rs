@@ -12,7 +12,7 @@ use super::cascaded::{stop_mark, text_record};
 use super::inputs::Inputs;
 use super::values::{Collector, array, ids, tensor, tokens};
 use crate::array::Array;
-use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, Segment, TextRecord};
+use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SegmentText, TextRecord};
 use crate::stage::{FLOW_STEPS, Key, Stage};
 
 /// Runs every stage that the golden has inputs for. With `voice`, what the prompt's recording
@@ -78,7 +78,7 @@ impl Run<'_> {
         // Pieces are not normalised, and each has been tokenised on its own.
         if inputs.case().pieces.is_empty() {
             let segments = text.segments.len().max(reference.segments.len());
-            text.segments.resize_with(segments, Segment::default);
+            text.segments.resize_with(segments, SegmentText::default);
             for (i, segment) in text.segments.iter_mut().enumerate() {
                 let normalized = reference.segments.get(i).map(|s| encode(&s.text));
                 segment.ids = normalized.transpose()?.unwrap_or_default();

@@ -2,8 +2,8 @@
 
 mod cascaded;
 mod inputs;
-mod inside;
 mod isolated;
+mod layers;
 mod model;
 mod native;
 #[cfg(feature = "record")]
@@ -12,7 +12,7 @@ mod session;
 mod timing;
 mod values;
 
-pub use inside::Inside;
+pub use layers::LayerTensors;
 pub use model::describe_model;
 pub use native::{Error, NativeRecorder};
 pub use session::{Session, run_native};

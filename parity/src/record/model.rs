@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::recording::{Error, Model, sha256_file};
+use crate::recording::{Error, ModelInfo, sha256_file};
 
 /// The files of a model directory that decide what is synthesised. `CosyVoice-BlankEN`'s own
 /// weights are not among them: `llm.pt` replaces every one.
@@ -37,7 +37,7 @@ struct Fixture {
 /// that decide what is synthesised. Reads every byte of them.
 ///
 /// The name is `SIZE-SEED` for a fixture, and the directory's for any other model.
-pub fn describe_model(dir: &Path) -> Result<Model, Error> {
+pub fn describe_model(dir: &Path) -> Result<ModelInfo, Error> {
     let mark = std::fs::read(dir.join("fixture.json")).ok();
     let fixture = mark.and_then(|mark| serde_json::from_slice::<Fixture>(&mark).ok());
     let id = match fixture {
@@ -54,7 +54,7 @@ pub fn describe_model(dir: &Path) -> Result<Model, Error> {
             files.insert(name.to_owned(), sha256_file(&path)?);
         }
     }
-    Ok(Model { id, files })
+    Ok(ModelInfo { id, files })
 }
 
 #[cfg(test)]

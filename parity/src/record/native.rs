@@ -12,11 +12,11 @@ use native::torch_rng::Multinomial;
 use native::voice::VoicePrompt;
 
 use super::inputs::Inputs;
-use super::inside::{self, Inside};
+use super::layers::{self, LayerTensors};
 use super::timing::{self, Timing};
 use super::{cascaded, describe_model, isolated};
 use crate::case::{Case, CaseFile, Keep, LmSet};
-use crate::deep::Part;
+use crate::layers::Network;
 use crate::recording::{self, CaseRecord, Manifest};
 use crate::stage::Feed;
 
@@ -54,7 +54,7 @@ impl NativeRecorder {
     ) -> Result<Self, Error> {
         let engine = Arc::new(Engine::load(model_dir, options)?);
         let weights = engine.model_dir.lm_weights(options.lm_weights)?;
-        let identity = recording::Engine {
+        let identity = recording::EngineInfo {
             name: "native".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             commit: None,
@@ -75,7 +75,7 @@ impl NativeRecorder {
     }
 
     /// Draws tokens as the torch that made `golden` does.
-    pub fn like(&mut self, golden: &Manifest) {
+    pub fn match_torch_of(&mut self, golden: &Manifest) {
         self.multinomial = match golden.libraries.get("torch") {
             Some(version) if !draws_from_mkl(version) => Multinomial::TwoDraws,
             _ => Multinomial::MklStream,
@@ -122,9 +122,9 @@ impl NativeRecorder {
     ///
     /// # Errors
     /// If the golden lacks that, or the engine fails.
-    pub fn inside(&mut self, part: Part, golden: &CaseRecord) -> Result<Inside, Error> {
+    pub fn inside(&mut self, part: Network, golden: &CaseRecord) -> Result<LayerTensors, Error> {
         self.use_weights_of(&golden.case.case)?;
-        Ok(inside::record(&self.engine, part, golden)?)
+        Ok(layers::record(&self.engine, part, golden)?)
     }
 
     fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<Inputs, Error> {

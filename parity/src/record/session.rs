@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::native::{Error, NativeRecorder};
 use crate::case::{Case, CaseFile};
-use crate::recording::{CaseFiles, CaseRecord, Recording, Source};
+use crate::recording::{CaseFiles, CaseRecord, Recording, RecordingSource};
 use crate::stage::Feed;
 
 /// The two recordings of a candidate that a golden is compared with.
@@ -25,10 +25,10 @@ pub struct Session {
 pub fn run_native(
     recorder: &mut NativeRecorder,
     cases: &CaseFile,
-    golden: &dyn Source,
+    golden: &dyn RecordingSource,
     mut started: impl FnMut(&Case),
 ) -> Session {
-    recorder.like(golden.manifest());
+    recorder.match_torch_of(golden.manifest());
     let mut isolated = BTreeMap::new();
     let mut cascaded = BTreeMap::new();
     let mut failed = Vec::new();

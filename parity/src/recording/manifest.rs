@@ -20,7 +20,7 @@ pub struct Manifest {
     /// Version of the format; see [`FORMAT`].
     pub format: u32,
     /// Who recorded.
-    pub engine: Engine,
+    pub engine: EngineInfo,
     /// Versions of what the engine stands on: torch, onnxruntime, wetext …
     #[serde(default)]
     pub libraries: BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub struct Manifest {
     #[serde(default)]
     pub fed_from: Option<String>,
     /// The weights.
-    pub model: Model,
+    pub model: ModelInfo,
     /// The file of the language model's weights, for cases that name none themselves. Base and
     /// reinforcement-learned weights differ in nothing but their values.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub struct Manifest {
 /// An implementation of CosyVoice3.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Engine {
+pub struct EngineInfo {
     /// `python` for the reference, `native` for this project's engine.
     pub name: String,
     /// Its version.
@@ -73,7 +73,7 @@ pub struct Engine {
 /// The weights of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Model {
+pub struct ModelInfo {
     /// A short name, such as `tiny-7`.
     pub id: String,
     /// Weight files and the yaml, by relative path.
@@ -105,7 +105,7 @@ pub fn timestamp() -> String {
 
 impl Manifest {
     /// A manifest of this format, recorded now, cascaded, with nothing else known yet.
-    pub fn new(engine: Engine, model: Model) -> Self {
+    pub fn new(engine: EngineInfo, model: ModelInfo) -> Self {
         Self {
             format: FORMAT,
             engine,
@@ -151,14 +151,14 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let engine = Engine {
+        let engine = EngineInfo {
             name: "python".into(),
             version: "1".into(),
             commit: None,
         };
         Manifest::new(
             engine,
-            Model {
+            ModelInfo {
                 id: "m".into(),
                 files: BTreeMap::new(),
             },

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::record::CaseRecord;
+use super::case_record::CaseRecord;
 use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors, wav};
 
 /// Where cases come from: a folder that is read one case at a time, or memory.
-pub trait Source {
+pub trait RecordingSource {
     /// Who recorded what.
     fn manifest(&self) -> &Manifest;
     /// One case, checked.
@@ -92,7 +92,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl RecordingSource for Reader {
     fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -130,7 +130,7 @@ impl Source for Reader {
     }
 }
 
-impl Source for Recording {
+impl RecordingSource for Recording {
     fn manifest(&self) -> &Manifest {
         &self.manifest
     }

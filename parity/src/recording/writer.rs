@@ -2,8 +2,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::case_record::{CaseRecord, Noise};
 use super::manifest::CaseFiles;
-use super::record::{CaseRecord, Noise};
 use super::replace::Replacement;
 use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors, wav};
 

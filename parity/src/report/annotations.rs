@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::json::{CaseReport, Report};
 use super::junit::explain;
-use super::trend::Course;
+use super::trend::ChangeDirection;
 use crate::judge::{Cell, Origin, StageOutcome, Verdict};
 use crate::stage::{Feed, Stage};
 
@@ -95,7 +95,10 @@ pub fn step_summary(report: &Report) -> String {
         );
     }
     if let Some(trend) = &report.trend {
-        let (worse, better) = (trend.count(Course::Worse), trend.count(Course::Better));
+        let (worse, better) = (
+            trend.count(ChangeDirection::Worse),
+            trend.count(ChangeDirection::Better),
+        );
         let since = &trend.baseline_made_at;
         let _ = writeln!(
             out,

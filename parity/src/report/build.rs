@@ -2,41 +2,41 @@ use std::collections::BTreeSet;
 
 use super::grid::Grid;
 use super::json::{
-    CaseReport, Contour, MelPicture, MetricInfo, Party, REPORT_VERSION, Report, Shard, Sound,
-    StageInfo, TokenLists,
+    CaseReport, Contour, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report, Shard,
+    Sound, StageInfo, TokenLists,
 };
 use super::lengths::{LengthParity, SegmentLengths};
 use crate::array::Array;
-use crate::judge::{CaseOutcome, Cell, Loaded, StageOutcome, Summary, Trial, Verdict};
+use crate::judge::{CaseOutcome, Cell, Evaluation, LoadedCase, StageOutcome, Summary, Verdict};
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
-use crate::stage::{Feed, Key, Kind, Stage};
+use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// Seconds of sound that all cases of a report share, so that it stays a page to send around.
 const SOUND_SECONDS: f64 = 50.0;
 
-/// Judges every case of a trial, or every one of a shard, reading one at a time. `reproduce`
+/// Judges every case of a evaluation, or every one of a shard, reading one at a time. `reproduce`
 /// gives the command that runs a case alone.
 ///
 /// # Errors
 /// If a recording of the candidate is damaged. A damaged golden is part of the report.
-pub fn report_from(
-    trial: &Trial<'_>,
+pub fn build_report(
+    evaluation: &Evaluation<'_>,
     shard: Option<Shard>,
     reproduce: impl Fn(&str) -> String,
 ) -> Result<Report, Error> {
     let (mut cases, mut lengths) = (Vec::new(), Vec::new());
-    let names = trial.names();
+    let names = evaluation.names();
     // Of all cases, so that one is shown the same however they are spread over shards.
-    let longest = longest_sound(trial, &names);
+    let longest = longest_sound(evaluation, &names);
     for (position, name) in names.into_iter().enumerate() {
         if shard.is_some_and(|s| !s.has(position)) {
             continue;
         }
-        let loaded = trial.load(&name)?;
+        let loaded = evaluation.load(&name)?;
         lengths.extend(SegmentLengths::of_case(&loaded));
         cases.push(CaseReport {
-            outcome: trial.judge(&loaded),
+            outcome: evaluation.judge(&loaded),
             reproduce: reproduce(&name),
             sound: sound(&loaded, longest),
             tokens: token_lists(&loaded),
@@ -49,7 +49,7 @@ pub fn report_from(
     let exit = summary.exit();
     let candidates = Feed::ALL
         .into_iter()
-        .filter_map(|feed| trial.candidate(feed));
+        .filter_map(|feed| evaluation.candidate(feed));
     Ok(Report {
         version: REPORT_VERSION,
         parity_version: env!("CARGO_PKG_VERSION").into(),
@@ -57,11 +57,13 @@ pub fn report_from(
         verdict: exit.meaning().into(),
         exit: exit.code(),
         summary,
-        golden: Party::of(trial.golden.manifest()),
-        candidates: candidates.map(|c| Party::of(c.manifest())).collect(),
+        golden: RecordingInfo::of(evaluation.golden.manifest()),
+        candidates: candidates
+            .map(|c| RecordingInfo::of(c.manifest()))
+            .collect(),
         shard,
         trend: None,
-        not_covered: [trial.not_covered(), cases_not_covered(&outcomes)].concat(),
+        not_covered: [evaluation.not_covered(), cases_not_covered(&outcomes)].concat(),
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
@@ -72,9 +74,12 @@ pub fn report_from(
 }
 
 /// The seconds to which the longest sounds have to be cut for all to fit into [`SOUND_SECONDS`].
-fn longest_sound(trial: &Trial<'_>, names: &[String]) -> f64 {
+fn longest_sound(evaluation: &Evaluation<'_>, names: &[String]) -> f64 {
     let seconds = |name: &String| {
-        let samples = trial.golden.case(name).map_or(0, |case| case.audio.len());
+        let samples = evaluation
+            .golden
+            .case(name)
+            .map_or(0, |case| case.audio.len());
         samples as f64 / f64::from(SAMPLE_RATE)
     };
     let mut lengths: Vec<f64> = names.iter().map(seconds).filter(|&s| s > 0.0).collect();
@@ -93,7 +98,7 @@ fn longest_sound(trial: &Trial<'_>, names: &[String]) -> f64 {
 /// Cases that are named in a line about what was not covered; of more, only how many.
 const NAMED: usize = 6;
 
-/// What the cases say nothing about, after what the trial as a whole does not cover. Cases of
+/// What the cases say nothing about, after what the evaluation as a whole does not cover. Cases of
 /// which the same is to be said share a line.
 pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
@@ -115,7 +120,7 @@ pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
         _ => format!("cases {}", cases.join(", ")),
     };
     let lines = lines.into_iter().map(|(line, cases)| named(&cases) + &line);
-    Trial::kept_in_part(outcomes)
+    Evaluation::kept_in_part(outcomes)
         .into_iter()
         .chain(lines)
         .collect()
@@ -174,7 +179,7 @@ pub(super) fn stages(outcomes: &[CaseOutcome]) -> Vec<StageInfo> {
     used.into_iter().map(StageInfo::of).collect()
 }
 
-fn sound(loaded: &Loaded<'_>, longest: f64) -> Option<Sound> {
+fn sound(loaded: &LoadedCase<'_>, longest: f64) -> Option<Sound> {
     let golden = loaded.golden.as_ref().map_or(&[][..], |g| &g.audio);
     let candidate = loaded.cascaded.as_ref().map_or(&[][..], |c| &c.audio);
     Sound::new(golden, candidate, SAMPLE_RATE, longest)
@@ -182,19 +187,19 @@ fn sound(loaded: &Loaded<'_>, longest: f64) -> Option<Sound> {
 
 /// The candidate's value that is looked at: the cascaded one, which is what is heard, or else the
 /// isolated one.
-fn heard<'a>(loaded: &'a Loaded<'_>, key: &Key) -> Option<(Feed, &'a Array)> {
+fn heard<'a>(loaded: &'a LoadedCase<'_>, key: &Key) -> Option<(Feed, &'a Array)> {
     let feeds = [Feed::Cascaded, Feed::Isolated].into_iter();
     let mut arrays = feeds.filter_map(|f| Some((f, loaded.candidate(f)?.tensors.get(key)?)));
     arrays.next()
 }
 
 /// The sampled tokens, and every other token list that differs.
-fn token_lists(loaded: &Loaded<'_>) -> Vec<TokenLists> {
+fn token_lists(loaded: &LoadedCase<'_>) -> Vec<TokenLists> {
     let Ok(golden) = &loaded.golden else {
         return Vec::new();
     };
     let mut all = Vec::new();
-    let stages = Stage::all().filter(|s| s.kind() == Kind::Tokens && s.is_judged());
+    let stages = Stage::all().filter(|s| s.kind() == ValueKind::Tokens && s.is_judged());
     for key in stages.flat_map(|s| golden.keys(s)) {
         let Some(reference) = golden.tensors.get(&key).and_then(Array::as_i64) else {
             continue;
@@ -219,7 +224,7 @@ fn token_lists(loaded: &Loaded<'_>) -> Vec<TokenLists> {
     all
 }
 
-fn contours(loaded: &Loaded<'_>) -> Vec<Contour> {
+fn contours(loaded: &LoadedCase<'_>) -> Vec<Contour> {
     let Ok(golden) = &loaded.golden else {
         return Vec::new();
     };
@@ -240,7 +245,7 @@ fn contours(loaded: &Loaded<'_>) -> Vec<Contour> {
         .collect()
 }
 
-fn mels(loaded: &Loaded<'_>) -> Vec<MelPicture> {
+fn mels(loaded: &LoadedCase<'_>) -> Vec<MelPicture> {
     let Ok(golden) = &loaded.golden else {
         return Vec::new();
     };
@@ -251,7 +256,7 @@ fn mels(loaded: &Loaded<'_>) -> Vec<MelPicture> {
         .collect()
 }
 
-fn mel(loaded: &Loaded<'_>, key: &Key) -> Option<MelPicture> {
+fn mel(loaded: &LoadedCase<'_>, key: &Key) -> Option<MelPicture> {
     let golden = loaded.golden.as_ref().ok()?.tensors.get(key)?;
     let (feed, candidate) = heard(loaded, key)?;
     let (r, c) = (golden.as_f32()?, candidate.as_f32()?);

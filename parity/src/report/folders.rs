@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::Comparison;
+use super::sound_comparison::SoundComparison;
 use crate::exit::Exit;
 use crate::wav::Wav;
 
@@ -16,7 +16,7 @@ pub struct FolderComparison {
     /// Version of this form.
     pub version: u32,
     /// What was compared.
-    pub pairs: Vec<Comparison>,
+    pub pairs: Vec<SoundComparison>,
     /// Files without a partner, and why each is none.
     pub unpaired: Vec<String>,
     /// Pairs that could not be compared, with what is wrong.
@@ -81,7 +81,8 @@ impl FolderComparison {
         match (Wav::read(reference), Wav::read(candidate)) {
             (Ok(r), Ok(c)) => {
                 let (name, other) = (reference.display(), candidate.display());
-                let comparison = Comparison::of((&name.to_string(), &r), (&other.to_string(), &c));
+                let comparison =
+                    SoundComparison::of((&name.to_string(), &r), (&other.to_string(), &c));
                 self.pairs.push(comparison);
             }
             (r, c) => {
@@ -95,8 +96,8 @@ impl FolderComparison {
     pub fn exit(&self) -> Exit {
         if !self.unreadable.is_empty() {
             Exit::Usage
-        } else if self.pairs.is_empty() || self.pairs.iter().any(Comparison::is_empty) {
-            Exit::Nothing
+        } else if self.pairs.is_empty() || self.pairs.iter().any(SoundComparison::is_empty) {
+            Exit::NothingCompared
         } else if !self.unpaired.is_empty() {
             Exit::Failed
         } else {

@@ -4,8 +4,8 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::deep_table::deep_view;
 use super::json::Report;
+use super::layers_table::layers_view;
 use super::view;
 
 const TEMPLATES: [(&str, &str); 5] = [
@@ -43,7 +43,7 @@ pub fn html(report: &Report) -> Result<String, String> {
         &[PAGE_SCRIPT, SOUND_SCRIPT],
         context! {
             report, candidates, them, matrix, overview, cases, glossary,
-            deep => deep_view(report),
+            deep => layers_view(report),
             parity => report.is_parity(),
         },
     )

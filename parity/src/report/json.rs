@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::grid::Grid;
 use super::lengths::LengthParity;
 use super::trend::Trend;
-use crate::deep::DeepReport;
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
+use crate::layers::LayerReport;
 use crate::metric::{Direction, Metric, Value};
 use crate::recording::{FileHash, Manifest};
-use crate::stage::{Feed, Key, Kind, Stage};
+use crate::stage::{Feed, Key, Stage, ValueKind};
 use crate::text_corpus;
 
 /// Version of `report.json`.
@@ -33,9 +33,9 @@ pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
     /// The golden.
-    pub golden: Party,
+    pub golden: RecordingInfo,
     /// The candidate's recordings: isolated, cascaded.
-    pub candidates: Vec<Party>,
+    pub candidates: Vec<RecordingInfo>,
     /// Which part of the cases this is, where they were spread over several runs.
     pub shard: Option<Shard>,
     /// What became better or worse since an earlier report, where one was given.
@@ -53,7 +53,7 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// What was found inside the networks, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deep: Option<DeepReport>,
+    pub deep: Option<LayerReport>,
     /// The text frontend over the recorded texts, where that was run.
     #[serde(default)]
     pub text_corpus: Option<text_corpus::Summary>,
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// The same report with what was found inside the networks, which may change the verdict.
-    pub fn with_deep(mut self, deep: DeepReport) -> Self {
+    pub fn with_layers(mut self, deep: LayerReport) -> Self {
         self.deep = Some(deep);
         self.judged_again()
     }
@@ -97,7 +97,7 @@ impl Report {
 
 /// One recording of a comparison: who, with what, where, when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Party {
+pub struct RecordingInfo {
     /// Where its stages got their inputs.
     pub feed: Feed,
     /// The engine.
@@ -125,7 +125,7 @@ pub struct Party {
     pub seconds: BTreeMap<String, f64>,
 }
 
-impl Party {
+impl RecordingInfo {
     /// What a manifest says.
     pub fn of(manifest: &Manifest) -> Self {
         Self {
@@ -189,7 +189,7 @@ pub struct StageInfo {
     /// The stage.
     pub stage: Stage,
     /// How it is compared.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What it hands out.
     pub description: String,
     /// What it is fed when isolated.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
 use crate::case::Mode;
-use crate::judge::Loaded;
+use crate::judge::LoadedCase;
 use crate::recording::CaseRecord;
 use crate::stage::{Feed, Key, Stage};
 
@@ -92,7 +92,7 @@ impl SegmentLengths {
 
     /// The segments of a case. The cascaded recording is what is heard; the isolated one stands
     /// in where there is none.
-    pub(super) fn of_case(loaded: &Loaded<'_>) -> Vec<Self> {
+    pub(super) fn of_case(loaded: &LoadedCase<'_>) -> Vec<Self> {
         let Ok(golden) = &loaded.golden else {
             return Vec::new();
         };

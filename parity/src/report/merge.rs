@@ -1,8 +1,8 @@
 use super::build::{cases_not_covered, metrics, stages};
-use super::json::{CaseReport, Party, REPORT_VERSION, Report, Shard};
+use super::json::{CaseReport, REPORT_VERSION, RecordingInfo, Report, Shard};
 use super::lengths::LengthParity;
-use crate::deep::DeepReport;
 use crate::judge::{CaseOutcome, Summary};
+use crate::layers::LayerReport;
 
 /// Reports cannot be merged.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         ..first
     };
     let report = match deep {
-        Some(deep) => report.with_deep(deep),
+        Some(deep) => report.with_layers(deep),
         None => report,
     };
     Ok(match texts {
@@ -114,12 +114,12 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
 }
 
 /// What was found inside the networks, by all of them.
-fn deep(reports: &[Report]) -> Option<DeepReport> {
+fn deep(reports: &[Report]) -> Option<LayerReport> {
     let found: Vec<_> = reports.iter().filter_map(|r| r.deep.as_ref()).collect();
     let mut notes: Vec<String> = found.iter().flat_map(|d| d.notes.clone()).collect();
     notes.dedup();
     let looks = found.iter().flat_map(|d| d.looks.clone()).collect();
-    (!found.is_empty()).then_some(DeepReport { notes, looks })
+    (!found.is_empty()).then_some(LayerReport { notes, looks })
 }
 
 fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {
@@ -138,8 +138,8 @@ fn difference(a: &Report, b: &Report) -> Option<&'static str> {
         return Some("number of shards");
     }
     // Shards run at their own time, and take their own.
-    let timeless = |parties: &[Party]| -> Vec<Party> {
-        let strip = |p: &Party| Party {
+    let timeless = |parties: &[RecordingInfo]| -> Vec<RecordingInfo> {
+        let strip = |p: &RecordingInfo| RecordingInfo {
             recorded_at: String::new(),
             seconds: Default::default(),
             ..p.clone()

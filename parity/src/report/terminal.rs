@@ -2,12 +2,12 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::compare::Comparison;
 use super::format::{number, unit};
-use super::json::{CaseReport, Party, Report};
+use super::json::{CaseReport, RecordingInfo, Report};
 use super::junit::explain;
 use super::lengths::LengthParity;
-use super::trend::{Course, Trend};
+use super::sound_comparison::SoundComparison;
+use super::trend::{ChangeDirection, Trend};
 use crate::judge::{Cell, Check, StageOutcome, Verdict};
 use crate::stage::{Feed, Stage};
 
@@ -95,7 +95,10 @@ fn case_rows(out: &mut String, case: &CaseReport) {
 
 /// What became worse or better since an earlier report.
 fn changes(out: &mut String, trend: &Trend, shown: usize) {
-    let (worse, better) = (trend.count(Course::Worse), trend.count(Course::Better));
+    let (worse, better) = (
+        trend.count(ChangeDirection::Worse),
+        trend.count(ChangeDirection::Better),
+    );
     let since = &trend.baseline_made_at;
     let unchanged = trend.unchanged;
     let _ = writeln!(
@@ -104,10 +107,10 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
     );
     for change in trend.changes.iter().take(shown) {
         let course = match change.course {
-            Course::Worse => "worse ",
-            Course::Better => "better",
-            Course::New => "new   ",
-            Course::Gone => "gone  ",
+            ChangeDirection::Worse => "worse ",
+            ChangeDirection::Better => "better",
+            ChangeDirection::New => "new   ",
+            ChangeDirection::Gone => "gone  ",
         };
         let stage = change
             .stage
@@ -130,7 +133,7 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
     }
 }
 
-fn party(party: &Party) -> String {
+fn party(party: &RecordingInfo) -> String {
     let commit = party
         .commit
         .as_deref()
@@ -334,7 +337,7 @@ fn verdict_line(out: &mut String, report: &Report) {
 }
 
 /// Two sound files as a table.
-pub fn comparison_table(comparison: &Comparison) -> String {
+pub fn comparison_table(comparison: &SoundComparison) -> String {
     let mut out = String::new();
     let (r, c) = (&comparison.diff.reference, &comparison.diff.candidate);
     for (name, side, levels) in [

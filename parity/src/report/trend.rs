@@ -28,7 +28,7 @@ pub struct Trend {
 
 impl Trend {
     /// How many changes are of a course.
-    pub fn count(&self, course: Course) -> usize {
+    pub fn count(&self, course: ChangeDirection) -> usize {
         self.changes.iter().filter(|c| c.course == course).count()
     }
 }
@@ -38,7 +38,7 @@ impl Trend {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Course {
+pub enum ChangeDirection {
     /// A worse verdict, or closer to a limit.
     Worse,
     /// A better verdict, or further from every limit.
@@ -57,18 +57,18 @@ pub struct Change {
     /// The stage and its feed; none where the case as a whole is new, gone or judged otherwise.
     pub stage: Option<(Stage, Feed)>,
     /// Which way it went.
-    pub course: Course,
+    pub course: ChangeDirection,
     /// The verdict before.
     pub from: Option<Verdict>,
     /// The verdict now.
     pub to: Option<Verdict>,
     /// The measure that moved most, where the verdict is the same.
-    pub measure: Option<Moved>,
+    pub measure: Option<MeasureChange>,
 }
 
 /// A measure that moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Moved {
+pub struct MeasureChange {
     /// The value's key.
     pub key: Key,
     /// The metric.
@@ -96,14 +96,16 @@ impl Trend {
         for outcome in now.cases.iter().map(|c| &c.outcome) {
             match before.get(&outcome.name) {
                 Some(earlier) => trend.case(earlier, outcome),
-                None => trend.changes.push(whole_case(outcome, Course::New)),
+                None => trend
+                    .changes
+                    .push(whole_case(outcome, ChangeDirection::New)),
             }
         }
         let gone = earlier.cases.iter().map(|c| &c.outcome);
         let gone = gone.filter(|o| now.shard.is_none() && !after.contains_key(&o.name));
         trend
             .changes
-            .extend(gone.map(|o| whole_case(o, Course::Gone)));
+            .extend(gone.map(|o| whole_case(o, ChangeDirection::Gone)));
         trend
     }
 
@@ -139,8 +141,8 @@ impl Trend {
     }
 }
 
-fn whole_case(outcome: &CaseOutcome, course: Course) -> Change {
-    let gone = course == Course::Gone;
+fn whole_case(outcome: &CaseOutcome, course: ChangeDirection) -> Change {
+    let gone = course == ChangeDirection::Gone;
     Change {
         case: outcome.name.clone(),
         stage: None,
@@ -151,17 +153,17 @@ fn whole_case(outcome: &CaseOutcome, course: Course) -> Change {
     }
 }
 
-fn course(before: Verdict, now: Verdict) -> Course {
+fn course(before: Verdict, now: Verdict) -> ChangeDirection {
     if now > before {
-        Course::Worse
+        ChangeDirection::Worse
     } else {
-        Course::Better
+        ChangeDirection::Better
     }
 }
 
 /// How a cell changed: by its verdict, or else by the measure that moved most for the worse, or
 /// for the better if none did.
-fn cell_change(before: &Cell, now: &Cell) -> Option<(Course, Option<Moved>)> {
+fn cell_change(before: &Cell, now: &Cell) -> Option<(ChangeDirection, Option<MeasureChange>)> {
     if before.verdict != now.verdict {
         return Some((course(before.verdict, now.verdict), None));
     }
@@ -177,19 +179,19 @@ fn cell_change(before: &Cell, now: &Cell) -> Option<(Course, Option<Moved>)> {
             }
         }
     }
-    let worst = |a: &(f64, Moved), b: &(f64, Moved)| a.0.total_cmp(&b.0);
+    let worst = |a: &(f64, MeasureChange), b: &(f64, MeasureChange)| a.0.total_cmp(&b.0);
     let least = moves.iter().cloned().min_by(worst);
     let most = moves.into_iter().max_by(worst);
     match (least, most) {
-        (Some((by, moved)), _) if by < 0.0 => Some((Course::Worse, Some(moved))),
-        (_, Some((_, moved))) => Some((Course::Better, Some(moved))),
+        (Some((by, moved)), _) if by < 0.0 => Some((ChangeDirection::Worse, Some(moved))),
+        (_, Some((_, moved))) => Some((ChangeDirection::Better, Some(moved))),
         _ => None,
     }
 }
 
 /// By how much of what counts as a change a measure moved, negative for the worse. None for less
 /// than that.
-fn moved(key: &Key, before: &Check, now: &Check) -> Option<(f64, Moved)> {
+fn moved(key: &Key, before: &Check, now: &Check) -> Option<(f64, MeasureChange)> {
     let (b, n) = (before.value?.0, now.value?.0);
     let definition = now.metric.definition();
     let size = |v: f64| match (now.metric, definition.direction) {
@@ -208,7 +210,7 @@ fn moved(key: &Key, before: &Check, now: &Check) -> Option<(f64, Moved)> {
     (gain.abs() >= 1.0).then(|| {
         (
             gain,
-            Moved {
+            MeasureChange {
                 key: key.clone(),
                 metric: now.metric,
                 before: Value(b),

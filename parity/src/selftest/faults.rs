@@ -327,7 +327,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "no case at all",
-        expected: Expected::Exit(Exit::Nothing),
+        expected: Expected::Exit(Exit::NothingCompared),
         plant: |s| {
             for recording in [&mut s.golden, &mut s.isolated, &mut s.cascaded] {
                 recording.cases.clear();

@@ -3,8 +3,8 @@ use std::path::Path;
 use super::faults::{Expected, FAULTS};
 use super::plant::Sides;
 use crate::exit::Exit;
-use crate::judge::{CaseOutcome, Summary, Tolerances, Trial, Verdict};
-use crate::recording::{Error, Reader, Recording, Source};
+use crate::judge::{CaseOutcome, Evaluation, Summary, Tolerances, Verdict};
+use crate::recording::{Error, Reader, Recording, RecordingSource};
 use crate::stage::Feed;
 
 /// What became of a planted fault.
@@ -58,21 +58,21 @@ pub fn run(golden: &Recording, tolerances: &Tolerances) -> Result<Vec<Planted>, 
 }
 
 fn judge(
-    golden: &dyn Source,
+    golden: &dyn RecordingSource,
     sides: &Sides,
     tolerances: &Tolerances,
 ) -> Result<(Vec<CaseOutcome>, Exit), Error> {
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden,
         isolated: Some(&sides.isolated),
         cascaded: Some(&sides.cascaded),
         expected: None,
         tolerances,
     };
-    let outcomes: Vec<_> = trial
+    let outcomes: Vec<_> = evaluation
         .names()
         .iter()
-        .map(|n| Ok(trial.judge(&trial.load(n)?)))
+        .map(|n| Ok(evaluation.judge(&evaluation.load(n)?)))
         .collect::<Result<_, _>>()?;
     let exit = Summary::of(&outcomes).exit();
     Ok((outcomes, exit))

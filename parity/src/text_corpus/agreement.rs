@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::native_answers::answer;
-use super::{Outcome, Setting, Spoken};
+use super::{FrontendOutput, FrontendSetting, Outcome};
 use crate::diff::text::{Run, diff};
 
 /// How the native frontend's answer to one text stands to the reference's.
@@ -36,9 +36,9 @@ pub struct Disagreement {
 }
 
 /// Asks the native `frontend` about `text`, of which the reference made `outcome`.
-pub fn compare(
+pub fn check_line(
     frontend: &TextFrontend,
-    setting: Setting,
+    setting: FrontendSetting,
     text: &str,
     outcome: &Outcome,
 ) -> Agreement {
@@ -47,14 +47,14 @@ pub fn compare(
         Err(e) => {
             let said = match outcome {
                 Outcome::Raised(kind) => kind.clone(),
-                Outcome::Spoke(spoken) => spoken.normalized.clone(),
+                Outcome::Answered(spoken) => spoken.normalized.clone(),
             };
             return differs("an answer", &said, &format!("error: {e}"));
         }
     };
     match (outcome, warnings.into_iter().next()) {
-        (Outcome::Spoke(reference), None) => spoken(reference, &native),
-        (Outcome::Spoke(reference), Some(warning)) => {
+        (Outcome::Answered(reference), None) => spoken(reference, &native),
+        (Outcome::Answered(reference), Some(warning)) => {
             differs("a warning", &reference.normalized, &warning)
         }
         (Outcome::Raised(raised), Some(warning)) if names(&warning, raised) => {
@@ -73,7 +73,7 @@ fn names(warning: &str, raised: &str) -> bool {
     }
 }
 
-fn spoken(reference: &Spoken, native: &Spoken) -> Agreement {
+fn spoken(reference: &FrontendOutput, native: &FrontendOutput) -> Agreement {
     if reference.normalized != native.normalized {
         return texts(
             "the normalised text",
@@ -155,8 +155,8 @@ fn around_first(reference: &str, native: &str) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn answer(segments: &[(&str, &[u32])]) -> Spoken {
-        Spoken {
+    fn answer(segments: &[(&str, &[u32])]) -> FrontendOutput {
+        FrontendOutput {
             normalized: "n".into(),
             segments: segments.iter().map(|(s, _)| (*s).into()).collect(),
             ids: segments.iter().map(|(_, ids)| ids.to_vec()).collect(),

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a frontend made of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
+pub struct FrontendOutput {
     /// The whole text, normalised.
     pub normalized: String,
     /// What is synthesised one by one.
@@ -15,7 +15,7 @@ pub struct Spoken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It answered.
-    Spoke(Spoken),
+    Answered(FrontendOutput),
     /// It raised an exception of this name, or came to no end (`NoEnd`).
     Raised(String),
 }
@@ -24,7 +24,7 @@ pub enum Outcome {
 /// told from the text is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub struct AnswerLine {
     /// The name of the exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<String>,
@@ -39,7 +39,7 @@ pub struct Answer {
     pub ids: Option<Vec<Vec<u32>>>,
 }
 
-impl Answer {
+impl AnswerLine {
     /// The line for what became of `text`.
     pub fn of(text: &str, outcome: Outcome) -> Self {
         match outcome {
@@ -49,7 +49,7 @@ impl Answer {
                 segments: None,
                 ids: None,
             },
-            Outcome::Spoke(spoken) => {
+            Outcome::Answered(spoken) => {
                 let alone = spoken.segments == std::slice::from_ref(&spoken.normalized);
                 Self {
                     raised: None,
@@ -82,7 +82,7 @@ impl Answer {
                     let (segments, ids) = (segments.len(), ids.len());
                     return Err(format!("{segments} segments with the ids of {ids}"));
                 }
-                Ok(Outcome::Spoke(Spoken {
+                Ok(Outcome::Answered(FrontendOutput {
                     normalized,
                     segments,
                     ids,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn spoken(normalized: &str, segments: &[&str]) -> Outcome {
-        Outcome::Spoke(Spoken {
+        Outcome::Answered(FrontendOutput {
             normalized: normalized.into(),
             segments: segments.iter().map(|&s| s.into()).collect(),
             ids: segments.iter().map(|s| vec![s.len() as u32]).collect(),
@@ -126,9 +126,9 @@ mod tests {
                 r#"{"raised":"AssertionError"}"#,
             ),
         ] {
-            let written = serde_json::to_string(&Answer::of(text, outcome.clone())).unwrap();
+            let written = serde_json::to_string(&AnswerLine::of(text, outcome.clone())).unwrap();
             assert_eq!(written, line);
-            let read: Answer = serde_json::from_str(&written).unwrap();
+            let read: AnswerLine = serde_json::from_str(&written).unwrap();
             assert_eq!(read.outcome(text), Ok(outcome));
         }
     }
@@ -141,7 +141,7 @@ mod tests {
             r#"{"segments":["a","b"],"ids":[[1]]}"#,
             r#"{"normalized":"a"}"#,
         ] {
-            let read: Answer = serde_json::from_str(line).unwrap();
+            let read: AnswerLine = serde_json::from_str(line).unwrap();
             assert!(read.outcome("a").is_err(), "{line}");
         }
     }

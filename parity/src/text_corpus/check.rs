@@ -6,8 +6,8 @@ use native::text::TextFrontend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::corpus::{Line, Part};
-use super::{Agreement, Corpus, Disagreement, NativeFrontends, Setting, compare};
+use super::corpus::{CorpusPart, Line};
+use super::{Agreement, Corpus, Disagreement, FrontendSetting, NativeFrontends, check_line};
 
 /// Disagreements that a summary spells out.
 const EXAMPLES: usize = 10;
@@ -87,7 +87,7 @@ impl Summary {
         self.compared > 0 && self.differing == 0
     }
 
-    fn add(&mut self, part: &Part, agreements: Vec<Agreement>) {
+    fn add(&mut self, part: &CorpusPart, agreements: Vec<Agreement>) {
         let mut numbers = SettingSummary {
             name: part.name.clone(),
             setting: part.setting.to_string(),
@@ -99,7 +99,7 @@ impl Summary {
         for (line, agreement) in part.lines.iter().zip(agreements) {
             let raised = match &line.outcome {
                 super::Outcome::Raised(kind) => Some(kind),
-                super::Outcome::Spoke(_) => None,
+                super::Outcome::Answered(_) => None,
             };
             match raised {
                 Some(kind) => *self.reference_failures.entry(kind.clone()).or_default() += 1,
@@ -169,10 +169,10 @@ pub fn check(corpus: &Corpus, frontends: &mut NativeFrontends<'_>) -> Result<Sum
 }
 
 /// Compares the lines on all processors.
-fn agreements(frontend: &TextFrontend, setting: Setting, lines: &[Line]) -> Vec<Agreement> {
+fn agreements(frontend: &TextFrontend, setting: FrontendSetting, lines: &[Line]) -> Vec<Agreement> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = lines.len().div_ceil(threads).max(1);
-    let one = |line: &Line| compare(frontend, setting, &line.text, &line.outcome);
+    let one = |line: &Line| check_line(frontend, setting, &line.text, &line.outcome);
     let many = |lines: &[Line]| lines.iter().map(one).collect::<Vec<_>>();
     std::thread::scope(|scope| {
         let many = &many;

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::plan::Plan;
-use super::{Answer, CorpusManifest, Outcome, PartInfo, RECORDED, Reference, Setting, TEXT_FORMAT};
+use super::{
+    AnswerLine, CorpusManifest, FrontendSetting, Outcome, PartInfo, RECORDED, Reference,
+    TEXT_FORMAT,
+};
 use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
 
 /// Texts with what the reference made of them.
@@ -10,17 +13,17 @@ use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
 pub struct Corpus {
     /// Who answered.
     pub manifest: CorpusManifest,
-    /// Part by part.
-    pub parts: Vec<Part>,
+    /// CorpusPart by part.
+    pub parts: Vec<CorpusPart>,
 }
 
 /// Texts asked about in one setting.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct CorpusPart {
     /// Its name.
     pub name: String,
     /// How the reference was asked.
-    pub setting: Setting,
+    pub setting: FrontendSetting,
     /// Line by line.
     pub lines: Vec<Line>,
 }
@@ -71,7 +74,7 @@ impl Corpus {
             for (at, (line, (file, number, text))) in content.lines().zip(texts).enumerate() {
                 let damaged =
                     |reason: String| Error::damaged(&path, format!("line {}: {reason}", at + 1));
-                let answer: Answer =
+                let answer: AnswerLine =
                     serde_json::from_str(line).map_err(|e| damaged(e.to_string()))?;
                 lines.push(Line {
                     place: format!("{file}:{number}"),
@@ -79,7 +82,7 @@ impl Corpus {
                     outcome: answer.outcome(text).map_err(damaged)?,
                 });
             }
-            parts.push(Part {
+            parts.push(CorpusPart {
                 name: name.clone(),
                 setting: info.setting,
                 lines,
@@ -126,7 +129,7 @@ pub fn write(
         let mut content = String::new();
         for ((_, _, text), outcome) in plan.lines(planned).zip(outcomes) {
             // Strings and numbers cannot fail to be serialised.
-            let line = serde_json::to_string(&Answer::of(text, outcome.clone()));
+            let line = serde_json::to_string(&AnswerLine::of(text, outcome.clone()));
             content.push_str(&line.unwrap_or_default());
             content.push('\n');
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use native::model_dir::ModelDir;
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Setting};
+use super::{FrontendSetting, Plan};
 use crate::recording::{Error, Sealed, sha256_file};
 
 /// The format of recorded texts that this program writes and reads.
@@ -55,7 +55,7 @@ pub struct Reference {
 #[serde(deny_unknown_fields)]
 pub struct PartInfo {
     /// How the reference was asked.
-    pub setting: Setting,
+    pub setting: FrontendSetting,
     /// Lines of the file.
     pub lines: usize,
     /// Its SHA-256.

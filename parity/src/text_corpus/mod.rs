@@ -14,12 +14,12 @@ mod native_answers;
 mod plan;
 mod setting;
 
-pub use agreement::{Agreement, Disagreement, compare};
-pub use answer::{Answer, Outcome, Spoken};
+pub use agreement::{Agreement, Disagreement, check_line};
+pub use answer::{AnswerLine, FrontendOutput, Outcome};
 pub use check::{Example, Failure, SettingSummary, Summary, check};
-pub use corpus::{Corpus, Line, Part, write};
-pub use generator::{Generator, Kind};
+pub use corpus::{Corpus, CorpusPart, Line, write};
+pub use generator::{Generator, LineKind};
 pub use manifest::{CorpusManifest, PartInfo, RECORDED, Reference, TEXT_FORMAT};
 pub use native_answers::NativeFrontends;
-pub use plan::{PLAN, Plan, PlannedPart, Sampled, Texts};
-pub use setting::Setting;
+pub use plan::{PLAN, Plan, PlannedCorpusPart, Sampled, Texts};
+pub use setting::FrontendSetting;

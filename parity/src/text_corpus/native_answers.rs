@@ -1,7 +1,7 @@
 use native::model_dir::ModelDir;
 use native::text::{FrontendOptions, TextFrontend};
 
-use super::{Setting, Spoken};
+use super::{FrontendOutput, FrontendSetting};
 
 /// The native frontends of a model, loaded as they are asked for.
 pub struct NativeFrontends<'a> {
@@ -19,7 +19,7 @@ impl<'a> NativeFrontends<'a> {
     }
 
     /// The frontend for `setting`.
-    pub fn of(&mut self, setting: Setting) -> native::Result<&TextFrontend> {
+    pub fn of(&mut self, setting: FrontendSetting) -> native::Result<&TextFrontend> {
         let options = setting.frontend();
         let at = self.loaded.iter().position(|(o, _)| *o == options);
         let at = match at {
@@ -39,13 +39,13 @@ pub(super) fn answer(
     frontend: &TextFrontend,
     text: &str,
     split: bool,
-) -> native::Result<(Spoken, Vec<String>)> {
+) -> native::Result<(FrontendOutput, Vec<String>)> {
     let normalized = frontend.normalize(text, split)?;
     let ids = normalized
         .segments
         .iter()
         .map(|segment| frontend.ids(segment));
-    let spoken = Spoken {
+    let spoken = FrontendOutput {
         ids: ids.collect::<Result<_, _>>()?,
         normalized: normalized.text,
         segments: normalized.segments,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Setting;
+use super::FrontendSetting;
 use crate::case::Case;
 use crate::recording::{Error, sha256};
 
@@ -15,7 +15,7 @@ pub const PLAN: &str = "corpus.toml";
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The parts of the recording, by name.
-    pub parts: BTreeMap<String, PlannedPart>,
+    pub parts: BTreeMap<String, PlannedCorpusPart>,
     /// The texts, by the name of their file.
     pub texts: BTreeMap<String, Texts>,
     /// SHA-256 of [`PLAN`].
@@ -34,9 +34,9 @@ pub struct Texts {
 /// A part of the recording.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlannedPart {
+pub struct PlannedCorpusPart {
     /// How the frontend is asked.
-    pub setting: Setting,
+    pub setting: FrontendSetting,
     /// About every line of which files of texts, by name.
     pub texts: Vec<String>,
     /// And about some lines of which others.
@@ -54,7 +54,7 @@ pub struct Sampled {
     pub every: NonZero<usize>,
 }
 
-impl PlannedPart {
+impl PlannedCorpusPart {
     /// The files in the order of their lines, and how far apart those are.
     fn files(&self) -> impl Iterator<Item = (&String, usize)> {
         let whole = self.texts.iter().map(|name| (name, 1));
@@ -66,7 +66,7 @@ impl PlannedPart {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    part: BTreeMap<String, PlannedPart>,
+    part: BTreeMap<String, PlannedCorpusPart>,
 }
 
 impl Plan {
@@ -98,7 +98,7 @@ impl Plan {
     /// The texts that `part` is about, each with its file and its line, counted from 1.
     pub fn lines<'a>(
         &'a self,
-        part: &'a PlannedPart,
+        part: &'a PlannedCorpusPart,
     ) -> impl Iterator<Item = (&'a str, usize, &'a str)> {
         part.files().flat_map(|(name, every)| {
             let lines = self.texts.get(name).map_or(&[][..], |texts| &texts.lines);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 /// How a frontend is asked about a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setting {
+pub struct FrontendSetting {
     /// The text normaliser.
     pub normalizer: NormalizerKind,
     /// Whether `<|en|>` is put before every English segment.
@@ -22,7 +22,7 @@ fn yes() -> bool {
     true
 }
 
-impl Default for Setting {
+impl Default for FrontendSetting {
     fn default() -> Self {
         Self {
             normalizer: NormalizerKind::default(),
@@ -33,7 +33,7 @@ impl Default for Setting {
     }
 }
 
-impl Setting {
+impl FrontendSetting {
     /// The normaliser's name, as settings are written.
     pub fn normalizer_name(self) -> &'static str {
         match self.normalizer {
@@ -54,7 +54,7 @@ impl Setting {
     }
 }
 
-impl std::fmt::Display for Setting {
+impl std::fmt::Display for FrontendSetting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.normalizer {
             NormalizerKind::None => f.write_str("no wetext")?,

@@ -6,7 +6,7 @@ use crate::made_up;
 use parity::array::Array;
 use parity::case::Keep;
 use parity::exit::Exit;
-use parity::judge::{CaseOutcome, Origin, Summary, Tolerances, Trial, Verdict};
+use parity::judge::{CaseOutcome, Evaluation, Origin, Summary, Tolerances, Verdict};
 use parity::recording::{RecordedCase, Recording, sha256};
 use parity::stage::{Feed, Key, Stage};
 
@@ -40,15 +40,15 @@ impl Sides {
         &self,
         expected: Option<&[RecordedCase]>,
     ) -> (BTreeMap<String, CaseOutcome>, Exit) {
-        let trial = Trial {
+        let evaluation = Evaluation {
             golden: &self.golden,
             isolated: Some(&self.isolated),
             cascaded: Some(&self.cascaded),
             expected,
             tolerances: &self.tolerances,
         };
-        let judge = |name: &String| trial.judge(&trial.load(name).unwrap());
-        let outcomes: Vec<_> = trial.names().iter().map(judge).collect();
+        let judge = |name: &String| evaluation.judge(&evaluation.load(name).unwrap());
+        let outcomes: Vec<_> = evaluation.names().iter().map(judge).collect();
         let exit = Summary::of(&outcomes).exit();
         (
             outcomes.into_iter().map(|o| (o.name.clone(), o)).collect(),
@@ -395,5 +395,5 @@ fn no_case_at_all_is_nothing_compared() {
         recording.cases.clear();
         recording.manifest.cases.clear();
     }
-    assert_eq!(sides.judge().1, Exit::Nothing);
+    assert_eq!(sides.judge().1, Exit::NothingCompared);
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use parity::array::Array;
 use parity::case::{Case, Keep, Mode};
-use parity::judge::{Tolerances, Trial};
+use parity::judge::{Evaluation, Tolerances};
 use parity::recording::{
-    CaseRecord, Engine, FileHash, Manifest, Model, Noise, RecordedCase, Recording, Segment,
-    TextRecord, sha256,
+    CaseRecord, EngineInfo, FileHash, Manifest, ModelInfo, Noise, RecordedCase, Recording,
+    SegmentText, TextRecord, sha256,
 };
-use parity::report::{Report, Shard, report_from};
-use parity::stage::{Key, Kind, Stage};
+use parity::report::{Report, Shard, build_report};
+use parity::stage::{Key, Stage, ValueKind};
 
 /// Frames of mel in each made-up segment.
 pub const FRAMES: usize = 12;
@@ -28,14 +28,14 @@ pub fn recording(engine: &str) -> Recording {
             bytes: 7,
         },
     )]);
-    let engine = Engine {
+    let engine = EngineInfo {
         name: engine.into(),
         version: "1.0".into(),
         commit: None,
     };
     let manifest = Manifest::new(
         engine,
-        Model {
+        ModelInfo {
             id: "tiny".into(),
             files,
         },
@@ -69,14 +69,17 @@ pub fn report(
     cascaded: &Recording,
     shard: Option<Shard>,
 ) -> Report {
-    let trial = Trial {
+    let evaluation = Evaluation {
         golden,
         isolated: Some(isolated),
         cascaded: Some(cascaded),
         expected: None,
         tolerances: &tolerances(),
     };
-    report_from(&trial, shard, |case| format!("parity report --case {case}")).unwrap()
+    build_report(&evaluation, shard, |case| {
+        format!("parity report --case {case}")
+    })
+    .unwrap()
 }
 
 /// A recording by the reference at the commit that the tolerances were made for.
@@ -152,9 +155,9 @@ fn zero_shot(name: &str) -> Case {
 
 fn record(case: Case, segments: usize) -> CaseRecord {
     let texts = ["hello there.", "how are you?"];
-    let segments: Vec<Segment> = texts[..segments]
+    let segments: Vec<SegmentText> = texts[..segments]
         .iter()
-        .map(|t| Segment {
+        .map(|t| SegmentText {
             text: (*t).into(),
             ids: t.bytes().map(i64::from).collect(),
         })
@@ -214,7 +217,7 @@ fn array(stage: Stage, seed: usize) -> Array {
         Stage::VocoderF0 => floats(&[FRAMES]),
         Stage::VocoderSource | Stage::VocoderWav => floats(&[FRAMES * HOP]),
         other => {
-            assert_eq!(other.kind(), Kind::Tokens);
+            assert_eq!(other.kind(), ValueKind::Tokens);
             Array::ids(
                 (0..FRAMES as i64 / 2)
                     .map(|i| (i * i + seed as i64) % 40)

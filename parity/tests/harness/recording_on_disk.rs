@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::made_up;
-use parity::recording::{Error, Reader, Recording, Source, Writer};
+use parity::recording::{Error, Reader, Recording, RecordingSource, Writer};
 
 fn written() -> (tempfile::TempDir, Recording) {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use parity::array::Array;
 use parity::judge::Verdict;
 use parity::recording::Recording;
-use parity::report::{Course, Report, Shard, Trend, merge};
+use parity::report::{ChangeDirection, Report, Shard, Trend, merge};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
@@ -129,7 +129,7 @@ fn a_trend_names_the_stage_that_became_worse_or_better() {
         (
             "first",
             Some((Stage::FlowMel, Feed::Isolated)),
-            Course::Worse
+            ChangeDirection::Worse
         )
     );
     assert_eq!(
@@ -138,7 +138,10 @@ fn a_trend_names_the_stage_that_became_worse_or_better() {
     );
     let back = Trend::of(&fails, &quiet);
     assert_eq!(
-        (back.count(Course::Better), back.count(Course::Worse)),
+        (
+            back.count(ChangeDirection::Better),
+            back.count(ChangeDirection::Worse)
+        ),
         (1, 0)
     );
     let cells: usize = quiet.summary.cells.values().sum();
@@ -153,7 +156,7 @@ fn a_measure_that_moves_within_its_limit_is_a_trend_as_well() {
     assert_eq!((small.is_parity(), large.is_parity()), (true, true));
     let trend = Trend::of(&small, &large);
     let moved = trend.changes[0].measure.as_ref().unwrap();
-    assert_eq!(trend.changes[0].course, Course::Worse);
+    assert_eq!(trend.changes[0].course, ChangeDirection::Worse);
     assert!(moved.after.0 > 2.0 * moved.before.0, "{moved:?}");
 }
 
@@ -168,10 +171,10 @@ fn cases_that_come_and_go_are_named() {
             .collect::<Vec<_>>()
     };
     let now = Trend::of(&with_gain(1.0), &fewer);
-    assert_eq!(courses(&now), [("first".into(), Course::Gone)]);
+    assert_eq!(courses(&now), [("first".into(), ChangeDirection::Gone)]);
     assert_eq!(
         courses(&Trend::of(&fewer, &with_gain(1.0))),
-        [("first".into(), Course::New)]
+        [("first".into(), ChangeDirection::New)]
     );
     // A shard lacks cases by design.
     fewer.shard = Some(Shard { index: 2, of: 2 });

@@ -5,7 +5,7 @@ use native::model_dir::ModelDir;
 use native::text::TextFrontend;
 use parity::exit::Exit;
 use parity::record::python::PythonText;
-use parity::text_corpus::{Generator, Kind, NativeFrontends, Outcome, Setting};
+use parity::text_corpus::{FrontendSetting, Generator, LineKind, NativeFrontends, Outcome};
 use serde::Serialize;
 
 use super::reference::ReferenceArgs;
@@ -54,11 +54,11 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let reference = args.reference.load()?;
     let model = ModelDir::open(&args.reference.model_dir)?;
     let mut frontends = NativeFrontends::new(&model);
-    let native = frontends.of(Setting::default())?;
+    let native = frontends.of(FrontendSetting::default())?;
     let mut generator = Generator::new(args.seed);
     let time = |name, lines: Vec<String>| time(name, &lines, &reference, native);
-    let english = answered(&reference, &mut generator, Kind::English, args.count)?;
-    let chinese = answered(&reference, &mut generator, Kind::Chinese, args.count)?;
+    let english = answered(&reference, &mut generator, LineKind::English, args.count)?;
+    let chinese = answered(&reference, &mut generator, LineKind::Chinese, args.count)?;
     let mut long = chinese.concat();
     while long.chars().count() < LONG {
         long.push_str(&long.clone());
@@ -89,15 +89,15 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn answered(
     reference: &PythonText,
     generator: &mut Generator,
-    kind: Kind,
+    kind: LineKind,
     count: usize,
 ) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     while lines.len() < count {
         let more: Vec<_> = (lines.len()..count).map(|_| generator.line(kind)).collect();
         let texts: Vec<_> = more.iter().map(String::as_str).collect();
-        let outcomes = reference.answers(&texts, Setting::default())?;
-        let spoken = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::Spoke(_));
+        let outcomes = reference.answers(&texts, FrontendSetting::default())?;
+        let spoken = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::Answered(_));
         let both = more.into_iter().zip(outcomes).filter(spoken);
         lines.extend(both.map(|(line, _)| line));
     }
@@ -124,7 +124,10 @@ fn time(
     // other programs of the machine disturbed less.
     let mut best = (f64::INFINITY, f64::INFINITY);
     for round in 0..3 {
-        let python: f64 = reference.seconds(&texts, Setting::default())?.iter().sum();
+        let python: f64 = reference
+            .seconds(&texts, FrontendSetting::default())?
+            .iter()
+            .sum();
         let rust = seconds()?;
         if round > 0 {
             best = (best.0.min(python), best.1.min(rust));

@@ -5,7 +5,9 @@ use clap::Args;
 use native::model_dir::ModelDir;
 use native::text::NormalizerKind;
 use parity::exit::Exit;
-use parity::text_corpus::{Agreement, Generator, Kind, NativeFrontends, Setting, compare};
+use parity::text_corpus::{
+    Agreement, FrontendSetting, Generator, LineKind, NativeFrontends, check_line,
+};
 
 use super::reference::ReferenceArgs;
 use crate::cli::engine::case_bar;
@@ -57,7 +59,7 @@ pub fn run(args: &FuzzArgs) -> anyhow::Result<Exit> {
     let bar = case_bar(args.count)?;
     let mut done = 0;
     for &setting in settings.iter().cycle() {
-        let lines: Vec<(Kind, String)> = (done..args.count)
+        let lines: Vec<(LineKind, String)> = (done..args.count)
             .take(BATCH)
             .map(|_| generator.any())
             .collect();
@@ -69,7 +71,7 @@ pub fn run(args: &FuzzArgs) -> anyhow::Result<Exit> {
         let frontend = frontends.of(setting)?;
         for ((kind, text), outcome) in lines.iter().zip(&outcomes) {
             let tally = tallies.entry(kind.name()).or_default();
-            match compare(frontend, setting, text, outcome) {
+            match check_line(frontend, setting, text, outcome) {
                 Agreement::Same => tally.agreed += 1,
                 Agreement::BothFail { raised: kind, .. } => {
                     tally.failed += 1;
@@ -90,31 +92,31 @@ pub fn run(args: &FuzzArgs) -> anyhow::Result<Exit> {
 }
 
 /// The settings in which batches are asked about, in turn.
-fn settings(older: bool) -> Vec<Setting> {
-    let usual = Setting::default();
+fn settings(older: bool) -> Vec<FrontendSetting> {
+    let usual = FrontendSetting::default();
     let others = [
-        Setting {
+        FrontendSetting {
             normalizer: NormalizerKind::None,
             ..usual
         },
-        Setting {
+        FrontendSetting {
             normalizer: NormalizerKind::Wetext004,
             ..usual
         },
-        Setting {
+        FrontendSetting {
             english_prefix: true,
             ..usual
         },
-        Setting {
+        FrontendSetting {
             split: false,
             ..usual
         },
-        Setting {
+        FrontendSetting {
             text_frontend: false,
             ..usual
         },
     ];
-    let possible = |s: &Setting| older || s.normalizer != NormalizerKind::Wetext004;
+    let possible = |s: &FrontendSetting| older || s.normalizer != NormalizerKind::Wetext004;
     let others = others.into_iter().filter(possible);
     others
         .flat_map(|other| [usual, usual, usual, other])
@@ -148,7 +150,7 @@ fn report(
         return Ok(Exit::Failed);
     }
     Ok(if all.agreed == 0 {
-        Exit::Nothing
+        Exit::NothingCompared
     } else {
         Exit::Parity
     })

@@ -1,7 +1,7 @@
 use anyhow::ensure;
 use clap::Args;
 use parity::exit::Exit;
-use parity::text_corpus::{Generator, Kind};
+use parity::text_corpus::{Generator, LineKind};
 
 use crate::cli::shared::say;
 
@@ -16,7 +16,7 @@ pub struct LinesArgs {
     count: usize,
     /// english, chinese, mixed, damaged, hostile, markup or paragraph (default: all of them)
     #[arg(long)]
-    kind: Option<Kind>,
+    kind: Option<LineKind>,
 }
 
 /// Runs `parity text lines`.

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use super::Error;
 use crate::array::Array;
-use crate::recording::{Noise, Segment, TextRecord};
+use crate::recording::{Noise, SegmentText, TextRecord};
 use crate::stage::{Key, Stage};
 
 /// Which rows of the logits a recording keeps.
@@ -111,7 +111,7 @@ pub(super) fn text(dict: &Bound<'_, PyDict>) -> PyResult<TextRecord> {
     for segment in field(dict, "segments")?.try_iter()? {
         let segment = segment?.cast_into::<PyDict>()?;
         let text = field(&segment, "text")?.extract()?;
-        segments.push(Segment {
+        segments.push(SegmentText {
             text,
             ids: field(&segment, "ids")?.extract()?,
         });

@@ -7,9 +7,9 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::{Error, LogitRows, convert, interpreter};
 use crate::case::{Case, CaseFile, Keep, LmSet};
-use crate::deep::Part;
+use crate::layers::Network;
 use crate::record::Timing;
-use crate::recording::{CaseRecord, Engine, Manifest, Model, RecordedCase};
+use crate::recording::{CaseRecord, EngineInfo, Manifest, ModelInfo, RecordedCase};
 use crate::stage::{Key, Stage};
 
 /// Told how far the reference has come: the part of the work and what of it is done. It is called
@@ -34,7 +34,7 @@ pub struct Options {
     /// Which rows of the logits to keep.
     pub logit_rows: LogitRows,
     /// The networks of which the tensors inside are recorded too.
-    pub inside: Vec<Part>,
+    pub inside: Vec<Network>,
 }
 
 /// The reference with a model loaded.
@@ -42,7 +42,7 @@ pub struct PythonEngine {
     reference: Py<PyAny>,
     lm_weights: String,
     logit_rows: LogitRows,
-    inside: Vec<Part>,
+    inside: Vec<Network>,
 }
 
 /// How far a case is taken.
@@ -101,7 +101,7 @@ impl PythonEngine {
     }
 
     /// A manifest that says what runs here: versions, commit, and the hashes of the sources.
-    pub fn manifest(&self, model: Model) -> Result<Manifest, Error> {
+    pub fn manifest(&self, model: ModelInfo) -> Result<Manifest, Error> {
         let provenance: Provenance = Python::attach(|py| {
             let provenance = self.reference.call_method0(py, "provenance");
             provenance
@@ -114,7 +114,7 @@ impl PythonEngine {
             .as_deref()
             .map_or("unknown", |c| c.get(..7).unwrap_or(c))
             .to_owned();
-        let engine = Engine {
+        let engine = EngineInfo {
             name: "python".into(),
             version,
             commit,

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Error, interpreter};
-use crate::text_corpus::{Outcome, Reference, Setting, Spoken};
+use crate::text_corpus::{FrontendOutput, FrontendSetting, Outcome, Reference};
 
 /// Where the reference is, as far as its text frontend needs it.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl PythonText {
     }
 
     /// What the reference makes of each text.
-    pub fn answers(&self, texts: &[&str], setting: Setting) -> Result<Vec<Outcome>, Error> {
+    pub fn answers(&self, texts: &[&str], setting: FrontendSetting) -> Result<Vec<Outcome>, Error> {
         Python::attach(|py| {
             let asked = || {
                 let answers = self.call(py, "answers", texts, setting)?;
@@ -75,7 +75,7 @@ impl PythonText {
     ///
     /// # Errors
     /// If the reference raises an exception on one of them.
-    pub fn seconds(&self, texts: &[&str], setting: Setting) -> Result<Vec<f64>, Error> {
+    pub fn seconds(&self, texts: &[&str], setting: FrontendSetting) -> Result<Vec<f64>, Error> {
         Python::attach(|py| {
             let asked = || {
                 self.call(py, "seconds", texts, setting)?
@@ -90,7 +90,7 @@ impl PythonText {
         py: Python<'py>,
         method: &str,
         texts: &[&str],
-        setting: Setting,
+        setting: FrontendSetting,
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = PyDict::new(py);
         about.set_item("normalizer", setting.normalizer_name())?;
@@ -112,7 +112,7 @@ fn outcome(answer: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         segments,
         ids,
     } = answer.extract()?;
-    Ok(Outcome::Spoke(Spoken {
+    Ok(Outcome::Answered(FrontendOutput {
         normalized,
         segments,
         ids,

@@ -6,7 +6,7 @@ use super::mark::Mark;
 use crate::case::Keep;
 use crate::judge::{StageOutcome, Verdict};
 use crate::report::json::{CaseReport, Report};
-use crate::report::trend::Course;
+use crate::report::trend::ChangeDirection;
 use crate::stage::{Feed, Stage};
 
 /// The matrix of cases by stages.
@@ -128,9 +128,9 @@ fn cell(report: &Report, case: &CaseReport, stage: Stage) -> CellView {
         .map(|c| c.course)
         .min()
         .and_then(|course| match course {
-            Course::Worse => Some(("▼", "worse than before")),
-            Course::Better => Some(("▲", "better than before")),
-            Course::New | Course::Gone => None,
+            ChangeDirection::Worse => Some(("▼", "worse than before")),
+            ChangeDirection::Better => Some(("▲", "better than before")),
+            ChangeDirection::New | ChangeDirection::Gone => None,
         });
     CellView {
         stage: stage.to_string(),

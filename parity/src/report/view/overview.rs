@@ -8,7 +8,7 @@ use crate::report::json::{CaseReport, Report};
 use crate::report::junit::explain;
 use crate::report::lengths::{Length, LengthParity, SegmentLengths};
 use crate::report::terminal::{is_exact, margin, tight};
-use crate::report::trend::{Change, Course, Trend};
+use crate::report::trend::{Change, ChangeDirection, Trend};
 
 /// The top of the report.
 #[derive(Serialize)]
@@ -206,8 +206,8 @@ fn trend(trend: &Trend) -> TrendView {
     TrendView {
         made_at: trend.baseline_made_at.clone(),
         verdict: trend.baseline_verdict.clone(),
-        worse: trend.count(Course::Worse),
-        better: trend.count(Course::Better),
+        worse: trend.count(ChangeDirection::Worse),
+        better: trend.count(ChangeDirection::Better),
         unchanged: trend.unchanged,
         changes: trend.changes.iter().map(change).collect(),
     }
@@ -215,10 +215,10 @@ fn trend(trend: &Trend) -> TrendView {
 
 fn change(change: &Change) -> ChangeView {
     let (symbol, course) = match change.course {
-        Course::Worse => ("▼", "worse"),
-        Course::Better => ("▲", "better"),
-        Course::New => ("+", "new"),
-        Course::Gone => ("−", "gone"),
+        ChangeDirection::Worse => ("▼", "worse"),
+        ChangeDirection::Better => ("▲", "better"),
+        ChangeDirection::New => ("+", "new"),
+        ChangeDirection::Gone => ("−", "gone"),
     };
     let verdict = |v: Option<Verdict>| v.map_or("", Verdict::name);
     let what = match (&change.measure, change.from, change.to) {

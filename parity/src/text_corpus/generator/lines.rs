@@ -4,7 +4,7 @@ use super::words::{BLANKS, CHINESE, ENGLISH, INSTRUCTIONS, MARKUP, PUNCTUATION, 
 
 /// What a random line is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum LineKind {
     /// English sentences with numbers.
     English,
     /// Chinese sentences with numbers.
@@ -21,7 +21,7 @@ pub enum Kind {
     Paragraph,
 }
 
-impl Kind {
+impl LineKind {
     /// All of them, with how many of 1,000 lines are of the kind: paragraphs take the reference a
     /// hundred times as long as other lines.
     pub const ALL: [(Self, u64); 7] = [
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-impl std::str::FromStr for Kind {
+impl std::str::FromStr for LineKind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -74,29 +74,29 @@ impl Generator {
     }
 
     /// A line of a random kind.
-    pub fn any(&mut self) -> (Kind, String) {
+    pub fn any(&mut self) -> (LineKind, String) {
         let mut at = self
             .random
-            .below(Kind::ALL.iter().map(|(_, share)| share).sum());
-        for (kind, share) in Kind::ALL {
+            .below(LineKind::ALL.iter().map(|(_, share)| share).sum());
+        for (kind, share) in LineKind::ALL {
             match at.checked_sub(share) {
                 Some(rest) => at = rest,
                 None => return (kind, self.line(kind)),
             }
         }
-        (Kind::Hostile, self.line(Kind::Hostile))
+        (LineKind::Hostile, self.line(LineKind::Hostile))
     }
 
     /// A line of `kind`.
-    pub fn line(&mut self, kind: Kind) -> String {
+    pub fn line(&mut self, kind: LineKind) -> String {
         match kind {
-            Kind::English => self.sentences(Self::english, 3),
-            Kind::Chinese => self.sentences(Self::chinese, 3),
-            Kind::Mixed => self.mixed(),
-            Kind::Damaged => self.damaged(),
-            Kind::Hostile => self.hostile(),
-            Kind::Markup => self.markup(),
-            Kind::Paragraph => self.paragraph(),
+            LineKind::English => self.sentences(Self::english, 3),
+            LineKind::Chinese => self.sentences(Self::chinese, 3),
+            LineKind::Mixed => self.mixed(),
+            LineKind::Damaged => self.damaged(),
+            LineKind::Hostile => self.hostile(),
+            LineKind::Markup => self.markup(),
+            LineKind::Paragraph => self.paragraph(),
         }
     }
 
@@ -174,7 +174,7 @@ impl Generator {
     fn damaged(&mut self) -> String {
         let kind = self
             .random
-            .pick(&[Kind::English, Kind::Chinese, Kind::Mixed]);
+            .pick(&[LineKind::English, LineKind::Chinese, LineKind::Mixed]);
         let mut text: Vec<char> = self.line(kind).chars().collect();
         let random = &mut self.random;
         for _ in 0..random.between(1, 5) {
@@ -224,7 +224,7 @@ impl Generator {
         for _ in 0..self.random.between(1, 3) {
             let kind = self
                 .random
-                .pick(&[Kind::English, Kind::Chinese, Kind::Mixed]);
+                .pick(&[LineKind::English, LineKind::Chinese, LineKind::Mixed]);
             text.push_str(&self.line(kind));
             text.push_str(self.random.pick(MARKUP));
         }
@@ -232,7 +232,7 @@ impl Generator {
     }
 
     fn paragraph(&mut self) -> String {
-        // Few are very long: see `Kind::ALL`.
+        // Few are very long: see `LineKind::ALL`.
         let most = if self.random.chance(80) { 900 } else { 3000 };
         let length = self.random.between(300, most) as usize;
         let chinese = self.random.chance(50);
@@ -292,14 +292,14 @@ mod tests {
         let mut generator = Generator::new(3);
         let lines: Vec<_> = (0..3000).map(|_| generator.any()).collect();
         let is_chinese = |c| ('\u{4e00}'..='\u{9fff}').contains(&c);
-        for (kind, _) in Kind::ALL {
+        for (kind, _) in LineKind::ALL {
             let of_kind: Vec<_> = lines.iter().filter(|(k, _)| *k == kind).collect();
             assert!(of_kind.len() > 10, "{} lines of {kind:?}", of_kind.len());
             for (_, line) in of_kind {
                 let length = line.chars().count();
                 match kind {
-                    Kind::Mixed => assert!(line.contains(is_chinese), "{line}"),
-                    Kind::Paragraph => assert!((300..=3000).contains(&length), "{length}"),
+                    LineKind::Mixed => assert!(line.contains(is_chinese), "{line}"),
+                    LineKind::Paragraph => assert!((300..=3000).contains(&length), "{length}"),
                     _ => assert!(length < 2000, "{length}"),
                 }
             }

@@ -5,4 +5,4 @@ mod numbers;
 mod random;
 mod words;
 
-pub use lines::{Generator, Kind};
+pub use lines::{Generator, LineKind};

@@ -1,30 +1,30 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::compare::{Compared, ValueDiff, compare};
 use super::outcome::{CaseOutcome, Cell, Origin, StageOutcome, ValueOutcome, Verdict};
 use super::stale;
-use super::tolerances::{Setting, Tolerances};
+use super::tolerances::{Conditions, Tolerances};
+use super::value_diff::{Compared, ValueDiff, diff_value};
 use crate::case::Keep;
-use crate::recording::{CaseRecord, Error, RecordedCase, Source};
+use crate::recording::{CaseRecord, Error, RecordedCase, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
 /// A golden and the recordings that are held against it.
-pub struct Trial<'a> {
+pub struct Evaluation<'a> {
     /// The reference.
-    pub golden: &'a dyn Source,
+    pub golden: &'a dyn RecordingSource,
     /// The candidate, fed with the golden's inputs.
-    pub isolated: Option<&'a dyn Source>,
+    pub isolated: Option<&'a dyn RecordingSource>,
     /// The candidate, fed with its own.
-    pub cascaded: Option<&'a dyn Source>,
+    pub cascaded: Option<&'a dyn RecordingSource>,
     /// The cases as they stand now, to find stale ones; all that the recordings have if absent.
     pub expected: Option<&'a [RecordedCase]>,
     /// The limits.
     pub tolerances: &'a Tolerances,
 }
 
-/// One case of a trial, read from every side.
-pub struct Loaded<'a> {
+/// One case of a evaluation, read from every side.
+pub struct LoadedCase<'a> {
     /// The case's name.
     pub name: String,
     /// The golden's record, or why there is none.
@@ -35,7 +35,7 @@ pub struct Loaded<'a> {
     pub cascaded: Option<Cow<'a, CaseRecord>>,
 }
 
-impl Loaded<'_> {
+impl LoadedCase<'_> {
     /// The candidate's record under a feed.
     pub fn candidate(&self, feed: Feed) -> Option<&CaseRecord> {
         match feed {
@@ -45,9 +45,9 @@ impl Loaded<'_> {
     }
 }
 
-impl<'a> Trial<'a> {
+impl<'a> Evaluation<'a> {
     /// The candidate under a feed.
-    pub fn candidate(&self, feed: Feed) -> Option<&'a dyn Source> {
+    pub fn candidate(&self, feed: Feed) -> Option<&'a dyn RecordingSource> {
         match feed {
             Feed::Isolated => self.isolated,
             Feed::Cascaded => self.cascaded,
@@ -75,12 +75,12 @@ impl<'a> Trial<'a> {
     ///
     /// # Errors
     /// If a candidate is damaged. What is wrong with the golden is part of the outcome.
-    pub fn load(&self, name: &str) -> Result<Loaded<'a>, Error> {
-        let read = |source: Option<&'a dyn Source>| match source.map(|s| s.case(name)) {
+    pub fn load(&self, name: &str) -> Result<LoadedCase<'a>, Error> {
+        let read = |source: Option<&'a dyn RecordingSource>| match source.map(|s| s.case(name)) {
             None | Some(Err(Error::NoSuchCase { .. })) => Ok(None),
             Some(record) => record.map(Some),
         };
-        Ok(Loaded {
+        Ok(LoadedCase {
             name: name.to_owned(),
             golden: self.golden.case(name),
             isolated: read(self.isolated)?,
@@ -89,7 +89,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Judges a case.
-    pub fn judge(&self, loaded: &Loaded<'_>) -> CaseOutcome {
+    pub fn judge(&self, loaded: &LoadedCase<'_>) -> CaseOutcome {
         let mut outcome = CaseOutcome {
             name: loaded.name.clone(),
             case: None,
@@ -136,7 +136,7 @@ impl<'a> Trial<'a> {
         outcome
     }
 
-    fn stale(&self, golden: &CaseRecord, loaded: &Loaded<'_>) -> Vec<String> {
+    fn stale(&self, golden: &CaseRecord, loaded: &LoadedCase<'_>) -> Vec<String> {
         let mut reasons = stale::manifests(self.golden.manifest(), &self.tolerances.reference);
         let meant = self
             .expected
@@ -157,7 +157,7 @@ impl<'a> Trial<'a> {
         reasons
     }
 
-    /// What the trial as a whole does not cover.
+    /// What the evaluation as a whole does not cover.
     pub fn not_covered(&self) -> Vec<String> {
         let mut list = Vec::new();
         for feed in Feed::ALL {
@@ -216,7 +216,7 @@ impl<'a> Trial<'a> {
     fn cell(
         &self,
         golden: &CaseRecord,
-        loaded: &Loaded<'_>,
+        loaded: &LoadedCase<'_>,
         stage: Stage,
         feed: Feed,
     ) -> Option<Cell> {
@@ -232,14 +232,14 @@ impl<'a> Trial<'a> {
             return None;
         }
         let manifest = source.manifest();
-        let setting = Setting {
+        let conditions = Conditions {
             reference: self.golden.manifest().engine.name.clone(),
             candidate: manifest.engine.name.clone(),
             device: manifest.device.clone(),
             precision: manifest.precision.clone(),
             feed,
         };
-        let value = |key| self.value(golden, candidate, key, &setting);
+        let value = |key| self.value(golden, candidate, key, &conditions);
         let values: Vec<_> = keys.into_iter().map(value).collect();
         let reason = values
             .is_empty()
@@ -261,7 +261,7 @@ impl<'a> Trial<'a> {
         golden: &CaseRecord,
         candidate: &CaseRecord,
         key: Key,
-        setting: &Setting,
+        conditions: &Conditions,
     ) -> ValueOutcome {
         let absent = |key: Key, reason: &str| ValueOutcome {
             key,
@@ -271,15 +271,15 @@ impl<'a> Trial<'a> {
             measures: Default::default(),
             detail: None,
         };
-        match compare(golden, candidate, &key, setting.feed) {
+        match diff_value(golden, candidate, &key, conditions.feed) {
             Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
             Compared::NoCandidate => absent(key, "the candidate lacks it"),
-            Compared::Both(diff) => self.judge_value(key, *diff, setting),
+            Compared::Both(diff) => self.judge_value(key, *diff, conditions),
         }
     }
 
-    fn judge_value(&self, key: Key, diff: ValueDiff, setting: &Setting) -> ValueOutcome {
-        let limits = self.tolerances.of(key.stage, setting);
+    fn judge_value(&self, key: Key, diff: ValueDiff, conditions: &Conditions) -> ValueOutcome {
+        let limits = self.tolerances.of(key.stage, conditions);
         let checks: Vec<_> = limits.iter().map(|l| l.check(&diff.measures)).collect();
         let blind = checks.iter().all(|c| c.metric.definition().gain_blind);
         let unmeasured = checks.iter().find(|c| c.value.is_none() && !c.passed);

@@ -9,12 +9,12 @@ use super::inputs::text_mode;
 use super::isolated::Run;
 use super::values::Collector;
 use crate::array::Array;
-use crate::deep::Part;
+use crate::layers::Network;
 use crate::recording::CaseRecord;
 use crate::stage::{FLOW_STEPS, Key, Stage};
 
 /// What a network handed out.
-pub struct Inside {
+pub struct LayerTensors {
     /// The points at which it was tapped, in the order of computation.
     pub order: Vec<Key>,
     /// Their values.
@@ -22,7 +22,11 @@ pub struct Inside {
 }
 
 /// Runs one network on every segment of a golden.
-pub(super) fn record(engine: &Engine, part: Part, golden: &CaseRecord) -> native::Result<Inside> {
+pub(super) fn record(
+    engine: &Engine,
+    part: Network,
+    golden: &CaseRecord,
+) -> native::Result<LayerTensors> {
     let mut run = Run {
         engine,
         golden,
@@ -32,12 +36,12 @@ pub(super) fn record(engine: &Engine, part: Part, golden: &CaseRecord) -> native
     for segment in 0..golden.segments() {
         native::tap::Tap::segment(&mut run.out, segment);
         match part {
-            Part::Llm => run.inside_language_model(segment)?,
-            Part::Flow => run.inside_flow(segment)?,
-            Part::Vocoder => run.inside_vocoder(segment)?,
+            Network::Llm => run.inside_language_model(segment)?,
+            Network::Flow => run.inside_flow(segment)?,
+            Network::Vocoder => run.inside_vocoder(segment)?,
         }
     }
-    Ok(Inside {
+    Ok(LayerTensors {
         order: run.out.order,
         tensors: run.out.tensors,
     })

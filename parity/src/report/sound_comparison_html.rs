@@ -1,19 +1,19 @@
 use minijinja::context;
 use serde::Serialize;
 
-use super::compare::Comparison;
 use super::folders::FolderComparison;
 use super::folders_table::{OVERVIEW, shown};
 use super::format::{number, unit};
 use super::html;
 use super::json::MetricInfo;
+use super::sound_comparison::SoundComparison;
 use super::view;
 
 /// Two sound files beside each other, as one self-contained page.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.
-pub fn comparison_html(comparison: &Comparison) -> Result<String, String> {
+pub fn comparison_html(comparison: &SoundComparison) -> Result<String, String> {
     let (r, c) = (&comparison.reference.file, &comparison.candidate.file);
     let metrics: Vec<_> = comparison.metrics.iter().map(view::definition).collect();
     render(context! {
@@ -53,7 +53,7 @@ pub fn folders_html(compared: &FolderComparison) -> Result<String, String> {
     })
 }
 
-fn one(comparison: &Comparison) -> minijinja::Value {
+fn one(comparison: &SoundComparison) -> minijinja::Value {
     let rows: Vec<_> = comparison
         .metrics
         .iter()

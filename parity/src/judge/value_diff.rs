@@ -9,7 +9,7 @@ use crate::diff::text::{self, TextDiff};
 use crate::diff::tokens::{self, TokenDiff, Whose};
 use crate::metric::{Measures, Metric, Value, ratio};
 use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, SAMPLE_RATE};
-use crate::stage::{Feed, Key, Kind, Stage};
+use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// What a comparison came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,12 @@ pub enum Detail {
 
 /// Compares the value under `key`, which is of the case as a whole or of one segment, as the
 /// candidate produced it under `feed`.
-pub fn compare(reference: &CaseRecord, candidate: &CaseRecord, key: &Key, feed: Feed) -> Compared {
+pub fn diff_value(
+    reference: &CaseRecord,
+    candidate: &CaseRecord,
+    key: &Key,
+    feed: Feed,
+) -> Compared {
     let noise = reference.noise_of(key, feed);
     match key.stage {
         Stage::TextNormalized => both(texts(reference, candidate)),
@@ -175,10 +180,10 @@ fn arrays(
         note_choice(&mut diff, reference, candidate, key);
         return diff;
     };
-    if key.stage.kind() == Kind::Logits && key.tap.is_none() {
+    if key.stage.kind() == ValueKind::Logits && key.tap.is_none() {
         return logit_tables(reference, candidate, key, (r, c), noise);
     }
-    let is_sound = key.stage.kind() == Kind::Audio && key.tap.is_none();
+    let is_sound = key.stage.kind() == ValueKind::Audio && key.tap.is_none();
     let mut diff = if is_sound {
         sound(rv, cv)
     } else {

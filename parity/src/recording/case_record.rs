@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Manifest, Reader, Source as _, Writer, sha256_file};
+use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
 use crate::array::Array;
 use crate::case::{Case, CaseFile, Mode};
 use crate::number;
@@ -108,7 +108,7 @@ pub struct TextRecord {
     #[serde(default)]
     pub prompt_ids: Vec<i64>,
     /// The normalised text, split.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<SegmentText>,
     /// What the frontend could not do, such as normalise.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -117,7 +117,7 @@ pub struct TextRecord {
 /// A piece of the text that is synthesised on its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Segment {
+pub struct SegmentText {
     /// The normalised text.
     pub text: String,
     /// Its token ids.

@@ -4,12 +4,12 @@ use minijinja::context;
 
 use super::folders_table::shown;
 use super::json::Report;
-use crate::deep::{DeepReport, Look, Tapped};
 use crate::judge::Verdict;
+use crate::layers::{LayerOutcome, LayerReport, NetworkLayers};
 use crate::metric::Value;
 
 /// Every point of every network in the order of computation, and the first that departs.
-pub fn deep_table(report: &DeepReport) -> String {
+pub fn layers_table(report: &LayerReport) -> String {
     let mut out = String::new();
     for note in &report.notes {
         let _ = writeln!(out, "note: {note}");
@@ -26,9 +26,9 @@ pub fn deep_table(report: &DeepReport) -> String {
 }
 
 /// The same for the page.
-pub(super) fn deep_view(report: &Report) -> Option<minijinja::Value> {
+pub(super) fn layers_view(report: &Report) -> Option<minijinja::Value> {
     let deep = report.deep.as_ref()?;
-    let row = |tap: &Tapped| {
+    let row = |tap: &LayerOutcome| {
         let number = |value: Option<Value>| shown(value.map(|v| v.0));
         context! {
             key => tap.key.to_string(),
@@ -39,7 +39,7 @@ pub(super) fn deep_view(report: &Report) -> Option<minijinja::Value> {
             reason => tap.reason,
         }
     };
-    let look = |look: &Look| {
+    let look = |look: &NetworkLayers| {
         context! {
             part => look.part.name(),
             case => look.case,
@@ -51,7 +51,7 @@ pub(super) fn deep_view(report: &Report) -> Option<minijinja::Value> {
     Some(context! { notes => deep.notes, looks })
 }
 
-fn row(out: &mut String, tap: &Tapped, width: usize) {
+fn row(out: &mut String, tap: &LayerOutcome, width: usize) {
     let name = tap.key.to_string();
     let error = shown(tap.nmse_db.map(|v| v.0));
     let multiple = shown(tap.multiple.map(|v| v.0));
@@ -67,7 +67,7 @@ fn row(out: &mut String, tap: &Tapped, width: usize) {
     out.push('\n');
 }
 
-fn conclusion(look: &Look) -> String {
+fn conclusion(look: &NetworkLayers) -> String {
     match &look.first {
         Some(key) => format!("first departs at: {key}"),
         None => format!("no point of the {} departs", look.part),

@@ -13,7 +13,7 @@ const SOUND_SECONDS: f64 = 60.0;
 
 /// Two sound files beside each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub struct SoundComparison {
     /// Version of this form.
     pub version: u32,
     /// The first file.
@@ -45,7 +45,7 @@ pub struct Side {
     pub encoding: String,
 }
 
-impl Comparison {
+impl SoundComparison {
     /// Compares two files, mixed to mono, at the reference's rate.
     pub fn of(reference: (&str, &Wav), candidate: (&str, &Wav)) -> Self {
         let (r, c) = (reference.1, candidate.1);
@@ -84,7 +84,7 @@ impl Comparison {
     }
 }
 
-impl Comparison {
+impl SoundComparison {
     /// Whether a side has no sample, so that nothing was compared.
     pub fn is_empty(&self) -> bool {
         self.diff.reference.samples == 0 || self.diff.candidate.samples == 0

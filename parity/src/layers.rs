@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::judge::{
-    Check, Compared, Setting, Tolerances, ValueDiff, Verdict, compare, stale_candidate,
+    Check, Compared, Conditions, Tolerances, ValueDiff, Verdict, diff_value, stale_candidate,
 };
 use crate::metric::{Metric, Value};
 use crate::record::{self, NativeRecorder};
-use crate::recording::{CaseRecord, Error, Source};
+use crate::recording::{CaseRecord, Error, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
 /// A network that can be looked into.
@@ -20,7 +20,7 @@ use crate::stage::{Feed, Key, Stage};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
+pub enum Network {
     /// The language model, every layer over all positions.
     Llm,
     /// The flow: its conditioning, every Euler step, every block of the first and last one.
@@ -29,7 +29,7 @@ pub enum Part {
     Vocoder,
 }
 
-impl Part {
+impl Network {
     /// All of them, in the order of a synthesis.
     pub const ALL: [Self; 3] = [Self::Llm, Self::Flow, Self::Vocoder];
 
@@ -55,13 +55,13 @@ impl Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Part {
+impl FromStr for Network {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
@@ -72,29 +72,29 @@ impl FromStr for Part {
 
 /// What was found inside the networks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DeepReport {
+pub struct LayerReport {
     /// What is to be kept in mind when reading it, such as other weights than the golden's.
     pub notes: Vec<String>,
     /// Every network that was looked into, of every case.
-    pub looks: Vec<Look>,
+    pub looks: Vec<NetworkLayers>,
 }
 
 /// One network at work on one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Look {
+pub struct NetworkLayers {
     /// The case.
     pub case: String,
     /// The network.
-    pub part: Part,
+    pub part: Network,
     /// The first point that departs from the reference, in the order of computation.
     pub first: Option<Key>,
     /// Every point, in that order.
-    pub taps: Vec<Tapped>,
+    pub taps: Vec<LayerOutcome>,
 }
 
 /// One point of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Tapped {
+pub struct LayerOutcome {
     /// Where.
     pub key: Key,
     /// Pass, or what is wrong.
@@ -109,11 +109,11 @@ pub struct Tapped {
     pub limit: Option<Value>,
 }
 
-impl DeepReport {
+impl LayerReport {
     /// What the shell is told.
     pub fn exit(&self) -> Exit {
         if self.looks.iter().all(|look| look.taps.is_empty()) {
-            Exit::Nothing
+            Exit::NothingCompared
         } else if self.looks.iter().any(|look| look.first.is_some()) {
             Exit::Failed
         } else if self.notes.is_empty() {
@@ -126,13 +126,13 @@ impl DeepReport {
 
 /// Why nothing could be looked into.
 #[derive(Debug, thiserror::Error)]
-pub enum DeepError {
+pub enum LayerError {
     /// The golden cannot be read.
     #[error(transparent)]
     Golden(#[from] Error),
     /// The engine failed.
     #[error("case {case}: {source}")]
-    Engine {
+    EngineInfo {
         /// The case.
         case: String,
         /// What it said.
@@ -143,28 +143,28 @@ pub enum DeepError {
         "no case of the golden has tensors from inside the {0}: record one with `parity record \
          --engine python --deep {0} --case NAME --out …`"
     )]
-    NothingInside(Part),
+    NothingInside(Network),
 }
 
 /// Looks into `parts` on every case of `golden` that has tensors from inside them.
 ///
 /// # Errors
 /// If the golden has none, or cannot be read, or the engine fails.
-pub fn look_inside(
+pub fn compare_layers(
     recorder: &mut NativeRecorder,
-    golden: &dyn Source,
-    parts: &[Part],
+    golden: &dyn RecordingSource,
+    parts: &[Network],
     tolerances: &Tolerances,
-) -> Result<DeepReport, DeepError> {
+) -> Result<LayerReport, LayerError> {
     let manifest = recorder.manifest(Feed::Isolated);
-    let setting = Setting {
+    let conditions = Conditions {
         reference: golden.manifest().engine.name.clone(),
         candidate: manifest.engine.name.clone(),
         device: manifest.device.clone(),
         precision: manifest.precision.clone(),
         feed: Feed::Isolated,
     };
-    let mut report = DeepReport {
+    let mut report = LayerReport {
         notes: stale_candidate(golden, &manifest),
         looks: Vec::new(),
     };
@@ -176,18 +176,19 @@ pub fn look_inside(
             if !reference.tensors.keys().any(inside) {
                 continue;
             }
-            let found = recorder
-                .inside(part, &reference)
-                .map_err(|source| DeepError::Engine {
-                    case: name.clone(),
-                    source,
-                })?;
+            let found =
+                recorder
+                    .inside(part, &reference)
+                    .map_err(|source| LayerError::EngineInfo {
+                        case: name.clone(),
+                        source,
+                    })?;
             report
                 .looks
-                .push(look(name, part, &reference, found, &setting, tolerances));
+                .push(look(name, part, &reference, found, &conditions, tolerances));
         }
         if report.looks.len() == before {
-            return Err(DeepError::NothingInside(part));
+            return Err(LayerError::NothingInside(part));
         }
     }
     Ok(report)
@@ -195,12 +196,12 @@ pub fn look_inside(
 
 fn look(
     case: &str,
-    part: Part,
+    part: Network,
     reference: &CaseRecord,
-    found: record::Inside,
-    setting: &Setting,
+    found: record::LayerTensors,
+    conditions: &Conditions,
     tolerances: &Tolerances,
-) -> Look {
+) -> NetworkLayers {
     let absent = |key: &&Key| part.holds(key) && !found.tensors.contains_key(*key);
     let absent = reference.tensors.keys().filter(absent).cloned();
     let keys: Vec<Key> = found.order.into_iter().chain(absent).collect();
@@ -213,10 +214,10 @@ fn look(
     };
     let taps: Vec<_> = keys
         .into_iter()
-        .map(|key| tapped(reference, &candidate, key, setting, tolerances))
+        .map(|key| tapped(reference, &candidate, key, conditions, tolerances))
         .collect();
-    let departs = |tap: &&Tapped| tap.verdict != Verdict::Pass;
-    Look {
+    let departs = |tap: &&LayerOutcome| tap.verdict != Verdict::Pass;
+    NetworkLayers {
         case: case.to_owned(),
         part,
         first: taps.iter().find(departs).map(|tap| tap.key.clone()),
@@ -228,10 +229,10 @@ fn tapped(
     reference: &CaseRecord,
     candidate: &CaseRecord,
     key: Key,
-    setting: &Setting,
+    conditions: &Conditions,
     tolerances: &Tolerances,
-) -> Tapped {
-    let nothing = |key, reason: &str| Tapped {
+) -> LayerOutcome {
+    let nothing = |key, reason: &str| LayerOutcome {
         key,
         verdict: Verdict::Missing,
         reason: Some(reason.to_owned()),
@@ -239,18 +240,18 @@ fn tapped(
         multiple: None,
         limit: None,
     };
-    let diff = match compare(reference, candidate, &key, setting.feed) {
+    let diff = match diff_value(reference, candidate, &key, conditions.feed) {
         Compared::NoReference => return nothing(key, "the golden lacks it"),
         Compared::NoCandidate => return nothing(key, "the candidate lacks it"),
         Compared::Both(diff) => diff,
     };
     // A point inside a stage is held to the limit of the stage.
-    let limits = tolerances.of(key.stage, setting);
+    let limits = tolerances.of(key.stage, conditions);
     let limit = limits.iter().find(|l| l.metric == Metric::NoiseRatio);
     let check = limit.map(|limit| limit.check(&diff.measures));
     let (verdict, reason) = verdict(&diff, check.as_ref());
     let measured = |metric| diff.measures.get(&metric).copied();
-    Tapped {
+    LayerOutcome {
         key,
         verdict,
         reason,
