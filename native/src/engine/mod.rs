@@ -1,6 +1,7 @@
 //! The pipeline: from a text and a voice prompt to 24 kHz speech.
 
 mod boundaries;
+mod mode;
 mod options;
 mod pipeline;
 mod request;
@@ -10,6 +11,7 @@ mod stream;
 mod synthesis;
 
 pub use boundaries::Hop;
+pub use mode::ModeName;
 pub use options::EngineOptions;
 pub use pipeline::Engine;
 pub use request::{Mode, Request, Script, ScriptSegment};
