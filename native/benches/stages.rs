@@ -4,12 +4,11 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use native::Portion;
 use native::audio::{Waveform, kaldi_fbank, mel_spectrogram, whisper_log_mel};
-use native::engine::{Engine, EngineOptions, Mode, Request};
+use native::engine::{Engine, Request};
 use native::flow::FlowInput;
-use native::llm::{Sampler, Strategy};
 use native::tap::NoTap;
-use native::torch_rng::Multinomial;
 
 const TEXT: &str = "On March 3rd, 2024, the team shipped 1,250 boxes for $45.60 each.";
 const PROMPT: &str = "You are a helpful assistant.<|endofprompt|>The quick brown fox.";
@@ -24,7 +23,7 @@ fn stages(c: &mut Criterion) {
         );
         return;
     }
-    let engine = Engine::load(&model, &EngineOptions::default()).expect("the model loads");
+    let engine = Engine::builder(&model).build().expect("the model loads");
     let wave = Waveform::read(&root.join("golden/prompts/fox_22k.wav")).expect("the prompt");
     let wav_16k = wave.resampled(16_000).expect("a rate above 16 kHz");
     let wav_24k = wave.resampled(24_000).expect("a rate above 16 kHz");
@@ -32,7 +31,7 @@ fn stages(c: &mut Criterion) {
     c.bench_function("text/normalize", |b| {
         b.iter(|| {
             engine
-                .frontend
+                .frontend()
                 .normalize(black_box(TEXT), true)
                 .expect("normalises")
         })
@@ -50,30 +49,19 @@ fn stages(c: &mut Criterion) {
 
     let mut slow = c.benchmark_group("model");
     slow.sample_size(10);
-    slow.bench_function("voice", |b| b.iter(|| engine.voice(&wave, &mut NoTap)));
+    slow.bench_function("voice", |b| b.iter(|| engine.voice(&wave)));
 
     let voice = engine
-        .voice(&wave, &mut NoTap)
+        .voice(&wave)
         .and_then(|v| v.aligned())
         .expect("a voice");
-    let mode = Mode::ZeroShot {
-        prompt_text: PROMPT.into(),
-    };
-    let request = Request {
-        text: TEXT.into(),
-        mode,
-        speed: 1.0,
-    };
+    let request = Request::zero_shot(TEXT, PROMPT, voice.clone()).seed(1);
     let script = engine.script(&request).expect("a script");
     let prompt = engine.lm_prompt(&request.mode, &script, &script.segments[0], &voice);
     let sample = || {
-        let strategy = Strategy::Torch {
-            seed: 1,
-            multinomial: Multinomial::MklStream,
-        };
-        let mut sampler = Sampler::new(strategy, engine.llm.config().sampling);
+        let mut sampler = engine.sampler(request.sampling);
         engine
-            .llm
+            .llm()
             .generate(&prompt, &mut sampler, &mut NoTap)
             .expect("tokens")
     };
@@ -85,15 +73,14 @@ fn stages(c: &mut Criterion) {
         prompt_tokens: &voice.speech_tokens,
         prompt_mel: &voice.mel,
         embedding: &voice.speaker_embedding,
-        streaming: false,
-        finalize: true,
+        portion: Portion::Final,
     };
     slow.bench_function("flow", |b| {
-        b.iter(|| engine.flow.inference(&input, &mut NoTap))
+        b.iter(|| engine.flow().inference(&input, &mut NoTap))
     });
-    let mel = engine.flow.inference(&input, &mut NoTap).expect("a mel");
+    let mel = engine.flow().inference(&input, &mut NoTap).expect("a mel");
     slow.bench_function("vocoder", |b| {
-        b.iter(|| engine.vocoder.inference(&mel, true, &mut NoTap))
+        b.iter(|| engine.vocoder().inference(&mel, Portion::Final, &mut NoTap))
     });
     slow.finish();
 }

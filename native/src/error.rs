@@ -87,18 +87,19 @@ impl Error {
     }
 }
 
-/// An error with its causes, each said once: many errors name their cause in their own message.
-pub fn whole_story(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = error.to_string();
+/// An error's message followed by those of its causes, without repeating a cause that the message
+/// already names.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut chain = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let message = error.to_string();
-        if !told.contains(&message) {
-            told = format!("{told}: {message}");
+        if !chain.contains(&message) {
+            chain = format!("{chain}: {message}");
         }
         cause = error.source();
     }
-    told
+    chain
 }
 
 #[cfg(test)]
@@ -106,9 +107,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_that_the_message_names_is_not_told_twice() {
+    fn a_cause_that_the_message_names_is_not_repeated() {
         let io = std::io::Error::other("the disk is gone");
         let error = Error::io("a.wav")(io);
-        assert_eq!(whole_story(&error), "a.wav: the disk is gone");
+        assert_eq!(error_chain(&error), "a.wav: the disk is gone");
     }
 }

@@ -5,16 +5,19 @@
 
 mod error;
 mod ops;
+mod portion;
 #[cfg(test)]
 mod random_weights;
 
 pub mod audio;
 pub mod device;
 pub mod engine;
+pub mod family;
 pub mod flow;
 pub mod llm;
 pub mod model_dir;
 pub mod noise;
+pub mod stage;
 pub mod tap;
 pub mod text;
 pub mod torch_rng;
@@ -22,4 +25,5 @@ pub mod vocoder;
 pub mod voice;
 pub mod weights;
 
-pub use error::{Error, Result, whole_story};
+pub use error::{Error, Result, error_chain};
+pub use portion::Portion;

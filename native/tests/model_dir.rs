@@ -57,6 +57,8 @@ fn the_published_configuration_is_read() {
     );
     assert_eq!(config.vocoder.f0.cond_channels, 512);
     assert_eq!(config.qwen.head_dim(), 64);
+    let noise = config.vocoder_noise();
+    assert_eq!((noise.skipped_draws, noise.sines), (5_052_961 + 9, 9));
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use native::Error;
+use native::family::{EndOfPrompt, Marks};
 use native::llm::{
-    END_OF_PROMPT, Generation, LmConfig, LmPrompt, QwenConfig, Sampler, SamplingConfig, SpeechLm,
-    Stop, Strategy,
+    Generation, LmConfig, LmPrompt, QwenConfig, Sampler, SamplingConfig, SpeechLm, Stop, Strategy,
 };
+use native::stage::Stage;
 use native::tap::{NoTap, Tap};
 use native::torch_rng::{Multinomial, TorchRng};
 use native::weights::Weights;
@@ -27,6 +28,9 @@ fn config() -> LmConfig {
         speech_token_size: SPEECH_TOKENS,
         mix_ratio: [5, 15],
         sampling: SamplingConfig::default(),
+        marks: Marks::default(),
+        end_of_prompt: EndOfPrompt::default(),
+        silent_tokens: &[],
     }
 }
 
@@ -242,7 +246,7 @@ fn assert_bistream(
 #[test]
 fn teacher_forced_logits_are_the_references() {
     let logits = lm()
-        .teacher_forced_logits(&zero_shot(), &[12, 34, 56])
+        .teacher_forced_logits(&zero_shot(), &[12, 34, 56], &mut NoTap)
         .unwrap()
         .to_vec2::<f32>()
         .unwrap();
@@ -272,7 +276,7 @@ fn a_cache_that_grows_gives_the_logits_of_one_pass() {
     let generation = lm.generate(&request, &mut greedy, &mut NoTap).unwrap();
     assert_eq!(generation.tokens.len(), 400);
     let logits = lm
-        .teacher_forced_logits(&request, &generation.tokens)
+        .teacher_forced_logits(&request, &generation.tokens, &mut NoTap)
         .unwrap()
         .to_vec2::<f32>()
         .unwrap();
@@ -318,20 +322,26 @@ fn one_sampler_goes_on_from_segment_to_segment() {
 struct Stages(Vec<(String, Vec<usize>)>);
 
 impl Tap for Stages {
-    fn tensor(&mut self, stage: &str, value: &Tensor) -> native::Result<()> {
-        self.0.push((stage.to_owned(), value.dims().to_vec()));
+    fn stage(&mut self, stage: Stage, value: &Tensor) -> native::Result<()> {
+        self.0.push((stage.to_string(), value.dims().to_vec()));
         Ok(())
     }
 
-    fn deep(&self) -> bool {
+    fn wants_layers(&self, _: Stage) -> bool {
         true
+    }
+
+    fn layer(&mut self, stage: Stage, name: &str, value: &Tensor) -> native::Result<()> {
+        let name = format!("{stage}/{name}");
+        self.0.push((name, value.dims().to_vec()));
+        Ok(())
     }
 }
 
 #[test]
-fn the_taps_hand_out_every_layer() {
+fn a_tap_that_wants_layers_receives_every_one() {
     let mut stages = Stages::default();
-    lm().teacher_forced_logits_tapped(&zero_shot(), &[12], &mut stages)
+    lm().teacher_forced_logits(&zero_shot(), &[12], &mut stages)
         .unwrap();
     let layer = |i: usize| {
         let parts = "attention.q_rotary attention.k_rotary attention.v attention mlp output";
@@ -366,7 +376,7 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
     assert!(refusal(&prompt(&[151_646], &[1], &[1; 2000])).contains("80.0 s"));
     assert!(refusal(&prompt(&[151_646], &[1; 2000], &[])).contains("split the text"));
     let error = lm()
-        .teacher_forced_logits(&zero_shot(), &[300])
+        .teacher_forced_logits(&zero_shot(), &[300], &mut NoTap)
         .unwrap_err();
     assert!(error.to_string().contains("300"), "{error}");
     let error = lm().decode_bistream(&[1, 2], &[], [], &mut torch(0)).err();
@@ -377,7 +387,7 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
 fn a_prompt_text_of_two_thousand_ids_is_only_long() {
     // The reference has no limit for it, and neither have we before the model's last position.
     let mut words = vec![9; 2000];
-    words[7] = END_OF_PROMPT;
+    words[7] = EndOfPrompt::default().id;
     let generation = generate(&prompt(&words, &[11, 22], &[1, 2]), &mut torch(5));
     assert!(generation.tokens.len() <= 40);
     words.extend([9; 2100]);
@@ -464,7 +474,7 @@ proptest! {
         torch_kind: bool,
     ) {
         let mut request = prompt(&prompt_text, &text, &prompt_speech);
-        request.prompt_text_ids.push(END_OF_PROMPT);
+        request.prompt_text_ids.push(EndOfPrompt::default().id);
         let multinomial = if torch_kind { Multinomial::MklStream } else { Multinomial::TwoDraws };
         for strategy in [Strategy::Torch { seed, multinomial }, Strategy::Seeded { seed }] {
             let sampler = || Sampler::new(strategy, SamplingConfig::default());

@@ -178,7 +178,7 @@ pub fn compare_layers(
             }
             let found =
                 recorder
-                    .inside(part, &reference)
+                    .layers(part, &reference)
                     .map_err(|source| LayerError::EngineInfo {
                         case: name.clone(),
                         source,

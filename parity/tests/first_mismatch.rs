@@ -2,7 +2,7 @@
 
 mod model;
 
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use parity::array::Array;
 use parity::case::CaseFile;
 use parity::diff::tokens::{Mismatch, Whose};
@@ -24,9 +24,8 @@ fn mismatch(change: impl FnOnce(&mut Vec<i64>)) -> Mismatch {
     let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
     let cases = CaseFile::load(golden_dir.join("cases.toml")).expect("the cases");
     let cases = cases.select(&[CASE.to_owned()]).expect("the case");
-    let options = EngineOptions::default();
-    let mut recorder =
-        NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
+    let mut recorder = NativeRecorder::load(Engine::builder(model::tiny()), "cpu", "f32")
+        .expect("the model loads");
     recorder.match_torch_of(golden.manifest());
 
     let mut reference = golden.case(CASE).expect("the golden's case").into_owned();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Tensor, safetensors};
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use parity::exit::Exit;
 use parity::judge::Tolerances;
 use parity::layers::{LayerReport, Network, compare_layers};
@@ -18,7 +18,7 @@ fn look(model_dir: &Path, part: Network) -> LayerReport {
     let golden_dir = model::workspace().join("golden");
     let golden = Reader::open(golden_dir.join("tiny-7-deep")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
-    let recorder = NativeRecorder::load(model_dir, &EngineOptions::default(), "cpu", "f32");
+    let recorder = NativeRecorder::load(Engine::builder(model_dir), "cpu", "f32");
     let mut recorder = recorder.expect("the model loads");
     compare_layers(&mut recorder, &golden, &[part], &tolerances).expect("the networks run")
 }

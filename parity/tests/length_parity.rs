@@ -6,7 +6,7 @@ mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use parity::case::{CaseFile, Keep, LmSet, Mode};
 use parity::judge::{Evaluation, Tolerances};
 use parity::record::NativeRecorder;
@@ -18,9 +18,8 @@ fn lengths(cases: &CaseFile) -> LengthParity {
     let golden_dir = model::workspace().join("golden");
     let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
-    let options = EngineOptions::default();
-    let mut recorder =
-        NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
+    let mut recorder = NativeRecorder::load(Engine::builder(model::tiny()), "cpu", "f32")
+        .expect("the model loads");
     recorder.match_torch_of(golden.manifest());
 
     let mut records = BTreeMap::new();

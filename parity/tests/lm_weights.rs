@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use native::llm::{LmPrompt, Sampler, SpeechLm, Strategy};
 use native::model_dir::{LmWeights, ModelDir};
 use native::tap::NoTap;
@@ -109,11 +109,8 @@ fn a_recording_says_which_weights_it_is_of() {
     let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
     let manifest = |lm_weights| {
-        let options = EngineOptions {
-            lm_weights,
-            ..EngineOptions::default()
-        };
-        NativeRecorder::load(model::tiny(), &options, "cpu", "f32")
+        let builder = Engine::builder(model::tiny()).lm_weights(lm_weights);
+        NativeRecorder::load(builder, "cpu", "f32")
             .unwrap()
             .manifest(Feed::Cascaded)
     };

@@ -3,7 +3,7 @@
 
 mod model;
 
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use parity::case::{CaseFile, Keep};
 use parity::exit::Exit;
 use parity::judge::{Evaluation, StageOutcome, Summary, Tolerances, Verdict};
@@ -16,9 +16,8 @@ fn every_stage_of_every_case_is_within_its_limits() {
     let golden = Reader::open(golden_dir.join("tiny-7")).expect("the golden");
     let cases = CaseFile::load(golden_dir.join("cases.toml")).expect("the cases");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
-    let options = EngineOptions::default();
-    let mut recorder =
-        NativeRecorder::load(model::tiny(), &options, "cpu", "f32").expect("the model loads");
+    let mut recorder = NativeRecorder::load(Engine::builder(model::tiny()), "cpu", "f32")
+        .expect("the model loads");
 
     let session = run_native(&mut recorder, &cases, &golden, |_| {});
     let expected: Vec<_> = cases

@@ -8,13 +8,13 @@ const LONGEST_HOP: usize = 100;
 /// How much longer each hop is than the one before.
 const GROWTH: usize = 2;
 
-/// How many speech tokens the next streamed chunk speaks: 25 at first, and twice as many after
-/// each chunk, up to 100.
+/// The number of speech tokens in the next streamed chunk: 25 at first, doubled after each chunk up
+/// to 100.
 ///
-/// The reference keeps this number in its model object and never resets it, so that its second
-/// request begins with the hop that the first one ended with (`CosyVoice2Model.token_hop_len`).
-/// Here it belongs to the caller: a fresh hop for each request begins quickly every time, and one
-/// that is passed on, or cloned, makes chunks as the reference would. Clones share their number.
+/// The reference keeps this number in its model object and never resets it, so its second request
+/// begins with the hop that the first one ended with (`CosyVoice2Model.token_hop_len`). Here it
+/// belongs to the caller: a fresh hop for each request always starts quickly, and a hop that is
+/// reused chunks as the reference does. Clones share their number.
 #[derive(Clone, Debug)]
 pub struct Hop(Arc<AtomicUsize>);
 
@@ -30,11 +30,6 @@ impl Hop {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Begins anew with 25 tokens.
-    pub fn reset(&self) {
-        self.0.store(FIRST_HOP, Ordering::Relaxed);
-    }
-
     fn grow(&self) {
         let grown = (self.tokens() * GROWTH).min(LONGEST_HOP);
         self.0.store(grown, Ordering::Relaxed);
@@ -43,17 +38,17 @@ impl Hop {
 
 /// Decides where the speech tokens of one segment are cut into chunks.
 ///
-/// Only the tokens decide, never which thread is the quicker one. In the reference that holds but
-/// for one case, a first chunk that was padded beyond the hop after it: there it depends on
-/// whether the language model has ended by then, and this takes it to have.
+/// Only the tokens decide, never the timing of threads. The reference has one timing-dependent case,
+/// a padded first chunk longer than the next hop: its boundary depends on whether the language model
+/// has finished by then. Here the model is taken to have finished.
 #[derive(Debug)]
 pub(super) struct Boundaries {
     hop: Hop,
-    /// What the first chunk is longer by, so that it ends where a chunk of the attention mask does.
+    /// Extra tokens of the first chunk, so that it ends with a chunk of the attention mask.
     pad: usize,
     lookahead: usize,
     spoken: usize,
-    /// Length of the chunk before.
+    /// Length of the previous chunk.
     last: usize,
 }
 
@@ -77,7 +72,7 @@ impl Boundaries {
         }
     }
 
-    /// The next chunk but the last, if `known` tokens suffice for it.
+    /// The next chunk, except the last one, if `known` tokens suffice for it.
     pub(super) fn next(&mut self, known: usize) -> Option<Cut> {
         let pad = if self.spoken == 0 { self.pad } else { 0 };
         let length = self.hop.tokens() + pad;
@@ -95,7 +90,7 @@ impl Boundaries {
         })
     }
 
-    /// The last chunk, once there are no more than `known` tokens: what the others left.
+    /// The last chunk, once all `known` tokens are there: what the others left.
     pub(super) fn last(self, known: usize) -> Cut {
         Cut {
             from: self.spoken,
@@ -154,16 +149,15 @@ mod tests {
         // 60 prompt tokens want 15 more to a multiple of 25.
         assert_eq!(ends(60, 420, &hop), [40, 90, 190, 290, 390, 420]);
         assert_eq!(hop.tokens(), 100);
-        // The next request begins where this one ended, until it is reset.
+        // The next request begins where this one ended.
         assert_eq!(ends(60, 283, &hop), [140, 240, 283]);
         // One token less, and the reference stops cutting after its long first chunk.
         assert_eq!(ends(60, 282, &hop), [140, 282]);
-        hop.reset();
-        assert_eq!(ends(50, 60, &hop), [25, 60]);
+        assert_eq!(ends(50, 60, &Hop::default()), [25, 60]);
     }
 
     #[test]
-    fn a_chunk_waits_for_the_tokens_it_looks_ahead_to() {
+    fn a_chunk_waits_for_its_lookahead_tokens() {
         let mut boundaries = Boundaries::new(0, LOOKAHEAD, Hop::default());
         assert_eq!(boundaries.next(27), None);
         let cut = Cut {
@@ -177,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chunks_end_where_the_reference_s_do(
+        fn chunks_end_where_those_of_the_reference_do(
             prompt in 0..400usize,
             requests in proptest::collection::vec(0..700usize, 1..4),
         ) {

@@ -1,19 +1,19 @@
-//! The pipeline: from a text and a voice prompt to 24 kHz speech.
+//! The pipeline: from a text and a voice to 24 kHz speech.
 
 mod boundaries;
+mod builder;
 mod mode;
-mod options;
-mod pipeline;
+mod model;
 mod request;
-mod speaking;
-mod speech_tokens;
+mod script;
+mod segment;
+mod speech;
 mod stream;
-mod synthesis;
 
 pub use boundaries::Hop;
+pub use builder::EngineBuilder;
 pub use mode::ModeName;
-pub use options::EngineOptions;
-pub use pipeline::Engine;
-pub use request::{Mode, Request, Script, ScriptSegment};
-pub use stream::{Chunk, SpeechStream};
-pub use synthesis::{Said, Segment, StageSeconds};
+pub use model::Engine;
+pub use request::{Mode, Request, Text, Voice, check_end_of_prompt, check_speed};
+pub use script::{Script, TextSegment};
+pub use speech::{Chunk, SegmentInfo, Speech, SpeechStream, StageSeconds};

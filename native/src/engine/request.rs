@@ -1,116 +1,269 @@
+use super::{Hop, ModeName};
 use crate::audio::Waveform;
+use crate::family::EndOfPrompt;
+use crate::llm::{Strategy, no_end_of_prompt};
 use crate::model_dir::SavedSpeaker;
+use crate::stage::RequestTraits;
+use crate::torch_rng::Multinomial;
+use crate::voice::VoicePrompt;
 use crate::{Error, Result};
 
 /// How text and voice reach the model; the reference's `inference_*` methods.
 #[derive(Clone, Debug)]
 pub enum Mode {
-    /// The voice prompt's own words are known and continue into the text.
+    /// The transcript of the voice prompt is known and continues into the text.
     ZeroShot {
-        /// What is said in the voice prompt, after the system prompt and `<|endofprompt|>`.
+        /// What is said in the voice prompt, after the system prompt and `<|endofprompt|>`. Ignored
+        /// with a saved speaker, who has a transcript of its own.
         prompt_text: String,
     },
     /// Only the voice is taken; the text carries its own `<|endofprompt|>` prefix.
     CrossLingual,
-    /// An instruction on how to speak, ending in `<|endofprompt|>`; taken as it is.
+    /// An instruction on how to speak, ending in `<|endofprompt|>`; it is not normalised.
     Instruct {
         /// The instruction.
         instruct: String,
     },
-    /// The words of another recording, in the prompt's voice. Has no text.
+    /// The words of another recording in the prompt's voice. Has no text.
     VoiceConversion {
         /// The recording whose words are kept.
         source: Waveform,
     },
 }
 
+impl Mode {
+    /// The mode's name.
+    pub fn name(&self) -> ModeName {
+        match self {
+            Self::ZeroShot { .. } => ModeName::ZeroShot,
+            Self::CrossLingual => ModeName::CrossLingual,
+            Self::Instruct { .. } => ModeName::Instruct,
+            Self::VoiceConversion { .. } => ModeName::Vc,
+        }
+    }
+}
+
+/// What to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// The whole text, which is normalised and split into segments.
+    Whole(String),
+    /// A text that arrives in pieces while it is spoken. As in the reference, the pieces are neither
+    /// normalised nor split, each is tokenised on its own, and together they are one segment.
+    Pieces(Vec<String>),
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::Whole(text.to_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::Whole(text)
+    }
+}
+
+/// The voice to speak with.
+#[derive(Clone, Debug)]
+pub enum Voice {
+    /// From a recording; see [`Engine::voice`](super::Engine::voice).
+    Prompt(VoicePrompt),
+    /// A saved speaker, with the transcript of its recording.
+    Saved(SavedSpeaker),
+}
+
+impl Voice {
+    /// What the model needs to know about it.
+    pub fn prompt(&self) -> &VoicePrompt {
+        match self {
+            Self::Prompt(prompt) => prompt,
+            Self::Saved(speaker) => &speaker.voice,
+        }
+    }
+
+    /// The saved speaker, if it is one.
+    pub fn saved(&self) -> Option<&SavedSpeaker> {
+        match self {
+            Self::Prompt(_) => None,
+            Self::Saved(speaker) => Some(speaker),
+        }
+    }
+}
+
+impl From<VoicePrompt> for Voice {
+    fn from(prompt: VoicePrompt) -> Self {
+        Self::Prompt(prompt)
+    }
+}
+
+impl From<SavedSpeaker> for Voice {
+    fn from(speaker: SavedSpeaker) -> Self {
+        Self::Saved(speaker)
+    }
+}
+
 /// One thing to say.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Request {
-    /// The text; ignored in voice conversion.
-    pub text: String,
+    /// What to say; empty in voice conversion.
+    pub text: Text,
     /// How text and voice are combined.
     pub mode: Mode,
+    /// The voice to speak with.
+    pub voice: Voice,
     /// Playback speed; 1 is natural, 2 is twice as fast.
     pub speed: f64,
+    /// How speech tokens are sampled.
+    pub sampling: Strategy,
+    /// The hop of a streamed request; without one, each segment is delivered as a whole.
+    pub stream: Option<Hop>,
 }
 
 impl Request {
-    /// Refuses what the engine could not say, before a model is even loaded: a text without
-    /// `<|endofprompt|>`, or an impossible speed. Not for a saved speaker, whose prompt is not
-    /// part of the request.
-    pub fn check(&self) -> Result<()> {
-        self.check_speed()?;
-        let prompt = match &self.mode {
-            Mode::ZeroShot { prompt_text } => prompt_text,
-            Mode::Instruct { instruct } => instruct,
-            Mode::CrossLingual => "",
-            Mode::VoiceConversion { .. } => return Ok(()),
+    /// A request in any mode, at natural speed, not streamed, sampled with PyTorch's draws under
+    /// seed 0.
+    pub fn new(mode: Mode, text: impl Into<Text>, voice: impl Into<Voice>) -> Self {
+        let sampling = Strategy::Torch {
+            seed: 0,
+            multinomial: Multinomial::default(),
         };
-        if [prompt, &self.text]
-            .iter()
-            .any(|t| t.contains("<|endofprompt|>"))
-        {
-            Ok(())
-        } else {
-            Err(crate::llm::no_end_of_prompt())
+        Self {
+            text: text.into(),
+            mode,
+            voice: voice.into(),
+            speed: 1.0,
+            sampling,
+            stream: None,
         }
     }
 
-    pub(super) fn check_speed(&self) -> Result<()> {
-        if self.speed.is_finite() && self.speed > 0.0 {
-            return Ok(());
+    /// Says `text` in a voice whose recording has the transcript `prompt_text`.
+    pub fn zero_shot(
+        text: impl Into<Text>,
+        prompt_text: impl Into<String>,
+        voice: impl Into<Voice>,
+    ) -> Self {
+        let prompt_text = prompt_text.into();
+        Self::new(Mode::ZeroShot { prompt_text }, text, voice)
+    }
+
+    /// Says `text`, which begins with an instruction and `<|endofprompt|>`, in a voice of any
+    /// language.
+    pub fn cross_lingual(text: impl Into<Text>, voice: impl Into<Voice>) -> Self {
+        Self::new(Mode::CrossLingual, text, voice)
+    }
+
+    /// Says `text` as `instruct` demands, which ends in `<|endofprompt|>`.
+    pub fn instruct(
+        text: impl Into<Text>,
+        instruct: impl Into<String>,
+        voice: impl Into<Voice>,
+    ) -> Self {
+        let instruct = instruct.into();
+        Self::new(Mode::Instruct { instruct }, text, voice)
+    }
+
+    /// Says what is said in `source` in another voice.
+    pub fn convert(source: Waveform, voice: impl Into<Voice>) -> Self {
+        Self::new(Mode::VoiceConversion { source }, "", voice)
+    }
+
+    /// Samples with PyTorch's draws under this seed.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.sampling(Strategy::Torch {
+            seed,
+            multinomial: Multinomial::default(),
+        })
+    }
+
+    /// Samples in another way.
+    #[must_use]
+    pub fn sampling(self, sampling: Strategy) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// Speaks faster or slower.
+    #[must_use]
+    pub fn speed(self, speed: f64) -> Self {
+        Self { speed, ..self }
+    }
+
+    /// Delivers the sound in chunks while the language model still samples (the reference's
+    /// `stream=True`).
+    #[must_use]
+    pub fn streamed(self) -> Self {
+        self.streamed_with(&Hop::default())
+    }
+
+    /// Like [`Request::streamed`], continuing with a hop that earlier requests have grown.
+    #[must_use]
+    pub fn streamed_with(self, hop: &Hop) -> Self {
+        Self {
+            stream: Some(hop.clone()),
+            ..self
         }
-        Err(Error::input(format!(
-            "a speed of {} is not possible: it must be above 0",
-            self.speed
-        )))
+    }
+
+    /// The traits that decide which stages run.
+    pub fn traits(&self) -> RequestTraits {
+        RequestTraits {
+            conversion: matches!(self.mode, Mode::VoiceConversion { .. }),
+            in_pieces: matches!(self.text, Text::Pieces(_)),
+            streamed: self.stream.is_some(),
+        }
+    }
+
+    /// Checks what can be checked without a model; [`Engine::speak`](super::Engine::speak) does so.
+    ///
+    /// # Errors
+    /// If the speed is impossible, or does not go with streaming.
+    pub fn check(&self) -> Result<()> {
+        check_speed(self.speed, self.stream.is_some())
     }
 }
 
-/// What the text frontend made of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// The normalised prompt or instruction text; empty where the mode has none.
-    pub prompt_text: String,
-    /// Its token ids.
-    pub prompt_ids: Vec<u32>,
-    /// The text's segments, synthesised one after the other.
-    pub segments: Vec<ScriptSegment>,
-    /// Whether the text arrives while it is spoken ([`Engine::script_in_pieces`]).
-    ///
-    /// [`Engine::script_in_pieces`]: super::Engine::script_in_pieces
-    pub arrives: bool,
-    /// What the frontend wants the user to know.
-    pub warnings: Vec<String>,
+/// Checks a speed before anything is loaded.
+///
+/// # Errors
+/// If it is not a positive number, or other than 1 for a stream: the reference stretches whole
+/// segments only.
+pub fn check_speed(speed: f64, streamed: bool) -> Result<()> {
+    if !(speed.is_finite() && speed > 0.0) {
+        return Err(Error::input(format!(
+            "impossible speed {speed}: it must be a number above 0"
+        )));
+    }
+    if streamed && speed != 1.0 {
+        return Err(Error::input(format!(
+            "streaming does not support speed {speed}: use speed 1, or do not stream"
+        )));
+    }
+    Ok(())
 }
 
-/// One segment of a [`Script`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScriptSegment {
-    /// The normalised text.
-    pub text: String,
-    /// Its token ids.
-    pub ids: Vec<u32>,
-}
-
-impl Script {
-    /// The same, said by a saved speaker: its words stand where the prompt's stood.
-    ///
-    /// As in the reference, they also stand in the place of an instruction, which is not heard
-    /// then; the warnings say so.
-    pub fn said_by(mut self, speaker: &SavedSpeaker, mode: &Mode) -> Self {
-        match mode {
-            Mode::CrossLingual | Mode::VoiceConversion { .. } => return self,
-            Mode::ZeroShot { .. } => {}
-            Mode::Instruct { .. } => self.warnings.push(
-                "a saved speaker's own prompt takes the place of the instruction, as in the \
-                 reference: to be heard, the instruction needs the recording itself"
-                    .to_owned(),
-            ),
-        }
-        self.prompt_text = String::new();
-        self.prompt_ids = speaker.prompt_text_ids.clone();
-        self
+/// Checks, before a model is loaded, that a text has what the model needs. Not for a saved speaker,
+/// whose transcript is not part of the request.
+///
+/// # Errors
+/// If neither the text nor its prompt contains the end-of-prompt token.
+pub fn check_end_of_prompt(mode: &Mode, text: &Text, end: &EndOfPrompt) -> Result<()> {
+    let prompt = match mode {
+        Mode::ZeroShot { prompt_text } => prompt_text,
+        Mode::Instruct { instruct } => instruct,
+        Mode::CrossLingual => "",
+        Mode::VoiceConversion { .. } => return Ok(()),
+    };
+    let in_text = match text {
+        Text::Whole(text) => text.contains(end.token),
+        Text::Pieces(pieces) => pieces.concat().contains(end.token),
+    };
+    if in_text || prompt.contains(end.token) {
+        Ok(())
+    } else {
+        Err(no_end_of_prompt(end))
     }
 }

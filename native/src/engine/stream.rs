@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -9,122 +9,70 @@ use std::time::Instant;
 use candle_core::Tensor;
 
 use super::boundaries::{Boundaries, Hop};
-use super::speaking::Speaking;
-use super::synthesis::nothing_to_say;
-use super::{Engine, Mode, Request, Said, Script, StageSeconds};
-use crate::llm::{Sampler, SilenceFilter, Stop};
+use super::segment::SegmentSynthesizer;
+use super::speech::{Pending, Plan, no_speech};
+use super::{Chunk, Engine, SegmentInfo, StageSeconds};
+use crate::llm::{SilenceFilter, Stop};
+use crate::stage::Stage;
 use crate::tap::Tap;
 use crate::voice::VoicePrompt;
-use crate::{Error, Result};
+use crate::{Error, Portion, Result};
 
-/// Chunks of sound that wait for the listener; beyond that no more are made.
+/// Chunks that may wait for the listener; beyond that no more are made.
 const WAITING_CHUNKS: usize = 4;
-/// Speech tokens that wait for the flow, 20 s of speech; beyond that no more are sampled.
+/// Speech tokens that may wait for the flow, 20 s of speech; beyond that no more are sampled.
 const WAITING_TOKENS: usize = 500;
 
-/// A piece of a request's sound, as [`SpeechStream`] delivers it.
-#[derive(Clone, Debug)]
-pub struct Chunk {
-    /// The segment it belongs to, counted from 0.
-    pub segment: usize,
-    /// The sound, 24 kHz, in [−0.99, 0.99]; the next chunk goes on where it ends.
-    pub samples: Vec<f32>,
-    /// What there is to know of the segment, with its last chunk.
-    pub end: Option<Said>,
-}
-
-/// A request being said: an iterator over its chunks.
-///
-/// The language model samples in a thread of its own, and another makes sound of what there is,
-/// each as far ahead of its reader as its queue is long. An error ends the iterator. Dropping it
-/// ends both threads at their next token or Euler step; it does not wait for them.
-pub struct SpeechStream {
+/// The threads behind a streamed request.
+pub(super) struct StreamThreads {
     chunks: Receiver<Result<Chunk>>,
-    stopped: Stopped,
+    cancel: CancelFlag,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Engine {
-    /// Like [`Engine::synthesize`], but delivers sound while the language model still samples: the
-    /// reference's `stream=True`, in the same chunks.
-    ///
-    /// `hop` decides how long the chunks are, and grows. `tap` is handed what happens before the
-    /// threads start: of voice conversion, `source.whisper_mel`. A speed other than 1 is refused,
-    /// because the reference stretches whole segments only.
-    pub fn stream(
-        self: Arc<Self>,
-        request: &Request,
-        script: &Script,
-        voice: &VoicePrompt,
-        sampler: Sampler,
-        hop: &Hop,
-        tap: &mut dyn Tap,
-    ) -> Result<SpeechStream> {
-        if request.speed != 1.0 {
-            return Err(Error::input(format!(
-                "a stream has no speed but 1, and {} is asked for: leave the speed or the \
-                 streaming out",
-                request.speed
-            )));
-        }
-        let stopped = Stopped::default();
+impl StreamThreads {
+    /// Starts to say `plan` in chunks whose lengths follow `hop`.
+    pub(super) fn start(plan: Plan, hop: &Hop) -> Result<Self> {
+        let cancel = CancelFlag::default();
         let (sender, chunks) = sync_channel(WAITING_CHUNKS);
         let mut threads = Vec::new();
-        let (voice, events) = match &request.mode {
-            Mode::VoiceConversion { source } => {
-                let tokens = self
-                    .speech_tokenizer
-                    .tokens_of(source, "source.whisper_mel", tap)?;
-                (voice.clone(), Events::from_tokens(tokens))
-            }
-            _ => {
-                let voice = voice.aligned()?;
-                let (sender, tokens) = sync_channel(WAITING_TOKENS);
-                let sampling = Sampling {
-                    engine: self.clone(),
-                    mode: request.mode.clone(),
-                    script: script.clone(),
-                    voice: voice.clone(),
-                    stopped: stopped.clone(),
-                    events: sender,
-                };
-                threads.push(spawn("speech tokens", move || sampling.run(sampler))?);
-                (voice, Events::Sampled(tokens))
-            }
-        };
-        let voicing = Voicing {
-            engine: self,
-            voice,
+        let sound = SoundThread {
+            engine: plan.engine.clone(),
+            voice: plan.voice.clone(),
             hop: hop.clone(),
-            stopped: stopped.clone(),
+            cancel: cancel.clone(),
             chunks: sender,
         };
-        threads.push(spawn("speech sound", move || voicing.run(events))?);
-        Ok(SpeechStream {
+        let active = &plan.engine.active_streams.clone();
+        let events = if plan.pending.iter().any(|p| matches!(p, Pending::Text(_))) {
+            let (sender, tokens) = sync_channel(WAITING_TOKENS);
+            let sampling = SamplingThread {
+                plan,
+                cancel: cancel.clone(),
+                events: sender,
+            };
+            let run = move || sampling.run();
+            threads.push(spawn("speech tokens", active, run)?);
+            Events::Sampled(tokens)
+        } else {
+            Events::known(plan.pending)
+        };
+        threads.push(spawn("speech sound", active, move || sound.run(events))?);
+        Ok(Self {
             chunks,
-            stopped,
+            cancel,
             threads,
         })
     }
-}
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(run)
-        .map_err(|e| Error::input(format!("no thread can be started: {e}")))
-}
-
-impl Iterator for SpeechStream {
-    type Item = Result<Chunk>;
-
-    fn next(&mut self) -> Option<Result<Chunk>> {
+    /// The next chunk, when it is there.
+    pub(super) fn next(&mut self) -> Option<Result<Chunk>> {
         if let Ok(chunk) = self.chunks.recv() {
             return Some(chunk);
         }
         for thread in self.threads.drain(..) {
             if let Err(panic) = thread.join() {
-                // A bug there is a bug here, not the end of the speech.
+                // A bug in a thread must not look like the end of the speech.
                 std::panic::resume_unwind(panic);
             }
         }
@@ -132,43 +80,74 @@ impl Iterator for SpeechStream {
     }
 }
 
-impl Drop for SpeechStream {
+impl Drop for StreamThreads {
     fn drop(&mut self) {
-        self.stopped.0.store(true, Ordering::Relaxed);
+        self.cancel.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Whether nobody listens any more.
-#[derive(Clone, Default)]
-struct Stopped(Arc<AtomicBool>);
+/// Counts a thread as active for as long as it runs.
+struct Active(Arc<AtomicUsize>);
 
-impl Stopped {
-    fn is_so(&self) -> bool {
+impl Active {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn spawn(
+    name: &str,
+    active: &Arc<AtomicUsize>,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let active = Active::new(active);
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            let _active = active;
+            run();
+        })
+        .map_err(|e| Error::input(format!("cannot start a thread: {e}")))
+}
+
+/// Set when nobody listens any more.
+#[derive(Clone, Default)]
+struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Between the Euler steps is where the flow can be left.
-impl Tap for Stopped {
-    fn tensor(&mut self, _stage: &str, _value: &Tensor) -> Result<()> {
-        if self.is_so() {
+/// The flow can be left between two Euler steps.
+impl Tap for CancelFlag {
+    fn stage(&mut self, _: Stage, _: &Tensor) -> Result<()> {
+        if self.is_set() {
             return Err(Error::input("the stream was dropped"));
         }
         Ok(())
     }
 }
 
-/// What the sampling thread tells.
+/// What the sampling thread reports.
 enum Event {
-    /// The next speech token of the segment at hand that becomes sound.
+    /// The next speech token of the current segment that becomes sound.
     Token(u32),
-    /// The segment at hand has ended.
+    /// The current segment has ended.
     End {
         tokens: Vec<u32>,
         stop: Option<Stop>,
         seconds: f64,
     },
-    /// There is no more because of this.
+    /// Sampling failed.
     Failed(Error),
 }
 
@@ -178,14 +157,20 @@ enum Events {
 }
 
 impl Events {
-    /// One segment whose tokens are all known.
-    fn from_tokens(tokens: Vec<u32>) -> Self {
-        let mut events: VecDeque<_> = tokens.iter().map(|&token| Event::Token(token)).collect();
-        events.push_back(Event::End {
-            tokens,
-            stop: None,
-            seconds: 0.0,
-        });
+    /// Segments whose tokens are known.
+    fn known(pending: VecDeque<Pending>) -> Self {
+        let mut events = VecDeque::new();
+        for pending in pending {
+            let Pending::Tokens(tokens) = pending else {
+                continue;
+            };
+            events.extend(tokens.iter().map(|&token| Event::Token(token)));
+            events.push_back(Event::End {
+                tokens,
+                stop: None,
+                seconds: 0.0,
+            });
+        }
         Self::Known(events)
     }
 }
@@ -202,63 +187,67 @@ impl Iterator for Events {
 }
 
 /// The thread of the language model.
-struct Sampling {
-    engine: Arc<Engine>,
-    mode: Mode,
-    script: Script,
-    voice: VoicePrompt,
-    stopped: Stopped,
+struct SamplingThread {
+    plan: Plan,
+    cancel: CancelFlag,
     events: SyncSender<Event>,
 }
 
-impl Sampling {
-    fn run(self, mut sampler: Sampler) {
-        for index in 0..self.script.segments.len() {
-            let sampled = self.segment(index, &mut sampler);
-            if let Err(error) = sampled {
-                // Where nobody is left to be told, the stream was dropped.
+impl SamplingThread {
+    fn run(mut self) {
+        for index in 0.. {
+            let Some(pending) = self.plan.pending.pop_front() else {
+                return;
+            };
+            if let Err(error) = self.segment(index, &pending) {
+                // If the receiver is gone, the stream was dropped.
                 let _ = self.events.send(Event::Failed(error));
                 return;
             }
-            if self.stopped.is_so() {
+            if self.cancel.is_set() {
                 return;
             }
         }
     }
 
-    fn segment(&self, index: usize, sampler: &mut Sampler) -> Result<()> {
+    fn segment(&mut self, index: usize, pending: &Pending) -> Result<()> {
+        let Pending::Text(segment) = pending else {
+            return Ok(());
+        };
         let started = Instant::now();
         // Time in which the queue was full is not the model's.
         let waited = Cell::new(0.0);
-        let tell = |event| {
+        let (events, cancel) = (&self.events, &self.cancel);
+        let send = |event| {
             let started = Instant::now();
-            let told = self.events.send(event).is_ok();
+            let sent = events.send(event).is_ok();
             waited.set(waited.get() + started.elapsed().as_secs_f64());
-            told && !self.stopped.is_so()
+            sent && !cancel.is_set()
         };
-        let segment = &self.script.segments[index];
-        let mut filter = SilenceFilter::default();
-        let mut heard = false;
-        let mut decoding =
-            self.engine
-                .decode(&self.mode, &self.script, segment, &self.voice, sampler)?;
+        let engine = self.plan.engine.clone();
+        let (mode, script) = (self.plan.mode.clone(), self.plan.script().clone());
+        let voice = self.plan.voice.clone();
+        let mut filter = SilenceFilter::new(engine.llm.config());
+        let mut audible = false;
+        let sampler = &mut self.plan.sampler;
+        let mut decoding = engine.decode(&mode, &script, segment, &voice, sampler)?;
         for token in &mut decoding {
             let token = token?;
             if filter.keeps(token) {
-                heard = true;
-                if !tell(Event::Token(token)) {
+                audible = true;
+                if !send(Event::Token(token)) {
                     return Ok(());
                 }
-            } else if self.stopped.is_so() {
+            } else if cancel.is_set() {
                 return Ok(());
             }
         }
-        if !heard {
-            return Err(nothing_to_say(index, segment));
+        if !audible {
+            return Err(no_speech(index, segment));
         }
         let generation = decoding.finish();
         let seconds = started.elapsed().as_secs_f64() - waited.get();
-        tell(Event::End {
+        send(Event::End {
             tokens: generation.tokens,
             stop: Some(generation.stop),
             seconds,
@@ -268,30 +257,26 @@ impl Sampling {
 }
 
 /// The thread of the flow and the vocoder.
-struct Voicing {
-    engine: Arc<Engine>,
+struct SoundThread {
+    engine: Engine,
     voice: VoicePrompt,
     hop: Hop,
-    stopped: Stopped,
+    cancel: CancelFlag,
     chunks: SyncSender<Result<Chunk>>,
 }
 
-impl Voicing {
+impl SoundThread {
     fn run(self, mut events: Events) {
-        let mut segment = 0;
-        loop {
-            let goes_on = match self.segment(segment, &mut events) {
-                Ok(goes_on) => goes_on,
+        for segment in 0.. {
+            match self.segment(segment, &mut events) {
+                Ok(true) => {}
+                Ok(false) => return,
                 Err(error) => {
-                    // Where nobody is left to be told, the stream was dropped.
+                    // If the receiver is gone, the stream was dropped.
                     let _ = self.chunks.send(Err(error));
-                    false
+                    return;
                 }
-            };
-            if !goes_on {
-                return;
             }
-            segment += 1;
         }
     }
 
@@ -300,8 +285,8 @@ impl Voicing {
         let lookahead = self.engine.model_dir.config().flow.pre_lookahead_len;
         let prompt = self.voice.speech_tokens.len();
         let mut boundaries = Boundaries::new(prompt, lookahead, self.hop.clone());
-        let mut speaking = Speaking::new(&self.engine, &self.voice);
-        let mut tap = self.stopped.clone();
+        let mut synthesizer = SegmentSynthesizer::new(&self.engine, &self.voice);
+        let mut tap = self.cancel.clone();
         let mut kept = Vec::new();
         let deliver = |samples, end| {
             let chunk = Chunk {
@@ -309,7 +294,7 @@ impl Voicing {
                 samples,
                 end,
             };
-            self.chunks.send(Ok(chunk)).is_ok() && !self.stopped.is_so()
+            self.chunks.send(Ok(chunk)).is_ok() && !self.cancel.is_set()
         };
         for event in events {
             match event {
@@ -317,7 +302,8 @@ impl Voicing {
                     kept.push(token);
                     while let Some(cut) = boundaries.next(kept.len()) {
                         let known = &kept[..cut.known];
-                        let samples = speaking.chunk(known, cut.from, false, &mut tap)?;
+                        let samples =
+                            synthesizer.chunk(known, cut.from, Portion::Partial, &mut tap)?;
                         if !deliver(samples, None) {
                             return Ok(false);
                         }
@@ -329,18 +315,18 @@ impl Voicing {
                     seconds,
                 } => {
                     let from = boundaries.last(kept.len()).from;
-                    let samples = speaking.chunk(&kept, from, true, &mut tap)?;
+                    let samples = synthesizer.chunk(&kept, from, Portion::Final, &mut tap)?;
                     let seconds = StageSeconds {
                         llm: seconds,
-                        ..speaking.seconds
+                        ..synthesizer.seconds
                     };
-                    let said = Said {
+                    let info = SegmentInfo {
                         tokens,
                         kept,
                         stop,
                         seconds,
                     };
-                    return Ok(deliver(samples, Some(said)));
+                    return Ok(deliver(samples, Some(info)));
                 }
                 Event::Failed(error) => return Err(error),
             }

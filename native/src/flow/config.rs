@@ -24,6 +24,8 @@ pub struct FlowConfig {
     pub pre_lookahead_channels: usize,
     /// Weight of classifier-free guidance.
     pub inference_cfg_rate: f64,
+    /// Euler steps of one synthesis, by the model's family.
+    pub steps: usize,
     /// The diffusion transformer that estimates the velocity.
     pub estimator: DitConfig,
 }
@@ -57,6 +59,7 @@ mod yaml {
     use serde::Deserialize;
 
     use super::{DitConfig, FlowConfig};
+    use crate::family::Family;
 
     #[derive(Deserialize)]
     pub(super) struct Flow {
@@ -159,6 +162,7 @@ mod yaml {
                 pre_lookahead_len: flow.pre_lookahead_len,
                 pre_lookahead_channels: layer.channels,
                 inference_cfg_rate: cfm.inference_cfg_rate,
+                steps: Family::ALL[0].flow_steps,
                 estimator: DitConfig {
                     dim: dit.dim,
                     depth: dit.depth,

@@ -4,6 +4,7 @@ use candle_nn::VarBuilder;
 use crate::flow::DitConfig;
 use crate::flow::time::{TimeEmbedding, modulation};
 use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, mish, modulated_norm};
+use crate::tap::Layers;
 
 const POSITION_KERNEL: usize = 31;
 const POSITION_GROUPS: usize = 16;
@@ -23,13 +24,10 @@ pub(super) struct Dit {
     inverse_frequencies: Vec<f32>,
 }
 
-/// Receives the name and value of every tensor inside the network.
-pub(super) type Inside<'a> = &'a mut dyn FnMut(&str, &Tensor) -> crate::Result<()>;
-
 impl Dit {
-    pub(super) fn new(config: &DitConfig, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(config: &DitConfig, steps: usize, vb: VarBuilder<'_>) -> Result<Self> {
         let dim = config.dim;
-        let time = TimeEmbedding::new(dim, vb.pp("time_embed"))?;
+        let time = TimeEmbedding::new(dim, steps, vb.pp("time_embed"))?;
         let position = vb.pp("input_embed.conv_pos_embed");
         let position_conv = |name: &str| {
             Conv1d::load(
@@ -70,26 +68,24 @@ impl Dit {
         index: usize,
         x: &Tensor,
         positions: &Positions,
-        inside: Inside<'_>,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
-        inside("time_embed", &self.time_embedding.get(index)?)?;
+        layers.record("time_embed", &self.time_embedding.get(index)?)?;
         let x = self.input.forward(x)?;
         let mut h = x.transpose(1, 2)?;
         for conv in &self.position {
             h = mish(&conv.causal(&h)?)?;
         }
         let mut x = (h.transpose(1, 2)? + x)?;
-        inside("input_embed", &x)?;
+        layers.record("input_embed", &x)?;
         for (i, block) in self.blocks.iter().enumerate() {
-            let name = format!("block.{i:02}");
-            x = block.forward(index, &x, positions, &mut |attended| {
-                inside(&format!("{name}.attention"), attended)
-            })?;
-            inside(&name, &x)?;
+            let name = format_args!("block.{i:02}");
+            x = block.forward(index, &x, positions, &mut layers.block(name))?;
+            layers.record(name, &x)?;
         }
         let table = self.out_modulation.get(index)?;
         let x = modulated_norm(&x, &table.get(1)?, &table.get(0)?)?;
-        inside("norm_out", &x)?;
+        layers.record("norm_out", &x)?;
         Ok(self.out.forward(&x)?)
     }
 }
@@ -128,7 +124,7 @@ impl Block {
         index: usize,
         x: &Tensor,
         positions: &Positions,
-        on_attention: &mut dyn FnMut(&Tensor) -> crate::Result<()>,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
         let table = self.modulation.get(index)?;
         let row = |i| table.get(i);
@@ -136,7 +132,7 @@ impl Block {
         let (q, k) = (self.query.forward(&h)?, self.key.forward(&h)?);
         let h = attention(&q, &k, &self.value.forward(&h)?, self.heads, positions)?;
         let attended = self.attended.forward(&h)?;
-        on_attention(&attended)?;
+        layers.record("attention", &attended)?;
         let x = add_gated(x, &attended, &row(2)?)?;
         let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
         let h = self.contract.forward(&self.expand.forward_gelu(&h)?)?;

@@ -1,6 +1,7 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::{VarBuilder, ops::leaky_relu};
 
+use crate::Portion;
 use crate::flow::FlowConfig;
 use crate::ops::{Conv1d, Linear};
 
@@ -45,13 +46,13 @@ impl Encoder {
         })
     }
 
-    /// [tokens] to `mu`, [frames, channels]. Unless the tokens are the last ones, the final
-    /// `lookahead` of them are context only and give no frames.
-    pub(super) fn mu(&self, tokens: &Tensor, finalize: bool) -> Result<Tensor> {
+    /// [tokens] to `mu`, [frames, channels]. Of a partial input, the last `lookahead` tokens are
+    /// context only and give no frames.
+    pub(super) fn mu(&self, tokens: &Tensor, portion: Portion) -> Result<Tensor> {
         let embedded = self.embedding.index_select(tokens, 0)?;
         let x = embedded.t()?.unsqueeze(0)?;
         let lookahead = self.forward.context();
-        let right = if finalize { lookahead } else { 0 };
+        let right = lookahead - portion.withheld(lookahead);
         let h = leaky_relu(&self.forward.forward(&x, 0, right)?, LEAKY_RELU_SLOPE)?;
         let h = self.backward.causal(&h)?.squeeze(0)?.t()?;
         let h = (h + embedded.narrow(0, 0, embedded.dim(0)? - lookahead + right)?)?;

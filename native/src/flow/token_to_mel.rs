@@ -5,13 +5,14 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::flow::dit::Dit;
 use crate::flow::encoder::Encoder;
-use crate::flow::time::{STEPS, time_grid};
+use crate::flow::time::{TimeStep, time_grid};
 use crate::flow::{DitConfig, FlowConfig};
 use crate::noise::{FLOW_CHANNELS, FLOW_FRAMES, flow_noise};
 use crate::ops::Positions;
-use crate::tap::{NoTap, Tap};
+use crate::stage::Stage;
+use crate::tap::{Layers, Tap};
 use crate::weights::Weights;
-use crate::{Error, Result};
+use crate::{Error, Portion, Result};
 
 /// The flow-matching model: speech tokens and a voice in, log-mel spectrogram out
 /// (reference: `CausalMaskedDiffWithDiT`, `CausalConditionalCFM`).
@@ -19,6 +20,7 @@ pub struct Flow {
     encoder: Encoder,
     estimator: Dit,
     config: FlowConfig,
+    grid: Vec<TimeStep>,
     device: Device,
     dtype: DType,
     noise: OnceLock<Tensor>,
@@ -35,11 +37,8 @@ pub struct FlowInput<'a> {
     pub prompt_mel: &'a Tensor,
     /// Speaker embedding as the speaker network gives it, `[192]`.
     pub embedding: &'a Tensor,
-    /// Frames see no further than the end of their chunk, so that the frames of a shorter
-    /// synthesis keep their value in a longer one.
-    pub streaming: bool,
-    /// These are the last tokens. Otherwise the last few are context only and give no frames.
-    pub finalize: bool,
+    /// Whether more tokens follow.
+    pub portion: Portion,
 }
 
 /// What stays the same through all Euler steps of a synthesis.
@@ -76,7 +75,8 @@ impl Flow {
         check(config)?;
         Ok(Self {
             encoder: Encoder::new(config, vb.clone())?,
-            estimator: Dit::new(&config.estimator, vb.pp("decoder.estimator"))?,
+            estimator: Dit::new(&config.estimator, config.steps, vb.pp("decoder.estimator"))?,
+            grid: time_grid(config.steps),
             config: config.clone(),
             device: vb.device().clone(),
             dtype: vb.dtype(),
@@ -101,9 +101,12 @@ impl Flow {
 
     /// Encodes speech tokens, those of the prompt first: `mu`, [80, frames].
     ///
-    /// Every token gives two frames. Unless `finalize`, the last three tokens are context only
-    /// and give none.
-    pub fn mu(&self, tokens: &[u32], finalize: bool) -> Result<Tensor> {
+    /// Every token gives two frames. Of a partial input, the last three tokens are context only and
+    /// give none.
+    ///
+    /// # Errors
+    /// If a token is outside the vocabulary, or there are too few or too many.
+    pub fn mu(&self, tokens: &[u32], portion: Portion) -> Result<Tensor> {
         if let Some(bad) = tokens
             .iter()
             .find(|&&t| t as usize >= self.config.vocab_size)
@@ -113,11 +116,7 @@ impl Flow {
                 self.config.vocab_size
             )));
         }
-        let context = if finalize {
-            0
-        } else {
-            self.config.pre_lookahead_len
-        };
+        let context = portion.withheld(self.config.pre_lookahead_len);
         if tokens.len() <= context {
             return Err(Error::input(format!(
                 "{} speech token(s) give no sound: more than {context} are needed",
@@ -126,7 +125,7 @@ impl Flow {
         }
         self.check_frames((tokens.len() - context) * self.config.token_mel_ratio)?;
         let tokens = Tensor::new(tokens, &self.device)?;
-        let mu = self.encoder.mu(&tokens, finalize)?;
+        let mu = self.encoder.mu(&tokens, portion)?;
         Ok(mu.t()?.contiguous()?.to_dtype(DType::F32)?)
     }
 
@@ -137,7 +136,7 @@ impl Flow {
         mu: &Tensor,
         speaker: &Tensor,
         prompt_mel: &Tensor,
-        streaming: bool,
+        portion: Portion,
     ) -> Result<Conditioning> {
         let &DitConfig {
             mel_dim,
@@ -176,7 +175,7 @@ impl Flow {
         let positions = Positions::new(
             self.estimator.inverse_frequencies(),
             frames,
-            streaming.then_some(static_chunk_size),
+            (portion == Portion::Partial).then_some(static_chunk_size),
             self.dtype,
             &self.device,
         )?;
@@ -205,27 +204,28 @@ impl Flow {
             .contiguous()?)
     }
 
-    /// One Euler step, `index` 1 to [`STEPS`]: from `x` [80, frames] to the next.
-    pub fn step(&self, index: usize, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
-        self.tapped_step(index, x, conditioning, &mut NoTap)
+    /// Euler steps of one synthesis.
+    pub fn steps(&self) -> usize {
+        self.grid.len()
     }
 
-    /// Like [`Self::step`]; a deep tap is handed `flow.step.NN/time_embed`, `/input_embed`, of
-    /// every block from `/block.00` on `.attention` and the block itself, `/norm_out` and
-    /// `/velocity`.
-    pub fn tapped_step(
+    /// One Euler step, `number` counted from 1: from `x` [80, frames] to the next state. The layers
+    /// of the step are handed to `tap`.
+    ///
+    /// # Errors
+    /// If there is no such step, or `x` has other frames than its conditioning.
+    pub fn step(
         &self,
-        index: usize,
+        number: u8,
         x: &Tensor,
         conditioning: &Conditioning,
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
-        let Some(step) = index
-            .checked_sub(1)
-            .and_then(|i| time_grid().get(i).copied())
-        else {
+        let index = usize::from(number).checked_sub(1);
+        let Some((index, step)) = index.and_then(|i| Some((i, self.grid.get(i)?))) else {
             return Err(Error::input(format!(
-                "Euler step {index} is not one of 1 to {STEPS}"
+                "there is no Euler step {number}: the steps are 1 to {}",
+                self.steps()
             )));
         };
         let (_, frames) = x.dims2()?;
@@ -238,50 +238,49 @@ impl Flow {
         let noisy = self.bring(x)?.t()?.unsqueeze(0)?;
         let noisy = noisy.broadcast_as((2, frames, noisy.dim(2)?))?;
         let input = Tensor::cat(&[&noisy.contiguous()?, &conditioning.features], 2)?;
-        let deep = tap.deep();
-        let mut inside = |name: &str, value: &Tensor| match deep {
-            true => tap.tensor(&format!("flow.step.{index:02}/{name}"), value),
-            false => Ok(()),
-        };
+        let mut layers = Layers::of(tap, Stage::FlowStep(number));
         let positions = &conditioning.positions;
         let velocity = self
             .estimator
-            .forward(index - 1, &input, positions, &mut inside)?;
+            .forward(index, &input, positions, &mut layers)?;
         let velocity = velocity.to_dtype(DType::F32)?.transpose(1, 2)?;
         let (guided, unguided) = (velocity.get(0)?, velocity.get(1)?);
         let rate = self.config.inference_cfg_rate;
         let velocity = ((guided * (1.0 + rate))? - (unguided * rate)?)?;
-        if deep {
-            tap.tensor(&format!("flow.step.{index:02}/velocity"), &velocity)?;
-        }
+        layers.record("velocity", &velocity)?;
         Ok((x + (velocity * f64::from(step.dt))?)?)
     }
 
-    /// Solves the flow from the noise to the mel, [80, frames], handing out
-    /// `flow.step.01` to `flow.step.10`.
+    /// Solves the flow from the noise to the mel, [80, frames], handing out every step.
+    ///
+    /// # Errors
+    /// If the tap fails.
     pub fn solve(&self, conditioning: &Conditioning, tap: &mut dyn Tap) -> Result<Tensor> {
         let mut x = self.noise(conditioning.frames)?;
-        for index in 1..=STEPS {
-            x = self.tapped_step(index, &x, conditioning, tap)?;
-            tap.tensor(&format!("flow.step.{index:02}"), &x)?;
+        for (number, _) in (1..).zip(&self.grid) {
+            x = self.step(number, &x, conditioning, tap)?;
+            tap.stage(Stage::FlowStep(number), &x)?;
         }
         Ok(x)
     }
 
     /// The whole way: the log-mel spectrogram of the speech without its prompt, [80, frames].
     /// Hands out `flow.mu`, the steps, and `flow.mel`.
+    ///
+    /// # Errors
+    /// If the input's parts do not fit the model or each other, or the tap fails.
     pub fn inference(&self, input: &FlowInput<'_>, tap: &mut dyn Tap) -> Result<Tensor> {
         let tokens = [input.prompt_tokens, input.tokens].concat();
-        let mu = self.mu(&tokens, input.finalize)?;
-        tap.tensor("flow.mu", &mu)?;
+        let mu = self.mu(&tokens, input.portion)?;
+        tap.stage(Stage::FlowMu, &mu)?;
         let speaker = self.speaker(input.embedding)?;
-        let conditioning = self.condition(&mu, &speaker, input.prompt_mel, input.streaming)?;
+        let conditioning = self.condition(&mu, &speaker, input.prompt_mel, input.portion)?;
         let mel = self.solve(&conditioning, tap)?;
         let prompt = input.prompt_mel.dim(0)?;
         let mel = mel
             .narrow(1, prompt, conditioning.frames - prompt)?
             .contiguous()?;
-        tap.tensor("flow.mel", &mel)?;
+        tap.stage(Stage::FlowMel, &mel)?;
         Ok(mel)
     }
 

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::decode::{Generation, Stop};
-use super::prompt::{END_OF_PROMPT, InputId, check_prompt_speech, check_text_ids};
+use super::prompt::{InputId, check_prompt_speech, check_text_ids};
 use super::qwen2::KvCache;
 use super::{Draw, Sampler, SpeechLm};
 use crate::{Error, Result};
@@ -55,10 +55,12 @@ impl<'a> Bistream<'a> {
         sampler: &'a mut Sampler,
     ) -> Result<Self> {
         let config = lm.config();
-        let Some(end) = prompt_text_ids.iter().position(|&id| id == END_OF_PROMPT) else {
-            return Err(Error::input(
-                "the prompt's text has no `<|endofprompt|>`, which it needs where text streams in",
-            ));
+        let mark = config.end_of_prompt;
+        let Some(end) = prompt_text_ids.iter().position(|&id| id == mark.id) else {
+            return Err(Error::input(format!(
+                "the prompt's text has no `{}`, which it needs where the text arrives in pieces",
+                mark.token
+            )));
         };
         check_text_ids(prompt_text_ids, lm.body().config())?;
         check_prompt_speech(prompt_speech_tokens, config)?;

@@ -1,5 +1,7 @@
 use serde::Deserialize;
 
+use crate::family::{EndOfPrompt, Marks};
+
 /// The `llm` section of `cosyvoice3.yaml`: the speech language model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct LmConfig {
@@ -14,37 +16,46 @@ pub struct LmConfig {
     pub mix_ratio: [usize; 2],
     /// How a token is drawn from the logits.
     pub sampling: SamplingConfig,
+    /// The ids after the speech tokens, by the model's family.
+    #[serde(skip)]
+    pub marks: Marks,
+    /// What ends the instruction before a text, by the model's family.
+    #[serde(skip)]
+    pub end_of_prompt: EndOfPrompt,
+    /// Speech tokens that sound as silence, by the model's family.
+    #[serde(skip)]
+    pub silent_tokens: &'static [u32],
 }
 
 impl LmConfig {
-    /// Ids after the speech tokens. Four of them are used; all of them end a synthesis.
-    pub const MARKS: usize = 200;
-
     /// Rows of the speech embedding and of the decoder.
     pub fn vocabulary(&self) -> usize {
-        self.speech_token_size + Self::MARKS
+        self.speech_token_size + self.marks.count
     }
 
-    /// The mark that a sequence begins with. It is also the one id that cannot be sampled before
-    /// the minimum length: the reference masks `speech_token_size` there, which was the end of
-    /// speech in CosyVoice 2, so that in CosyVoice 3 speech may end before its minimum length.
+    /// The mark that begins a sequence. It is also the one id that cannot be sampled before the
+    /// minimum length; every other mark can end the speech before it.
     pub fn start_of_sequence(&self) -> u32 {
-        self.speech_token_size as u32
+        self.mark(self.marks.start_of_sequence)
     }
 
     /// The mark that ends the speech.
     pub fn end_of_speech(&self) -> u32 {
-        self.speech_token_size as u32 + 1
+        self.mark(self.marks.end_of_speech)
     }
 
     /// The mark between text and speech.
     pub fn task(&self) -> u32 {
-        self.speech_token_size as u32 + 2
+        self.mark(self.marks.task)
     }
 
-    /// The mark with which the model asks for more text where text streams in.
+    /// The mark with which the model requests more text where text arrives in pieces.
     pub fn fill(&self) -> u32 {
-        self.speech_token_size as u32 + 3
+        self.mark(self.marks.fill)
+    }
+
+    fn mark(&self, offset: u32) -> u32 {
+        self.speech_token_size as u32 + offset
     }
 }
 

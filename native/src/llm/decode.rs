@@ -10,7 +10,7 @@ const ROOM: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
     /// As sampled: neither the mark that ended them, nor long silences left out
-    /// ([`super::drop_long_silences`]).
+    /// ([`super::LmConfig::drop_long_silences`]).
     pub tokens: Vec<u32>,
     /// Why there are no more.
     pub stop: Stop,

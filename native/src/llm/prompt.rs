@@ -1,8 +1,6 @@
 use super::{LmConfig, QwenConfig};
+use crate::family::EndOfPrompt;
 use crate::{Error, Result};
-
-/// The text id of `<|endofprompt|>`, which ends the instruction before the text.
-pub const END_OF_PROMPT: u32 = 151_646;
 
 /// Speech tokens of 30 s, beyond which the reference takes no prompt.
 const LONGEST_PROMPT: usize = 750;
@@ -84,8 +82,8 @@ impl LmPrompt {
             ));
         }
         let mut text = self.prompt_text_ids.iter().chain(&self.text_ids);
-        if !text.any(|&id| id == END_OF_PROMPT) {
-            return Err(no_end_of_prompt());
+        if !text.any(|&id| id == lm.end_of_prompt.id) {
+            return Err(no_end_of_prompt(&lm.end_of_prompt));
         }
         check_text_ids(&self.prompt_text_ids, qwen)?;
         check_text_ids(&self.text_ids, qwen)?;
@@ -110,13 +108,14 @@ impl LmPrompt {
 }
 
 /// The refusal of a text that the model was not trained to continue.
-pub(crate) fn no_end_of_prompt() -> Error {
-    Error::input(
-        "neither the prompt's text nor the text has `<|endofprompt|>`, without which \
-         CosyVoice 3 speaks nonsense: begin the prompt's text (zero-shot) or the text \
-         (cross-lingual) with an instruction, such as \
-         `You are a helpful assistant.<|endofprompt|>`, or end the instruction with it (instruct)",
-    )
+pub(crate) fn no_end_of_prompt(end: &EndOfPrompt) -> Error {
+    let token = end.token;
+    Error::input(format!(
+        "neither the prompt's text nor the text contains `{token}`, without which the model speaks \
+         nonsense: begin the prompt's text (zero-shot) or the text (cross-lingual) with an \
+         instruction, such as `You are a helpful assistant.{token}`, or end the instruction with \
+         it (instruct)"
+    ))
 }
 
 pub(super) fn check_text_ids(ids: &[u32], qwen: &QwenConfig) -> Result<()> {

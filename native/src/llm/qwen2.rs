@@ -5,6 +5,7 @@ use candle_nn::{Embedding, Module, VarBuilder};
 
 use super::QwenConfig;
 use crate::ops::{Projection, RmsNorm};
+use crate::tap::Layers;
 
 /// The body of the language model.
 #[derive(Clone, Debug)]
@@ -84,16 +85,16 @@ impl Qwen2 {
     }
 
     /// Hidden states after the last norm, [positions, hidden], of embeddings [positions, hidden]
-    /// that follow what is in the cache. `inside` is handed the tensors of every layer.
+    /// that follow what is in the cache.
     pub(super) fn forward(
         &self,
         embeddings: &Tensor,
         cache: &mut KvCache,
-        inside: Inside<'_>,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
         cache.reserve(cache.len + positions);
-        let stretch = Stretch {
+        let span = Positions {
             rotation: self
                 .rotary
                 .rotation(cache.len, positions, embeddings.dtype())?,
@@ -103,20 +104,21 @@ impl Qwen2 {
         };
         let mut x = embeddings.clone();
         for (i, layer) in self.layers.iter().enumerate() {
+            let mut outputs = layers.block(format_args!("layer.{i:02}"));
             let attended = layer.attention.forward(
                 &layer.input_layernorm.forward(&x)?,
-                &stretch,
+                &span,
                 &mut cache.layers[i],
-                &mut |name, x| inside(i, name, x),
+                &mut outputs,
             )?;
-            inside(i, "attention", &attended)?;
+            outputs.record("attention", &attended)?;
             x = (x + attended)?;
             let fed = layer
                 .mlp
                 .forward(&layer.post_attention_layernorm.forward(&x)?)?;
-            inside(i, "mlp", &fed)?;
+            outputs.record("mlp", &fed)?;
             x = (x + fed)?;
-            inside(i, "output", &x)?;
+            outputs.record("output", &x)?;
         }
         cache.len += positions;
         Ok(self.norm.forward(&x)?)
@@ -127,11 +129,8 @@ impl Qwen2 {
     }
 }
 
-/// Receives the tensors inside a layer: its number, the tensor's name, the tensor.
-pub(super) type Inside<'a> = &'a mut dyn FnMut(usize, &str, &Tensor) -> crate::Result<()>;
-
 /// The positions that are computed at once, and what every layer needs to know of them.
-struct Stretch {
+struct Positions {
     rotation: Rotation,
     mask: Option<Tensor>,
     /// Positions before them.
@@ -158,9 +157,9 @@ impl Attention {
     fn forward(
         &self,
         x: &Tensor,
-        stretch: &Stretch,
+        span: &Positions,
         cache: &mut LayerCache,
-        inside: &mut dyn FnMut(&str, &Tensor) -> crate::Result<()>,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
         let positions = x.dim(0)?;
         let split = |x: Tensor, heads: usize| {
@@ -168,25 +167,25 @@ impl Attention {
                 .transpose(0, 1)?
                 .contiguous()
         };
-        let q = stretch
+        let q = span
             .rotation
             .apply(&split(self.q_proj.forward(x)?, self.heads)?)?;
-        let k = stretch
+        let k = span
             .rotation
             .apply(&split(self.k_proj.forward(x)?, self.kv_heads)?)?;
         let v = split(self.v_proj.forward(x)?, self.kv_heads)?;
-        inside("attention.q_rotary", &q)?;
-        inside("attention.k_rotary", &k)?;
-        inside("attention.v", &v)?;
-        let (k, v) = cache.append(&k, &v, stretch.past, stretch.room)?;
+        layers.record("attention.q_rotary", &q)?;
+        layers.record("attention.k_rotary", &k)?;
+        layers.record("attention.v", &v)?;
+        let (k, v) = cache.append(&k, &v, span.past, span.room)?;
 
         // The query heads of a group become further rows of the product with their one key head.
         let rows = self.heads / self.kv_heads * positions;
         let q =
             (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;
         let mut scores = q.matmul(&k.transpose(1, 2)?)?;
-        let total = stretch.past + positions;
-        if let Some(mask) = &stretch.mask {
+        let total = span.past + positions;
+        if let Some(mask) = &span.mask {
             scores = scores
                 .reshape((self.heads, positions, total))?
                 .broadcast_add(mask)?

@@ -10,7 +10,8 @@ use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler};
 use crate::model_dir::ModelDir;
 use crate::ops::Projection;
-use crate::tap::{NoTap, Tap};
+use crate::stage::Stage;
+use crate::tap::{Layers, Tap};
 use crate::weights::Weights;
 use crate::{Error, Result};
 
@@ -78,10 +79,8 @@ impl SpeechLm {
             token?;
         }
         let generation = decoding.finish();
-        tap.tensor(
-            "llm.tokens",
-            &Tensor::new(generation.tokens.as_slice(), &Device::Cpu)?,
-        )?;
+        let tokens = Tensor::new(generation.tokens.as_slice(), &Device::Cpu)?;
+        tap.stage(Stage::LlmTokens, &tokens)?;
         Ok(generation)
     }
 
@@ -121,17 +120,14 @@ impl SpeechLm {
         )
     }
 
-    /// Logits, [tokens + 1, vocabulary], float32, of every next token where `tokens` were the
-    /// ones sampled.
-    pub fn teacher_forced_logits(&self, prompt: &LmPrompt, tokens: &[u32]) -> Result<Tensor> {
-        self.teacher_forced_logits_tapped(prompt, tokens, &mut NoTap)
-    }
-
-    /// Like [`SpeechLm::teacher_forced_logits`]; a deep tap is handed, for all positions,
-    /// `llm.logits/embedding`, of every layer from `llm.logits/layer.00` on `.attention.q_rotary`,
-    /// `.attention.k_rotary`, `.attention.v`, `.attention`, `.mlp` and `.output`, and
-    /// `llm.logits/norm`.
-    pub fn teacher_forced_logits_tapped(
+    /// Logits, [tokens + 1, vocabulary], float32, of every next token if `tokens` were the ones
+    /// sampled. The layers of `llm.logits` are handed to `tap`, for all positions: `embedding`, for
+    /// every layer from `layer.00` on `attention.q_rotary`, `attention.k_rotary`, `attention.v`,
+    /// `attention`, `mlp` and `output`, and `norm`.
+    ///
+    /// # Errors
+    /// If the prompt or a token is not one that the model can continue, or the tap fails.
+    pub fn teacher_forced_logits(
         &self,
         prompt: &LmPrompt,
         tokens: &[u32],
@@ -151,20 +147,11 @@ impl SpeechLm {
         let first = input.len() - 1;
         input.extend(tokens.iter().map(|&t| InputId::Speech(t)));
         let embeddings = self.embed(&input)?;
-        let deep = tap.deep();
-        if deep {
-            tap.tensor("llm.logits/embedding", &embeddings)?;
-        }
+        let mut layers = Layers::of(tap, Stage::LlmLogits);
+        layers.record("embedding", &embeddings)?;
         let mut cache = self.body.cache(input.len());
-        let hidden = self
-            .body
-            .forward(&embeddings, &mut cache, &mut |i, name, x| match deep {
-                true => tap.tensor(&format!("llm.logits/layer.{i:02}.{name}"), x),
-                false => Ok(()),
-            })?;
-        if deep {
-            tap.tensor("llm.logits/norm", &hidden)?;
-        }
+        let hidden = self.body.forward(&embeddings, &mut cache, &mut layers)?;
+        layers.record("norm", &hidden)?;
         let rows = hidden.narrow(0, first, tokens.len() + 1)?;
         Ok(self.llm_decoder.forward(&rows)?.to_dtype(DType::F32)?)
     }
@@ -177,7 +164,7 @@ impl SpeechLm {
     pub(super) fn next_logits(&self, input: &[InputId], cache: &mut KvCache) -> Result<Vec<f32>> {
         let hidden = self
             .body
-            .forward(&self.embed(input)?, cache, &mut |_, _, _| Ok(()))?;
+            .forward(&self.embed(input)?, cache, &mut Layers::ignored())?;
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         let logits = self.llm_decoder.forward(&last)?.squeeze(0)?;
         Ok(logits.to_dtype(DType::F32)?.to_vec1()?)

@@ -1,26 +1,18 @@
 use std::path::Path;
 
 use super::hyper_yaml::HyperYaml;
+use crate::family::Family;
 use crate::flow::FlowConfig;
 use crate::llm::{LmConfig, QwenConfig};
+use crate::noise::VocoderNoise;
 use crate::vocoder::VocoderConfig;
 use crate::{Error, Result};
 
-/// Section of `cosyvoice3.yaml` → the only class that the engine is a port of.
-const CLASSES: [(&str, &str); 8] = [
-    ("llm", "CosyVoice3LM"),
-    ("llm.llm", "Qwen2Encoder"),
-    ("llm.sampling", "ras_sampling"),
-    ("flow", "CausalMaskedDiffWithDiT"),
-    ("flow.decoder", "CausalConditionalCFM"),
-    ("flow.decoder.estimator", "DiT"),
-    ("hift", "CausalHiFTGenerator"),
-    ("hift.f0_predictor", "CausalConvRNNF0Predictor"),
-];
-
-/// The sizes and settings of a model: `cosyvoice3.yaml` and `CosyVoice-BlankEN/config.json`.
-#[derive(Clone, Debug, PartialEq)]
+/// The sizes and settings of a model: its yaml and the language model body's `config.json`.
+#[derive(Clone, Debug)]
 pub struct ModelConfig {
+    /// The family whose conventions it follows.
+    pub family: &'static Family,
     /// Sampling rate of the speech, Hz.
     pub sample_rate: usize,
     /// The speech language model.
@@ -35,26 +27,43 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// Reads both files and checks that they fit each other.
-    pub(super) fn read(yaml_path: &Path, qwen_path: &Path) -> Result<Self> {
+    pub(super) fn read(
+        family: &'static Family,
+        yaml_path: &Path,
+        qwen_path: &Path,
+    ) -> Result<Self> {
         let wrong = |reason: String| Error::format(yaml_path, reason);
         let yaml = HyperYaml::parse(&read(yaml_path)?).map_err(wrong)?;
-        for (section, class) in CLASSES {
-            require_class(&yaml, section, class).map_err(wrong)?;
+        for (section, class) in family.classes {
+            require_class(&yaml, section, class, family.name).map_err(wrong)?;
         }
         let qwen = serde_json::from_str(&read(qwen_path)?)
             .map_err(|e| Error::format(qwen_path, format!("not a Qwen2 configuration: {e}")))?;
-        let config = Self {
+        let mut config = Self {
+            family,
             sample_rate: yaml.section("sample_rate").map_err(wrong)?,
             llm: yaml.section("llm").map_err(wrong)?,
             flow: yaml.section("flow").map_err(wrong)?,
             vocoder: yaml.section("hift").map_err(wrong)?,
             qwen,
         };
-        config.check().map_err(wrong)?;
+        config.llm.marks = family.marks;
+        config.llm.end_of_prompt = family.end_of_prompt;
+        config.llm.silent_tokens = family.silent_tokens;
+        config.flow.steps = family.flow_steps;
+        config.check(qwen_path).map_err(wrong)?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Where the vocoder's noise begins.
+    pub fn vocoder_noise(&self) -> VocoderNoise {
+        VocoderNoise {
+            skipped_draws: (self.family.draws_before_vocoder_noise)(self),
+            sines: self.vocoder.nb_harmonics + 1,
+        }
+    }
+
+    fn check(&self, qwen_path: &Path) -> Result<(), String> {
         let hidden = self.qwen.hidden_size;
         for (key, size) in [
             ("llm_input_size", self.llm.llm_input_size),
@@ -62,7 +71,8 @@ impl ModelConfig {
         ] {
             if size != hidden {
                 return Err(format!(
-                    "`llm.{key}` is {size}, but CosyVoice-BlankEN/config.json has a hidden size of {hidden}"
+                    "`llm.{key}` is {size}, but {} has a hidden size of {hidden}",
+                    qwen_path.display()
                 ));
             }
         }
@@ -87,13 +97,13 @@ fn read(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::format(path, "not UTF-8 text"))
 }
 
-fn require_class(yaml: &HyperYaml, section: &str, class: &str) -> Result<(), String> {
+fn require_class(yaml: &HyperYaml, section: &str, class: &str, family: &str) -> Result<(), String> {
     let found = yaml.class(section);
     if found.is_some_and(|found| found.rsplit('.').next() == Some(class)) {
         return Ok(());
     }
     let found = found.unwrap_or("nothing");
     Err(format!(
-        "`{section}` is made of {found}, and only {class} (CosyVoice 3) is supported"
+        "`{section}` is made of {found}, and only {class} ({family}) is supported"
     ))
 }

@@ -2,13 +2,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::ModelConfig;
+use crate::family::Family;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::{Error, Result};
 
-const YAML: &str = "cosyvoice3.yaml";
-const QWEN: &str = "CosyVoice-BlankEN";
-
-/// A CosyVoice 3 model directory in the reference's own layout.
+/// A model directory in the reference's own layout.
 #[derive(Clone, Debug)]
 pub struct ModelDir {
     path: PathBuf,
@@ -35,22 +33,31 @@ pub enum LmWeights {
 }
 
 impl LmWeights {
+    /// The names of the files.
+    pub const NAMES: [&'static str; 4] = [
+        "llm.pt",
+        "llm.rl.pt",
+        "llm.safetensors",
+        "llm.rl.safetensors",
+    ];
     const NAMED: [(Self, &str); 4] = [
-        (Self::Base, "llm.pt"),
-        (Self::Rl, "llm.rl.pt"),
-        (Self::BaseSafetensors, "llm.safetensors"),
-        (Self::RlSafetensors, "llm.rl.safetensors"),
+        (Self::Base, Self::NAMES[0]),
+        (Self::Rl, Self::NAMES[1]),
+        (Self::BaseSafetensors, Self::NAMES[2]),
+        (Self::RlSafetensors, Self::NAMES[3]),
     ];
 
-    /// Their file; for the reference's own choice, the file that it prefers.
-    pub fn file_name(self) -> &'static str {
-        self.candidates()[0]
+    /// Their file, such as `llm.rl.pt`; `None` for the reference's choice, which depends on what
+    /// the directory has.
+    pub fn file_name(self) -> Option<&'static str> {
+        let mut named = Self::NAMED.into_iter();
+        named.find_map(|(weights, file)| (weights == self).then_some(file))
     }
 
-    /// The files to look for, the first one there being taken.
-    fn candidates(self) -> &'static [&'static str] {
+    /// The files to look for, of which the first one that exists is taken.
+    fn candidates(self, family: &Family) -> &'static [&'static str] {
         match self {
-            Self::Reference => &["llm.pt", "llm.safetensors"],
+            Self::Reference => family.files.llm,
             Self::Base => &["llm.pt"],
             Self::Rl => &["llm.rl.pt"],
             Self::BaseSafetensors => &["llm.safetensors"],
@@ -67,9 +74,9 @@ impl FromStr for LmWeights {
             .into_iter()
             .find_map(|(weights, file)| (file == name).then_some(weights))
             .ok_or_else(|| {
-                let files = Self::NAMED.map(|(_, file)| file).join(", ");
+                let files = Self::NAMES.join(", ");
                 Error::input(format!(
-                    "`{name}` is no weight file of the language model: choose one of {files}"
+                    "unknown weight file `{name}` for the language model (expected one of {files})"
                 ))
             })
     }
@@ -86,15 +93,15 @@ impl ModelDir {
                  or write a random-weight one with `parity fixture --out DIR`",
             ));
         }
-        let yaml = path.join(YAML);
-        if !yaml.is_file() {
+        let Some(family) = Family::of_directory(path) else {
             return Err(Error::format(path, missing_yaml(path)));
-        }
-        let qwen = path.join(QWEN).join("config.json");
+        };
+        let yaml = path.join(family.files.yaml);
+        let qwen = path.join(family.files.text_tokenizer).join("config.json");
         if !qwen.is_file() {
             return Err(incomplete(&qwen, "it describes the language model's body"));
         }
-        let config = ModelConfig::read(&yaml, &qwen)?;
+        let config = ModelConfig::read(family, &yaml, &qwen)?;
         Ok(Self {
             path: path.to_owned(),
             config,
@@ -111,14 +118,20 @@ impl ModelDir {
         &self.config
     }
 
-    /// `cosyvoice3.yaml`.
+    /// The family that the model belongs to.
+    pub fn family(&self) -> &'static Family {
+        self.config.family
+    }
+
+    /// The configuration file.
     pub fn yaml(&self) -> PathBuf {
-        self.path.join(YAML)
+        self.path.join(self.family().files.yaml)
     }
 
     /// The chosen weights of the language model.
     pub fn lm_weights(&self, choice: LmWeights) -> Result<PathBuf> {
-        self.first_of(choice.candidates()).map_err(|error| {
+        let candidates = choice.candidates(self.family());
+        self.first_of(candidates).map_err(|error| {
             let others: Vec<_> = LmWeights::NAMED
                 .into_iter()
                 .filter(|(_, file)| self.path.join(file).is_file())
@@ -130,7 +143,7 @@ impl ModelDir {
                     &self.path,
                     format!(
                         "{} is not there, but {} is: choose it by name",
-                        choice.candidates()[0],
+                        candidates[0],
                         there.join(", ")
                     ),
                 ),
@@ -138,39 +151,42 @@ impl ModelDir {
         })
     }
 
-    /// The flow's weights: `flow.pt`, or `flow.safetensors` where only that is there.
+    /// The flow's weights.
+    ///
+    /// # Errors
+    /// If there are none; likewise for the other files.
     pub fn flow_weights(&self) -> Result<PathBuf> {
-        self.first_of(&["flow.pt", "flow.safetensors"])
+        self.first_of(self.family().files.flow)
     }
 
-    /// The vocoder's weights: `hift.pt`, or `hift.safetensors` where only that is there.
+    /// The vocoder's weights.
     pub fn vocoder_weights(&self) -> Result<PathBuf> {
-        self.first_of(&["hift.pt", "hift.safetensors"])
+        self.first_of(self.family().files.vocoder)
     }
 
-    /// The network behind the speaker embedding, `campplus.onnx`.
+    /// The network behind the speaker embedding.
     pub fn speaker_encoder(&self) -> Result<PathBuf> {
-        self.first_of(&["campplus.onnx"])
+        self.first_of(self.family().files.speaker_encoder)
     }
 
-    /// The speech tokenizer, `speech_tokenizer_v3.onnx`.
+    /// The speech tokenizer.
     pub fn speech_tokenizer(&self) -> Result<PathBuf> {
-        self.first_of(&["speech_tokenizer_v3.onnx"])
+        self.first_of(self.family().files.speech_tokenizer)
     }
 
-    /// The folder of the text tokenizer's files, `CosyVoice-BlankEN`.
+    /// The folder of the text tokenizer's files.
     pub fn text_tokenizer(&self) -> PathBuf {
-        self.path.join(QWEN)
+        self.path.join(self.family().files.text_tokenizer)
     }
 
-    /// The saved speakers, `spk2info.pt`, which need not exist.
+    /// The saved speakers, which need not exist.
     pub fn saved_speakers(&self) -> PathBuf {
-        self.path.join("spk2info.pt")
+        self.path.join(self.family().files.saved_speakers)
     }
 
-    /// The folder of the text normaliser's rules, `text_rules`, which need not exist.
+    /// The folder of the text normaliser's rules, which need not exist.
     pub fn text_rules(&self) -> PathBuf {
-        self.path.join("text_rules")
+        self.path.join(self.family().files.text_rules)
     }
 
     /// The model's text frontend, with the rule files of `rules`, or else its own.
@@ -209,13 +225,18 @@ fn incomplete(file: &Path, why: &str) -> Error {
 }
 
 fn missing_yaml(path: &Path) -> String {
+    let supported: Vec<_> = Family::ALL.iter().map(|family| family.name).collect();
+    let supported = supported.join(", ");
     for (yaml, version) in [("cosyvoice2.yaml", 2), ("cosyvoice.yaml", 1)] {
         if path.join(yaml).is_file() {
             return format!(
-                "a CosyVoice {version} model (it has a {yaml}); only CosyVoice 3 is supported, \
-                 such as Fun-CosyVoice3-0.5B"
+                "a CosyVoice {version} model (it has a {yaml}); only {supported} is supported"
             );
         }
     }
-    format!("no {YAML} in it, so this is no CosyVoice 3 model directory")
+    let yamls: Vec<_> = Family::ALL.iter().map(|family| family.files.yaml).collect();
+    format!(
+        "not a model directory of {supported}: it has no {}",
+        yamls.join(" or ")
+    )
 }

@@ -24,6 +24,30 @@ pub enum NormalizerKind {
     None,
 }
 
+impl NormalizerKind {
+    /// The names in files and on command lines.
+    pub const NAMES: [&'static str; 3] = ["wetext-0.1.8", "wetext-0.0.4", "none"];
+
+    /// The name in files and on command lines.
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl std::str::FromStr for NormalizerKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Wetext018, Self::Wetext004, Self::None]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| {
+                let names = Self::NAMES.join(", ");
+                format!("unknown normaliser `{name}` (expected one of {names})")
+            })
+    }
+}
+
 /// What may be chosen about a [`TextFrontend`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrontendOptions {

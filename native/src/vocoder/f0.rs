@@ -1,7 +1,9 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear};
 
+use crate::Portion;
 use crate::ops::Conv1d;
+use crate::tap::Layers;
 use crate::vocoder::F0Config;
 use crate::vocoder::weight_norm::weight_norm_conv;
 
@@ -56,24 +58,24 @@ impl F0Predictor {
         AHEAD_KERNEL - 1
     }
 
-    /// Mel [channels, frames] to F0 in Hz, `[frames]`, float32; without the last
-    /// [`Self::lookahead`] frames unless `finalize`. `inside` is handed every layer's output.
+    /// Mel [channels, frames] to F0 in Hz, `[frames]`, float32; of a partial mel without the last
+    /// [`Self::lookahead`] frames.
     pub(super) fn forward(
         &self,
         mel: &Tensor,
-        finalize: bool,
-        inside: &mut dyn FnMut(usize, &Tensor) -> crate::Result<()>,
+        portion: Portion,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
         let x = mel
             .to_device(&self.device)?
             .to_dtype(DType::F64)?
             .unsqueeze(0)?;
-        let right = if finalize { self.lookahead() } else { 0 };
+        let right = self.lookahead() - portion.withheld(self.lookahead());
         let mut x = self.ahead.forward(&x, 0, right)?.elu(1.0)?;
-        inside(0, &x)?;
+        layers.record("condnet.0", &x)?;
         for (i, conv) in self.back.iter().enumerate() {
             x = conv.causal(&x)?.elu(1.0)?;
-            inside(i + 1, &x)?;
+            layers.record(format_args!("condnet.{}", i + 1), &x)?;
         }
         let f0 = self
             .classifier

@@ -2,7 +2,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::leaky_relu;
 
+use crate::Portion;
 use crate::ops::Conv1d;
+use crate::tap::Layers;
 use crate::vocoder::VocoderConfig;
 use crate::vocoder::resblock::ResBlock;
 use crate::vocoder::stft::Stft;
@@ -18,7 +20,7 @@ const MAX_MAGNITUDE: f64 = 100.0;
 /// The generator: mel and source in, wave out (reference: `CausalHiFTGenerator.decode`).
 pub(super) struct Generator {
     pre: Conv1d,
-    stages: Vec<Stage>,
+    upsamplings: Vec<Upsampling>,
     post: Conv1d,
     stft: Stft,
     slope: f64,
@@ -30,7 +32,7 @@ pub(super) struct Generator {
 }
 
 /// One upsampling, with its share of the source and the residual blocks that follow.
-struct Stage {
+struct Upsampling {
     rate: usize,
     up: Conv1d,
     source_down: Conv1d,
@@ -38,9 +40,6 @@ struct Stage {
     source_block: ResBlock,
     blocks: Vec<ResBlock>,
 }
-
-/// Receives the name and value of every tensor inside the network.
-pub(super) type Inside<'a> = &'a mut dyn FnMut(&str, &Tensor) -> crate::Result<()>;
 
 impl Generator {
     /// `vb` hands out float64 on the CPU.
@@ -51,7 +50,7 @@ impl Generator {
     ) -> Result<Self> {
         let bins = config.istft_params.n_fft + 2;
         let channels = |i: usize| config.base_channels >> i;
-        let stage = |i: usize| {
+        let upsampling = |i: usize| {
             let (rate, kernel) = (config.upsample_rates[i], config.upsample_kernel_sizes[i]);
             let (before, after) = (channels(i), channels(i + 1));
             // The source is sampled at the rate of the last stage.
@@ -75,7 +74,7 @@ impl Generator {
                 let vb = vb.pp("resblocks").pp(i * per_stage + j);
                 ResBlock::new(after, kernel, dilations, vb, place)
             };
-            Ok(Stage {
+            Ok(Upsampling {
                 rate,
                 up: weight_norm_conv(before, after, kernel, vb.pp("ups").pp(i), place)?,
                 source_down: source_down.with_stride(source_rate),
@@ -100,7 +99,7 @@ impl Generator {
                 vb.pp("conv_pre"),
                 place,
             )?,
-            stages: (0..count).map(stage).collect::<Result<_>>()?,
+            upsamplings: (0..count).map(upsampling).collect::<Result<_>>()?,
             post: weight_norm_conv(last, bins, POST_KERNEL, vb.pp("conv_post"), place)?,
             stft: Stft::new(&config.istft_params, place.0, place.1)?,
             slope: config.lrelu_slope,
@@ -116,59 +115,59 @@ impl Generator {
         self.pre.context()
     }
 
-    /// Mel [channels, frames] and source `[samples]` to the wave `[samples]`, float32. Unless
-    /// `finalize`, the last frames are context only, and one more frame is left to the next call.
+    /// Mel [channels, frames] and source `[samples]` to the wave `[samples]`, float32. Of a partial
+    /// mel, the last frames are context only, and one more frame is left to the next call.
     pub(super) fn forward(
         &self,
         mel: &Tensor,
         source: &Tensor,
-        finalize: bool,
-        inside: Inside<'_>,
+        portion: Portion,
+        layers: &mut Layers<'_>,
     ) -> crate::Result<Tensor> {
         let bring = |x: &Tensor| x.to_device(&self.place.1)?.to_dtype(self.place.0);
         let mut spectrum = self.stft.forward(&bring(source)?)?;
-        inside("stft", &spectrum)?;
+        layers.record("stft", &spectrum)?;
         let lookahead = self.lookahead();
         let mel = bring(mel)?.unsqueeze(0)?;
-        let mut x = if finalize {
-            self.pre.forward(&mel, 0, lookahead)?
-        } else {
-            let frames = spectrum.dim(2)? - self.rate * lookahead;
+        let withheld = portion.withheld(lookahead);
+        if withheld > 0 {
+            let frames = spectrum.dim(2)? - self.rate * withheld;
             spectrum = spectrum.narrow(2, 0, frames)?.contiguous()?;
-            self.pre.forward(&mel, 0, 0)?
-        };
-        inside("conv_pre", &x)?;
-        for (i, stage) in self.stages.iter().enumerate() {
+        }
+        let mut x = self.pre.forward(&mel, 0, lookahead - withheld)?;
+        layers.record("conv_pre", &x)?;
+        for (i, upsampling) in self.upsamplings.iter().enumerate() {
             x = leaky_relu(&x, self.slope)?;
-            x = stage.up.causal(&repeat(&x, stage.rate)?)?;
-            inside(&format!("up.{i}"), &x)?;
-            if i + 1 == self.stages.len() {
+            x = upsampling.up.causal(&repeat(&x, upsampling.rate)?)?;
+            layers.record(format_args!("up.{i}"), &x)?;
+            if i + 1 == self.upsamplings.len() {
                 // One reflected frame, because the STFT has one frame more than the hops.
                 x = Tensor::cat(&[&x.narrow(2, 1, 1)?, &x], 2)?;
             }
-            let source = stage
-                .source_down
-                .forward(&spectrum, stage.source_rate - 1, 0)?;
-            let source = stage.source_block.forward(&source)?;
-            inside(&format!("source_branch.{i}"), &source)?;
+            let source =
+                upsampling
+                    .source_down
+                    .forward(&spectrum, upsampling.source_rate - 1, 0)?;
+            let source = upsampling.source_block.forward(&source)?;
+            layers.record(format_args!("source_branch.{i}"), &source)?;
             x = (x + source)?;
             let mut sum: Option<Tensor> = None;
-            for (j, block) in stage.blocks.iter().enumerate() {
+            for (j, block) in upsampling.blocks.iter().enumerate() {
                 let y = block.forward(&x)?;
-                inside(&format!("resblock.{i}.{j}"), &y)?;
+                layers.record(format_args!("resblock.{i}.{j}"), &y)?;
                 sum = Some(match sum {
                     None => y,
                     Some(sum) => (sum + y)?,
                 });
             }
             if let Some(sum) = sum {
-                x = (sum / stage.blocks.len() as f64)?;
+                x = (sum / upsampling.blocks.len() as f64)?;
             }
         }
         x = self.post.causal(&leaky_relu(&x, LAST_SLOPE)?)?;
-        inside("conv_post", &x)?;
+        layers.record("conv_post", &x)?;
         let wave = self.stft.inverse(&self.spectrum(&x)?)?;
-        let samples = wave.dim(0)? - if finalize { 0 } else { self.rate * self.hop };
+        let samples = wave.dim(0)? - portion.withheld(self.rate * self.hop);
         let wave = wave.narrow(0, 0, samples)?.clamp(-self.limit, self.limit)?;
         Ok(wave.to_dtype(DType::F32)?)
     }

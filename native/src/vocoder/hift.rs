@@ -2,19 +2,20 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::noise::ConstructionSizes;
-use crate::tap::{NoTap, Tap};
+use crate::noise::VocoderNoise;
+use crate::stage::Stage;
+use crate::tap::{Layers, Tap};
 use crate::vocoder::VocoderConfig;
 use crate::vocoder::f0::F0Predictor;
 use crate::vocoder::generator::Generator;
-use crate::vocoder::source::Source;
+use crate::vocoder::source::HarmonicSource;
 use crate::weights::Weights;
-use crate::{Error, Result};
+use crate::{Error, Portion, Result};
 
 /// The vocoder: log-mel spectrogram in, 24 kHz speech out (reference: `CausalHiFTGenerator`).
 pub struct Vocoder {
     f0: F0Predictor,
-    source: Source,
+    source: HarmonicSource,
     generator: Generator,
     channels: usize,
     samples_per_frame: usize,
@@ -26,7 +27,7 @@ impl Vocoder {
     /// the prefix `generator.`.
     pub fn load(
         config: &VocoderConfig,
-        noise: &ConstructionSizes,
+        noise: VocoderNoise,
         weights: &Path,
         device: &Device,
         dtype: DType,
@@ -40,7 +41,7 @@ impl Vocoder {
     /// hand them out in float64 on the CPU.
     pub fn new(
         config: &VocoderConfig,
-        noise: &ConstructionSizes,
+        noise: VocoderNoise,
         vb: candle_nn::VarBuilder<'_>,
         device: &Device,
         dtype: DType,
@@ -48,7 +49,7 @@ impl Vocoder {
         check(config)?;
         Ok(Self {
             f0: F0Predictor::new(&config.f0, vb.pp("f0_predictor"), device)?,
-            source: Source::new(config, noise, vb.pp("m_source"))?,
+            source: HarmonicSource::new(config, noise, vb.pp("m_source"))?,
             generator: Generator::new(config, vb, (dtype, device))?,
             channels: config.in_channels,
             samples_per_frame: config.samples_per_frame(),
@@ -56,23 +57,17 @@ impl Vocoder {
         })
     }
 
-    /// Fundamental frequency in Hz, `[frames]`, of a mel [80, frames]. Computed in float64.
+    /// Fundamental frequency in Hz, `[frames]`, of a mel [80, frames]. Computed in float64. The
+    /// layers of `vocoder.f0` are handed to `tap`.
     ///
-    /// Unless `finalize`, the last three frames are context only and give none.
-    pub fn f0(&self, mel: &Tensor, finalize: bool) -> Result<Tensor> {
-        self.tapped_f0(mel, finalize, &mut NoTap)
-    }
-
-    /// Like [`Self::f0`]; a deep tap is handed `vocoder.f0/condnet.0` and following.
-    pub fn tapped_f0(&self, mel: &Tensor, finalize: bool, tap: &mut dyn Tap) -> Result<Tensor> {
-        let lookahead = if finalize { 0 } else { self.f0.lookahead() };
-        self.check(mel, lookahead)?;
-        let deep = tap.deep();
-        self.f0
-            .forward(mel, finalize, &mut |layer, value| match deep {
-                true => tap.tensor(&format!("vocoder.f0/condnet.{layer}"), value),
-                false => Ok(()),
-            })
+    /// Of a partial mel, the last three frames are context only and give none.
+    ///
+    /// # Errors
+    /// If the mel has other channels than the network, or too few frames.
+    pub fn f0(&self, mel: &Tensor, portion: Portion, tap: &mut dyn Tap) -> Result<Tensor> {
+        self.check(mel, portion.withheld(self.f0.lookahead()))?;
+        let mut layers = Layers::of(tap, Stage::VocoderF0);
+        self.f0.forward(mel, portion, &mut layers)
     }
 
     /// The harmonic source, `[samples]`, of an F0 in Hz, `[frames]`.
@@ -84,30 +79,22 @@ impl Vocoder {
         Ok(Tensor::new(self.source.forward(&f0)?, &self.device)?)
     }
 
-    /// The wave, `[samples]`, of a mel [80, frames] and its source [frames × 480].
+    /// The wave, `[samples]`, of a mel [80, frames] and its source [frames × 480]. The layers of
+    /// `vocoder.wav` are handed to `tap`.
     ///
-    /// Unless `finalize`, the last four frames of the mel are context only, and one more is held
-    /// back, because its end depends on what follows.
-    pub fn decode(&self, mel: &Tensor, source: &Tensor, finalize: bool) -> Result<Tensor> {
-        self.tapped_decode(mel, source, finalize, &mut NoTap)
-    }
-
-    /// Like [`Self::decode`]; a deep tap is handed `vocoder.wav/stft`, `/conv_pre`, of every
-    /// upsampling from 0 on `/up.0`, `/source_branch.0` and `/resblock.0.0` and following, and
-    /// `/conv_post`.
-    pub fn tapped_decode(
+    /// Of a partial mel, the last four frames are context only, and one more is held back because
+    /// its end depends on what follows.
+    ///
+    /// # Errors
+    /// If mel and source do not fit each other or the network.
+    pub fn decode(
         &self,
         mel: &Tensor,
         source: &Tensor,
-        finalize: bool,
+        portion: Portion,
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
-        let held_back = if finalize {
-            0
-        } else {
-            self.generator.lookahead() + 1
-        };
-        self.check(mel, held_back)?;
+        self.check(mel, portion.withheld(self.generator.lookahead() + 1))?;
         let samples = mel.dim(1)? * self.samples_per_frame;
         if source.dims() != [samples] {
             return Err(Error::input(format!(
@@ -115,26 +102,25 @@ impl Vocoder {
                 source.dims()
             )));
         }
-        let deep = tap.deep();
-        self.generator
-            .forward(mel, source, finalize, &mut |name, value| match deep {
-                true => tap.tensor(&format!("vocoder.wav/{name}"), value),
-                false => Ok(()),
-            })
+        let mut layers = Layers::of(tap, Stage::VocoderWav);
+        self.generator.forward(mel, source, portion, &mut layers)
     }
 
     /// The whole way from a mel [80, frames] to the wave `[samples]`, handing out `vocoder.f0`,
     /// `vocoder.source` and `vocoder.wav`.
     ///
-    /// Unless `finalize`, the wave lacks the last eight frames: they need context yet to come.
-    pub fn inference(&self, mel: &Tensor, finalize: bool, tap: &mut dyn Tap) -> Result<Tensor> {
-        let f0 = self.tapped_f0(mel, finalize, tap)?;
-        tap.tensor("vocoder.f0", &f0)?;
+    /// The wave of a partial mel lacks its last eight frames, which need context yet to come.
+    ///
+    /// # Errors
+    /// If the mel does not fit the network, or the tap fails.
+    pub fn inference(&self, mel: &Tensor, portion: Portion, tap: &mut dyn Tap) -> Result<Tensor> {
+        let f0 = self.f0(mel, portion, tap)?;
+        tap.stage(Stage::VocoderF0, &f0)?;
         let source = self.source(&f0)?;
-        tap.tensor("vocoder.source", &source)?;
+        tap.stage(Stage::VocoderSource, &source)?;
         let mel = mel.narrow(1, 0, f0.dim(0)?)?;
-        let wave = self.tapped_decode(&mel, &source, finalize, tap)?;
-        tap.tensor("vocoder.wav", &wave)?;
+        let wave = self.decode(&mel, &source, portion, tap)?;
+        tap.stage(Stage::VocoderWav, &wave)?;
         Ok(wave)
     }
 

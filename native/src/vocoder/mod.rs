@@ -1,10 +1,9 @@
 //! The HiFT vocoder: log-mel spectrogram to waveform.
 //!
-//! Stages handed to a [`Tap`](crate::tap::Tap): `vocoder.f0`, `vocoder.source`, `vocoder.wav`; a deep
-//! one also gets `vocoder.f0/condnet.0` and following, `vocoder.wav/stft` (of the source),
-//! `vocoder.wav/conv_pre`, then of each upsampling i `vocoder.wav/up.i`,
-//! `vocoder.wav/source_branch.i` and `vocoder.wav/resblock.i.j`, and `vocoder.wav/conv_post`, each
-//! [1, channels, time].
+//! Stages handed to a [`Tap`](crate::tap::Tap): `vocoder.f0`, `vocoder.source` and `vocoder.wav`. The
+//! layers of `vocoder.f0` are `condnet.0` and following; those of `vocoder.wav` are `stft` (of the
+//! source), `conv_pre`, then for each upsampling i `up.i`, `source_branch.i` and `resblock.i.j`, and
+//! `conv_post`, each [1, channels, time].
 
 mod config;
 mod f0;

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
-use crate::noise::{ConstructionSizes, VOCODER_SAMPLES, vocoder_noise};
+use crate::noise::{VOCODER_SAMPLES, VocoderNoise};
 use crate::vocoder::VocoderConfig;
 use crate::{Error, Result};
 
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// It is computed on the CPU whatever the device. The phase runs into hundreds of thousands of
 /// radians, where one bit of float32 is audible in a comparison: it must be rounded exactly as the
 /// reference rounds it. There is one sine a frame and harmonic, so this costs next to nothing.
-pub(super) struct Source {
+pub(super) struct HarmonicSource {
     sampling_rate: f32,
     amplitude: f32,
     voiced_noise: f32,
@@ -24,17 +24,17 @@ pub(super) struct Source {
     noise: Noise,
 }
 
-impl Source {
+impl HarmonicSource {
     pub(super) fn new(
         config: &VocoderConfig,
-        sizes: &ConstructionSizes,
+        noise: VocoderNoise,
         vb: VarBuilder<'_>,
     ) -> candle_core::Result<Self> {
         let sines = config.nb_harmonics + 1;
-        if sizes.sines != sines {
+        if noise.sines != sines {
             candle_core::bail!(
                 "the noise was drawn for {} sines, the vocoder has {sines}",
-                sizes.sines
+                noise.sines
             );
         }
         let vb = vb
@@ -51,7 +51,7 @@ impl Source {
             samples_per_frame: config.samples_per_frame(),
             merge: (weight, bias),
             noise: Noise {
-                sizes: *sizes,
+                place: noise,
                 drawn: Mutex::default(),
             },
         })
@@ -110,21 +110,21 @@ impl Source {
 
 /// The vocoder's fixed noise, drawn as far as it was needed: all of it is 260 MB.
 struct Noise {
-    sizes: ConstructionSizes,
+    place: VocoderNoise,
     drawn: Mutex<Vec<f32>>,
 }
 
 impl Noise {
     /// Lends the noise of the first `samples` samples.
     fn with<T>(&self, samples: usize, use_it: impl FnOnce(&[f32]) -> T) -> T {
-        let wanted = samples * self.sizes.sines;
+        let wanted = samples * self.place.sines;
         let mut drawn = self
             .drawn
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         if drawn.len() < wanted {
             let samples = samples.next_power_of_two().min(VOCODER_SAMPLES);
-            *drawn = vocoder_noise(&self.sizes, samples);
+            *drawn = self.place.draw(samples);
         }
         use_it(&drawn[..wanted])
     }
@@ -136,7 +136,7 @@ mod tests {
 
     /// A source with the noise of the tiny model that the reference was run with, and weights like
     /// those of the published one, times eight.
-    fn source() -> Source {
+    fn source() -> HarmonicSource {
         let weight = [
             0.33509815f32,
             0.00059131,
@@ -148,16 +148,12 @@ mod tests {
             0.00096985,
             0.02022304,
         ];
-        let sizes = ConstructionSizes {
-            flow_vocab: 6561,
-            flow_input: 80,
-            speaker: 192,
-            flow_output: 80,
-            f0_input: 80,
-            f0_channels: 64,
+        // The draws of a model with 64 channels in its F0 predictor.
+        let place = VocoderNoise {
+            skipped_draws: 1_810_337 + 9,
             sines: 9,
         };
-        Source {
+        HarmonicSource {
             sampling_rate: 24_000.0,
             amplitude: 0.1,
             voiced_noise: 0.003,
@@ -168,7 +164,7 @@ mod tests {
                 0.00188588f32.into(),
             ),
             noise: Noise {
-                sizes,
+                place,
                 drawn: Mutex::default(),
             },
         }

@@ -5,8 +5,10 @@ use crate::{Error, Result};
 /// Stretches a mel [channels, frames] to ⌊frames / speed⌋ frames by linear interpolation between
 /// frame centres (torch's `interpolate(mode="linear")`).
 ///
-/// This is how the reference changes the speed: above 1 is faster. Fails where no frame is left,
-/// or for a speed that is not a positive number.
+/// This is how the reference changes the speed: above 1 is faster.
+///
+/// # Errors
+/// If no frame is left, or the speed is not a positive number.
 pub fn interpolate_mel(mel: &Tensor, speed: f64) -> Result<Tensor> {
     let (channels, frames) = mel.dims2()?;
     let target = frames as f64 / speed;

@@ -2,11 +2,12 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::noise::ConstructionSizes;
+use crate::noise::VocoderNoise;
 use crate::random_weights::random_weights;
+use crate::stage::Stage;
 use crate::tap::{NoTap, Tap};
 use crate::vocoder::{F0Config, IstftConfig, Vocoder, VocoderConfig};
-use crate::{Error, Result};
+use crate::{Error, Portion, Result};
 
 const SAMPLES_PER_FRAME: usize = 24;
 
@@ -39,23 +40,16 @@ fn config() -> VocoderConfig {
     }
 }
 
-fn sizes() -> ConstructionSizes {
-    ConstructionSizes {
-        flow_vocab: 50,
-        flow_input: 80,
-        speaker: 12,
-        flow_output: 80,
-        f0_input: 5,
-        f0_channels: 7,
-        sines: 3,
-    }
-}
+const NOISE: VocoderNoise = VocoderNoise {
+    skipped_draws: 1_206_000,
+    sines: 3,
+};
 
 fn vocoder(dtype: DType) -> Result<Vocoder> {
     let weights = random_weights(DType::F64, &Device::Cpu);
     Ok(Vocoder::new(
         &config(),
-        &sizes(),
+        NOISE,
         weights,
         &Device::Cpu,
         dtype,
@@ -79,21 +73,27 @@ fn apart(a: &Tensor, b: &Tensor) -> Result<f64> {
 #[test]
 fn lengths_follow_from_frames_and_context() -> Result<()> {
     let vocoder = vocoder(DType::F32)?;
-    let wave = vocoder.inference(&mel(11)?, true, &mut NoTap)?;
+    let wave = vocoder.inference(&mel(11)?, Portion::Final, &mut NoTap)?;
     assert_eq!(wave.dims(), [11 * SAMPLES_PER_FRAME]);
     // Three frames of context for F0, four for the mel, and one held back.
-    let wave = vocoder.inference(&mel(11)?, false, &mut NoTap)?;
+    let wave = vocoder.inference(&mel(11)?, Portion::Partial, &mut NoTap)?;
     assert_eq!(wave.dims(), [3 * SAMPLES_PER_FRAME]);
-    assert_eq!(vocoder.f0(&mel(11)?, false)?.dims(), [8]);
-    assert_eq!(vocoder.f0(&mel(11)?, true)?.dims(), [11]);
+    assert_eq!(
+        vocoder.f0(&mel(11)?, Portion::Partial, &mut NoTap)?.dims(),
+        [8]
+    );
+    assert_eq!(
+        vocoder.f0(&mel(11)?, Portion::Final, &mut NoTap)?.dims(),
+        [11]
+    );
     Ok(())
 }
 
 #[test]
 fn a_wave_that_is_to_go_on_begins_like_the_whole_one() -> Result<()> {
     let vocoder = vocoder(DType::F32)?;
-    let whole = vocoder.inference(&mel(30)?, true, &mut NoTap)?;
-    let begun = vocoder.inference(&mel(21)?, false, &mut NoTap)?;
+    let whole = vocoder.inference(&mel(30)?, Portion::Final, &mut NoTap)?;
+    let begun = vocoder.inference(&mel(21)?, Portion::Partial, &mut NoTap)?;
     assert_eq!(begun.dims(), [13 * SAMPLES_PER_FRAME]);
     assert!(apart(&whole.narrow(0, 0, begun.dim(0)?)?, &begun)? < 1e-6);
     let peak = begun.abs()?.max_all()?.to_scalar::<f32>()?;
@@ -104,29 +104,33 @@ fn a_wave_that_is_to_go_on_begins_like_the_whole_one() -> Result<()> {
 #[test]
 fn float32_kernels_agree_with_float64() -> Result<()> {
     let (f32, f64) = (vocoder(DType::F32)?, vocoder(DType::F64)?);
-    let source = f32.source(&f32.f0(&mel(12)?, true)?)?;
+    let source = f32.source(&f32.f0(&mel(12)?, Portion::Final, &mut NoTap)?)?;
     let error = apart(
-        &f32.decode(&mel(12)?, &source, true)?,
-        &f64.decode(&mel(12)?, &source, true)?,
+        &f32.decode(&mel(12)?, &source, Portion::Final, &mut NoTap)?,
+        &f64.decode(&mel(12)?, &source, Portion::Final, &mut NoTap)?,
     )?;
     assert!(error < 1e-6, "{error}");
     Ok(())
 }
 
 #[test]
-fn deep_taps_name_every_block() -> Result<()> {
+fn a_tap_that_wants_layers_receives_every_block() -> Result<()> {
     struct Names(Vec<String>);
     impl Tap for Names {
-        fn tensor(&mut self, stage: &str, _: &Tensor) -> Result<()> {
-            self.0.push(stage.to_owned());
+        fn stage(&mut self, stage: Stage, _: &Tensor) -> Result<()> {
+            self.0.push(stage.to_string());
             Ok(())
         }
-        fn deep(&self) -> bool {
+        fn wants_layers(&self, _: Stage) -> bool {
             true
+        }
+        fn layer(&mut self, stage: Stage, name: &str, _: &Tensor) -> Result<()> {
+            self.0.push(format!("{stage}/{name}"));
+            Ok(())
         }
     }
     let mut tap = Names(Vec::new());
-    vocoder(DType::F32)?.inference(&mel(6)?, true, &mut tap)?;
+    vocoder(DType::F32)?.inference(&mel(6)?, Portion::Final, &mut tap)?;
     let parts = "stft conv_pre up.0 source_branch.0 resblock.0.0 resblock.0.1 up.1 \
                  source_branch.1 resblock.1.0 resblock.1.1 conv_post";
     let mut wanted: Vec<_> = (0..5).map(|i| format!("vocoder.f0/condnet.{i}")).collect();
@@ -145,12 +149,16 @@ fn what_the_vocoder_cannot_be_given_is_said() -> Result<()> {
         other => panic!("{other:?}"),
     };
     let transposed = mel(11)?.t()?.contiguous()?;
-    assert!(message(vocoder.f0(&transposed, true)).contains("11 channels"));
-    assert!(message(vocoder.f0(&mel(3)?, false)).contains("more than 3"));
-    assert!(message(vocoder.inference(&mel(8)?, false, &mut NoTap)).contains("more than 5"));
-    assert!(message(vocoder.inference(&mel(0)?, true, &mut NoTap)).contains("0 frame"));
-    let source = vocoder.source(&vocoder.f0(&mel(6)?, true)?)?;
-    assert!(message(vocoder.decode(&mel(7)?, &source, true)).contains("[168]"));
+    assert!(message(vocoder.f0(&transposed, Portion::Final, &mut NoTap)).contains("11 channels"));
+    assert!(message(vocoder.f0(&mel(3)?, Portion::Partial, &mut NoTap)).contains("more than 3"));
+    assert!(
+        message(vocoder.inference(&mel(8)?, Portion::Partial, &mut NoTap)).contains("more than 5")
+    );
+    assert!(message(vocoder.inference(&mel(0)?, Portion::Final, &mut NoTap)).contains("0 frame"));
+    let source = vocoder.source(&vocoder.f0(&mel(6)?, Portion::Final, &mut NoTap)?)?;
+    assert!(
+        message(vocoder.decode(&mel(7)?, &source, Portion::Final, &mut NoTap)).contains("[168]")
+    );
     let too_long = Tensor::zeros(300_001, DType::F32, &Device::Cpu)?;
     assert!(message(vocoder.source(&too_long)).contains("7200000"));
     Ok(())
@@ -160,7 +168,7 @@ fn what_the_vocoder_cannot_be_given_is_said() -> Result<()> {
 fn a_configuration_that_does_not_fit_itself_is_refused() {
     let build = |config: VocoderConfig| {
         let weights = random_weights(DType::F64, &Device::Cpu);
-        Vocoder::new(&config, &sizes(), weights, &Device::Cpu, DType::F32).is_err()
+        Vocoder::new(&config, NOISE, weights, &Device::Cpu, DType::F32).is_err()
     };
     let mut harmonics = config();
     harmonics.nb_harmonics = 8;

@@ -6,6 +6,7 @@ use super::speaker::SpeakerEncoder;
 use super::speech_tokenizer::SpeechTokenizer;
 use crate::Result;
 use crate::audio::{Waveform, mel_spectrogram};
+use crate::stage::Stage;
 use crate::tap::Tap;
 
 const MEL_SAMPLE_RATE: u32 = 24_000;
@@ -39,8 +40,8 @@ impl VoicePrompt {
         tap: &mut dyn Tap,
     ) -> Result<Self> {
         let mel = mel_spectrogram(&recording.at_rate(MEL_SAMPLE_RATE)?)?;
-        tap.tensor("prompt.mel", &mel)?;
-        let speech_tokens = tokenizer.tokens_of(recording, "prompt.whisper_mel", tap)?;
+        tap.stage(Stage::PromptMel, &mel)?;
+        let speech_tokens = tokenizer.tokens_of(recording, Stage::PromptWhisperMel, tap)?;
         let speaker_embedding = speaker.embedding_of(recording, tap)?;
         Ok(Self {
             speech_tokens,
@@ -74,8 +75,8 @@ mod tests {
     struct Shapes(Vec<(String, Vec<usize>)>);
 
     impl Tap for Shapes {
-        fn tensor(&mut self, stage: &str, value: &Tensor) -> Result<()> {
-            self.0.push((stage.to_owned(), value.dims().to_vec()));
+        fn stage(&mut self, stage: Stage, value: &Tensor) -> Result<()> {
+            self.0.push((stage.to_string(), value.dims().to_vec()));
             Ok(())
         }
     }

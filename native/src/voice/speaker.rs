@@ -1,6 +1,7 @@
 //! The speaker encoder: one vector for a voice.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use candle_core::{Device, Tensor};
 use rten_tensor::AsView;
@@ -8,6 +9,7 @@ use rten_tensor::AsView;
 use super::network::{Network, batched};
 use super::onnx_patch;
 use crate::audio::{Waveform, kaldi_fbank};
+use crate::stage::Stage;
 use crate::tap::Tap;
 use crate::{Error, Result};
 
@@ -27,6 +29,26 @@ pub enum PartialWindow {
     Ort118,
     /// By the frames in it, as later versions and PyTorch do.
     TrueCount,
+}
+
+impl PartialWindow {
+    /// The names on command lines.
+    pub const NAMES: [&'static str; 2] = ["ort-1.18", "true-count"];
+}
+
+impl FromStr for PartialWindow {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "ort-1.18" => Ok(Self::Ort118),
+            "true-count" => Ok(Self::TrueCount),
+            _ => Err(format!(
+                "unknown pooling `{name}` (expected {})",
+                Self::NAMES.join(" or ")
+            )),
+        }
+    }
 }
 
 /// The network of `campplus.onnx` (CAM++).
@@ -76,9 +98,9 @@ impl SpeakerEncoder {
     /// features go to `tap` as `prompt.fbank`, the embedding as `prompt.speaker_embedding`.
     pub fn embedding_of(&self, recording: &Waveform, tap: &mut dyn Tap) -> Result<Tensor> {
         let fbank = kaldi_fbank(&recording.at_rate(SAMPLE_RATE)?)?;
-        tap.tensor("prompt.fbank", &fbank)?;
+        tap.stage(Stage::PromptFbank, &fbank)?;
         let embedding = self.embedding(&fbank)?;
-        tap.tensor("prompt.speaker_embedding", &embedding)?;
+        tap.stage(Stage::PromptSpeakerEmbedding, &embedding)?;
         Ok(embedding)
     }
 }

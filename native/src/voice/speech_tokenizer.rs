@@ -8,6 +8,7 @@ use rten_tensor::AsView;
 
 use super::network::{Network, batched};
 use crate::audio::{Waveform, whisper_log_mel};
+use crate::stage::Stage;
 use crate::tap::Tap;
 use crate::{Error, Result};
 
@@ -55,7 +56,7 @@ impl SpeechTokenizer {
     pub fn tokens_of(
         &self,
         recording: &Waveform,
-        stage: &str,
+        stage: Stage,
         tap: &mut dyn Tap,
     ) -> Result<Vec<u32>> {
         let samples = recording.at_rate(SAMPLE_RATE)?;
@@ -68,7 +69,7 @@ impl SpeechTokenizer {
             )));
         }
         let whisper_mel = whisper_log_mel(&samples)?;
-        tap.tensor(stage, &whisper_mel)?;
+        tap.stage(stage, &whisper_mel)?;
         self.tokens(&whisper_mel)
     }
 }
@@ -99,7 +100,12 @@ mod tests {
             samples: vec![0.1; 24_000],
             sample_rate: 24_000,
         };
-        assert_eq!(counting.tokens_of(&one, "mel", &mut NoTap).unwrap(), [100]);
+        assert_eq!(
+            counting
+                .tokens_of(&one, Stage::PromptWhisperMel, &mut NoTap)
+                .unwrap(),
+            [100]
+        );
     }
 
     #[test]
@@ -122,12 +128,12 @@ mod tests {
         };
         assert_eq!(
             tokenizer
-                .tokens_of(&recording(480_000), "mel", &mut NoTap)
+                .tokens_of(&recording(480_000), Stage::PromptWhisperMel, &mut NoTap)
                 .unwrap(),
             [3000]
         );
         let error = tokenizer
-            .tokens_of(&recording(480_001), "mel", &mut NoTap)
+            .tokens_of(&recording(480_001), Stage::PromptWhisperMel, &mut NoTap)
             .unwrap_err()
             .to_string();
         assert!(

@@ -124,6 +124,11 @@ fn one() -> f64 {
 }
 
 impl Case {
+    /// Whether the text arrives in pieces while it is spoken.
+    pub fn in_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     /// Whether a case or recording may bear this name: a–z, 0–9 and hyphens, not empty.
     pub fn is_name(name: &str) -> bool {
         !name.is_empty()

@@ -64,7 +64,7 @@ pub fn run() -> Exit {
         Command::Text(args) => text::run(&args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("parity: {}", native::whole_story(error.as_ref()));
+        eprintln!("parity: {}", native::error_chain(error.as_ref()));
         if error.is::<GoldenFault>() {
             Exit::Golden
         } else {

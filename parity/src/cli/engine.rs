@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::{DeviceName, Precision};
-use native::engine::EngineOptions;
+use native::engine::Engine;
 use native::model_dir::LmWeights;
 use parity::record::NativeRecorder;
 
@@ -28,17 +28,14 @@ pub struct EngineArgs {
 impl EngineArgs {
     /// Loads the engine.
     pub fn load(&self) -> anyhow::Result<NativeRecorder> {
-        let options = EngineOptions {
-            device: self.device.open()?,
-            precision: self.precision.dtype(),
-            lm_weights: self.lm_weights.unwrap_or_default(),
-            ..EngineOptions::default()
-        };
-        let (device, precision) = (self.device.kind(), self.precision.to_string());
+        let builder = Engine::builder(&self.model_dir)
+            .device(self.device.open()?)
+            .precision(self.precision)
+            .lm_weights(self.lm_weights.unwrap_or_default());
+        let precision = self.precision.to_string();
         Ok(NativeRecorder::load(
-            &self.model_dir,
-            &options,
-            device,
+            builder,
+            self.device.kind(),
             &precision,
         )?)
     }

@@ -118,7 +118,7 @@ pub fn run(
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
-    let model = describe_model(&engine.model_dir)?;
+    let model = describe_model(&ModelDir::open(&engine.model_dir)?)?;
     let engine = PythonEngine::load(&options)?;
     let mut writer = Writer::create(out, engine.manifest(model)?)?;
     for case in &cases.cases {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use native::model_dir::LmWeights;
 use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::{Evaluation, Tolerances};
@@ -155,8 +156,8 @@ impl ReportArgs {
                 line += &format!(" {flag} {value}");
             }
         }
-        if let Some(weights) = lm_weights {
-            line += &format!(" --lm-weights {}", weights.file_name());
+        if let Some(file) = lm_weights.and_then(LmWeights::file_name) {
+            line += &format!(" --lm-weights {file}");
         }
         if let Some(file) = self.tolerances.given() {
             line += &format!(" --tolerances {}", file.display());

@@ -120,8 +120,7 @@ impl<'a> Evaluation<'a> {
             return outcome;
         }
         let case = &golden.case.case;
-        let stages =
-            Stage::all().filter(|s| s.is_judged() && s.applies_to(case) && s.kept_by(case.keep));
+        let stages = Stage::all().filter(|s| !s.is_auxiliary() && case.has(*s) && case.keeps(*s));
         outcome.stages = stages
             .map(|stage| StageOutcome {
                 stage,
@@ -221,7 +220,7 @@ impl<'a> Evaluation<'a> {
         feed: Feed,
     ) -> Option<Cell> {
         let source = self.candidate(feed)?;
-        let required = stage.required_in(feed);
+        let required = feed.requires(stage);
         let Some(candidate) = loaded.candidate(feed) else {
             return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
         };

@@ -1,17 +1,17 @@
 //! A case as the native engine takes it.
 
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, Request, Script};
-use native::llm::Sampler;
+use native::engine::{Engine, Mode, Request, Script, Text, Voice};
+use native::llm::Strategy;
 use native::model_dir::{SavedSpeaker, SavedSpeakers};
 use native::voice::VoicePrompt;
 
-use super::native::Error;
+use super::Error;
 use crate::case::{self, Case, CaseFile};
 use crate::recording::RecordedCase;
 
-/// How `case` asks for its text; nothing for voice conversion, which has none. A saved speaker's
-/// words are no part of it.
+/// The mode of a case that has a text; nothing for voice conversion. A saved speaker's transcript is
+/// not part of it.
 pub(super) fn text_mode(case: &Case) -> native::Result<Option<Mode>> {
     let needed = |value: &Option<String>, what| value.clone().ok_or_else(|| missing(case, what));
     Ok(Some(match case.mode {
@@ -31,24 +31,26 @@ pub(super) fn text_mode(case: &Case) -> native::Result<Option<Mode>> {
 
 fn missing(case: &Case, what: &str) -> native::Error {
     let mode = case.mode.name();
-    native::Error::input(format!("case {} is {mode} and has no {what}", case.name))
+    native::Error::input(format!("case {}: mode {mode} needs {what}", case.name))
 }
 
 /// What a case says, with its sound files read.
 pub(super) struct Inputs {
     /// The case, with the hashes of its files.
-    pub recorded: RecordedCase,
-    /// The request. A saved speaker's words are no part of it.
-    pub request: Request,
+    pub(super) recorded: RecordedCase,
+    /// The mode. A saved speaker's transcript is not part of it.
+    pub(super) mode: Mode,
+    /// The text.
+    pub(super) text: Text,
     /// The recording of the voice.
-    pub prompt: Waveform,
-    /// A sampler at the beginning.
-    pub sampler: Sampler,
+    pub(super) prompt: Waveform,
+    /// How tokens are sampled.
+    pub(super) sampling: Strategy,
 }
 
 impl Inputs {
-    /// Reads what `case` of `file` names.
-    pub fn read(case: &Case, file: &CaseFile, sampler: Sampler) -> Result<Self, Error> {
+    /// Reads the files that `case` of `file` names.
+    pub(super) fn read(case: &Case, file: &CaseFile, sampling: Strategy) -> Result<Self, Error> {
         let mode = match text_mode(case)? {
             Some(mode) => mode,
             None => {
@@ -59,25 +61,43 @@ impl Inputs {
                 }
             }
         };
+        let text = match case.in_pieces() {
+            true => Text::Pieces(case.pieces.clone()),
+            false => Text::Whole(case.text.clone()),
+        };
         Ok(Self {
             recorded: RecordedCase::of(case, file)?,
-            request: Request {
-                text: case.text.clone(),
-                mode,
-                speed: case.speed,
-            },
+            mode,
+            text,
             prompt: Waveform::read(&file.resolve(&case.prompt_wav))?,
-            sampler,
+            sampling,
         })
     }
 
     /// The case.
-    pub fn case(&self) -> &Case {
+    pub(super) fn case(&self) -> &Case {
         &self.recorded.case
     }
 
-    /// The voice as it was saved in a file and read back, where the case has a saved speaker.
-    pub fn speaker(
+    /// The request, spoken by `voice`, or by the saved speaker that the case makes of it.
+    pub(super) fn request(&self, engine: &Engine, voice: VoicePrompt) -> native::Result<Request> {
+        let case = self.case();
+        let voice = match self.save_and_read(engine, &voice)? {
+            Some(speaker) => Voice::Saved(speaker),
+            None => Voice::Prompt(voice),
+        };
+        let request = Request::new(self.mode.clone(), self.text.clone(), voice)
+            .speed(case.speed)
+            .sampling(self.sampling);
+        // As in the reference, every case begins with a fresh hop.
+        Ok(match case.stream {
+            true => request.streamed(),
+            false => request,
+        })
+    }
+
+    /// The voice as it was saved in a file and read back, if the case has a saved speaker.
+    fn save_and_read(
         &self,
         engine: &Engine,
         voice: &VoicePrompt,
@@ -89,31 +109,23 @@ impl Inputs {
         let folder = tempfile::tempdir().map_err(native::Error::io(std::env::temp_dir()))?;
         let path = folder.path().join("spk2info.pt");
         let mut speakers = SavedSpeakers::open(&path)?;
-        let speaker = SavedSpeaker::new(&engine.frontend, words, voice)?;
+        let speaker = SavedSpeaker::new(engine.frontend(), words, voice)?;
         speakers.add(name, &speaker)?;
         speakers.save()?;
         SavedSpeakers::open(&path)?.get(name).map(Some)
     }
 
-    /// The text stage. A saved speaker's words come from `speaker`, or are tokenised here as they
-    /// are for saving.
-    pub fn script(
+    /// The text stage.
+    pub(super) fn script(
         &self,
         engine: &Engine,
         speaker: Option<&SavedSpeaker>,
     ) -> native::Result<Script> {
-        let (case, mode) = (self.case(), &self.request.mode);
-        let mut script = if case.pieces.is_empty() {
-            engine.script(&self.request)?
-        } else {
-            engine.script_in_pieces(mode, &case.pieces)?
-        };
-        if let Some(speaker) = speaker {
-            script = script.said_by(speaker, mode);
-        }
-        // The file has the words' ids only, and the recording is also to be read.
+        let mut script = engine.script_of(&self.mode, &self.text, speaker)?;
+        // The speakers file has only the transcript's ids, but a recording shall be readable.
+        let case = self.case();
         if let (Some(_), Some(words)) = (&case.speaker, &case.prompt_text)
-            && !matches!(mode, Mode::CrossLingual)
+            && !matches!(self.mode, Mode::CrossLingual)
         {
             script.prompt_text = words.clone();
         }

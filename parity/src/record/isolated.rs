@@ -1,82 +1,80 @@
 //! Every stage alone, fed with what the golden says it was fed in the reference.
 
-use candle_core::{Device, IndexOp, Tensor};
+use candle_core::Tensor;
+use native::Portion;
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, Request, Script, ScriptSegment};
+use native::engine::{Engine, Mode};
 use native::flow::FlowInput;
-use native::llm::{Generation, Sampler, TokenStream, drop_long_silences};
+use native::llm::{Generation, TokenStream};
 use native::tap::NoTap;
 use native::voice::VoicePrompt;
 
-use super::cascaded::{stop_mark, text_record};
+use super::golden_inputs::GoldenInputs;
 use super::inputs::Inputs;
-use super::values::{Collector, array, ids, tensor, tokens};
+use super::values::{Collector, ids, stop_mark, text_record};
 use crate::array::Array;
 use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SegmentText, TextRecord};
 use crate::stage::{FLOW_STEPS, Key, Stage};
 
-/// Runs every stage that the golden has inputs for. With `voice`, what the prompt's recording
-/// comes to, it ends at the tokens.
+/// Runs every stage for which the golden has inputs. With `own_voice`, which was extracted from the
+/// prompt's recording before, it ends at the tokens.
 pub(super) fn record(
     engine: &Engine,
     inputs: Inputs,
-    voice: Option<VoicePrompt>,
+    own_voice: Option<VoicePrompt>,
     golden: &CaseRecord,
 ) -> native::Result<CaseRecord> {
-    let tokens_only = voice.is_some();
-    let mut run = Run {
+    let tokens_only = own_voice.is_some();
+    let mut run = IsolatedRun {
         engine,
-        golden,
-        voice,
+        inputs: GoldenInputs {
+            golden,
+            own_voice,
+            device: engine.device().clone(),
+        },
         out: Collector::default(),
     };
     let text = run.text(&inputs)?;
     run.prompt(&inputs.prompt)?;
-    let request = &inputs.request;
-    if let Mode::VoiceConversion { source } = &request.mode {
+    if let Mode::VoiceConversion { source } = &inputs.mode {
         run.source(source)?;
     } else {
-        run.language_model(request, inputs.sampler)?;
+        run.language_model(&inputs)?;
     }
-    if !inputs.recorded.case.stream && !tokens_only {
+    if !inputs.case().stream && !tokens_only {
         for segment in 0..golden.segments() {
-            run.flow(request, segment)?;
+            run.flow(&inputs.mode, segment)?;
             run.vocoder(segment)?;
         }
     }
-    let tensors = run.out.tensors;
     Ok(CaseRecord {
+        tensors: run.out.tensors,
         case: inputs.recorded,
         text,
-        tensors,
         noise: Default::default(),
         audio: Vec::new(),
     })
 }
 
-/// The native engine, a golden to feed it from, and what it hands out.
-pub(super) struct Run<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) golden: &'a CaseRecord,
-    /// The voice as this engine has it, for a golden that has only the tokens of it.
-    pub(super) voice: Option<VoicePrompt>,
-    pub(super) out: Collector,
+struct IsolatedRun<'a> {
+    engine: &'a Engine,
+    inputs: GoldenInputs<'a>,
+    out: Collector,
 }
 
-impl Run<'_> {
+impl IsolatedRun<'_> {
     /// Texts from the case's text; ids from the golden's normalised texts.
     fn text(&self, inputs: &Inputs) -> native::Result<TextRecord> {
-        if matches!(inputs.request.mode, Mode::VoiceConversion { .. }) {
+        if matches!(inputs.mode, Mode::VoiceConversion { .. }) {
             return Ok(TextRecord::default());
         }
-        let encode = |text: &str| self.engine.frontend.ids(text).map(|t| ids(&t));
-        let reference = &self.golden.text;
-        let script = inputs.script(self.engine, None)?;
+        let encode = |text: &str| self.engine.frontend().ids(text).map(|t| ids(&t));
+        let reference = &self.inputs.golden.text;
+        let mut text = text_record(&inputs.script(self.engine, None)?);
         let prompt_ids = reference.prompt_text.as_deref().map(encode).transpose()?;
-        let mut text = text_record(&script);
         text.prompt_ids = prompt_ids.unwrap_or_default();
         // Pieces are not normalised, and each has been tokenised on its own.
-        if inputs.case().pieces.is_empty() {
+        if !inputs.case().in_pieces() {
             let segments = text.segments.len().max(reference.segments.len());
             text.segments.resize_with(segments, SegmentText::default);
             for (i, segment) in text.segments.iter_mut().enumerate() {
@@ -87,77 +85,77 @@ impl Run<'_> {
         Ok(text)
     }
 
-    /// The features are fed from the sound file, and so is what follows them where the golden does
+    /// The features are computed from the sound file, and so is what follows them if the golden does
     /// not keep them.
     fn prompt(&mut self, prompt: &Waveform) -> native::Result<()> {
-        if let Some(voice) = &self.voice {
-            let speech_tokens = voice.speech_tokens.clone();
-            self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), Some(speech_tokens));
+        let tokens_key = Key::whole(Stage::PromptSpeechTokens);
+        if let Some(voice) = &self.inputs.own_voice {
+            self.out.insert_tokens(tokens_key, &voice.speech_tokens);
             return Ok(());
         }
-        let heard = self.engine.voice(prompt, &mut self.out)?;
-        let speech_tokens = match self.read(Stage::PromptWhisperMel, &Device::Cpu)? {
-            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
-            None => heard.speech_tokens,
+        let own = self.engine.voice_with(prompt, &mut self.out)?;
+        let speech_tokens = match self.inputs.on_cpu(Stage::PromptWhisperMel)? {
+            Some(mel) => self.engine.speech_tokenizer().tokens(&mel)?,
+            None => own.speech_tokens,
         };
-        self.keep_tokens(Key::whole(Stage::PromptSpeechTokens), Some(speech_tokens));
-        let embedding = match self.read(Stage::PromptFbank, &Device::Cpu)? {
-            Some(fbank) => self.engine.speaker.embedding(&fbank)?,
-            None => heard.speaker_embedding,
+        self.out.insert_tokens(tokens_key, &speech_tokens);
+        let embedding = match self.inputs.on_cpu(Stage::PromptFbank)? {
+            Some(fbank) => self.engine.speaker_encoder().embedding(&fbank)?,
+            None => own.speaker_embedding,
         };
-        self.keep(Key::whole(Stage::PromptSpeakerEmbedding), Some(embedding))
+        let key = Key::whole(Stage::PromptSpeakerEmbedding);
+        self.out.insert_tensor(key, &embedding)
     }
 
     fn source(&mut self, source: &Waveform) -> native::Result<()> {
-        let heard =
-            self.engine
-                .speech_tokenizer
-                .tokens_of(source, "source.whisper_mel", &mut self.out)?;
-        let speech_tokens = match self.read(Stage::SourceWhisperMel, &Device::Cpu)? {
-            Some(mel) => self.engine.speech_tokenizer.tokens(&mel)?,
-            None => heard,
+        let tokenizer = self.engine.speech_tokenizer();
+        let own = tokenizer.tokens_of(source, Stage::SourceWhisperMel, &mut self.out)?;
+        let speech_tokens = match self.inputs.on_cpu(Stage::SourceWhisperMel)? {
+            Some(mel) => tokenizer.tokens(&mel)?,
+            None => own,
         };
-        self.keep_tokens(Key::whole(Stage::SourceSpeechTokens), Some(speech_tokens));
+        let key = Key::whole(Stage::SourceSpeechTokens);
+        self.out.insert_tokens(key, &speech_tokens);
         Ok(())
     }
 
-    fn language_model(&mut self, request: &Request, mut sampler: Sampler) -> native::Result<()> {
-        let script = self.golden_script()?;
-        let Some(voice) = self.golden_voice()? else {
+    fn language_model(&mut self, inputs: &Inputs) -> native::Result<()> {
+        let script = self.inputs.script()?;
+        let Some(voice) = self.inputs.voice()? else {
             return Ok(());
         };
         let voice = voice.aligned()?;
+        let (engine, mode) = (self.engine, &inputs.mode);
+        let mut sampler = engine.sampler(inputs.sampling);
         for (i, segment) in script.segments.iter().enumerate() {
-            let sampled = self.tokens(Key::segment(Stage::LlmTokens, i))?;
-            let rows = self
-                .golden
-                .tensors
-                .get(&Key::segment(Stage::LlmLogitRows, i));
-            if let (Some(sampled), Some(rows)) = (&sampled, rows.and_then(Array::as_i64)) {
-                let prompt = self
-                    .engine
-                    .lm_prompt(&request.mode, &script, segment, &voice);
-                let logits = self.engine.llm.teacher_forced_logits(&prompt, sampled)?;
-                let at = Tensor::new(rows, logits.device())?;
-                let kept = logits.index_select(&at, 0)?;
-                self.keep(Key::segment(Stage::LlmLogits, i), Some(kept))?;
+            let key = |stage| Key::segment(stage, i);
+            let sampled = self.inputs.tokens(&key(Stage::LlmTokens))?;
+            let rows = self.inputs.integers(&key(Stage::LlmLogitRows));
+            if let (Some(sampled), Some(rows)) = (&sampled, rows) {
+                let prompt = engine.lm_prompt(mode, &script, segment, &voice);
+                let logits = engine
+                    .llm()
+                    .teacher_forced_logits(&prompt, sampled, &mut NoTap)?;
+                let kept = logits.index_select(&Tensor::new(rows, logits.device())?, 0)?;
                 let rows = Array::ids(rows.to_vec());
-                self.out.insert(Key::segment(Stage::LlmLogitRows, i), rows);
+                self.out.insert_tensor(key(Stage::LlmLogits), &kept)?;
+                self.out.insert(key(Stage::LlmLogitRows), rows);
             }
-            let engine = self.engine;
-            let stream = engine.decode(&request.mode, &script, segment, &voice, &mut sampler)?;
+            let stream = engine.decode(mode, &script, segment, &voice, &mut sampler)?;
             let generation = self.sample(stream, i, sampled.as_deref())?;
-            let stop = stop_mark(generation.stop);
+            let stop = Array::ids(stop_mark(generation.stop));
+            self.out.insert(key(Stage::LlmStop), stop);
             self.out
-                .insert(Key::segment(Stage::LlmStop, i), Array::ids(stop));
-            self.keep_tokens(Key::segment(Stage::LlmTokens, i), Some(generation.tokens));
-            let kept = sampled.map(|t| drop_long_silences(&t));
-            self.keep_tokens(Key::segment(Stage::LlmTokensKept, i), kept);
+                .insert_tokens(key(Stage::LlmTokens), &generation.tokens);
+            if let Some(sampled) = sampled {
+                let kept = engine.llm().config().drop_long_silences(&sampled);
+                self.out.insert_tokens(key(Stage::LlmTokensKept), &kept);
+            }
         }
         Ok(())
     }
 
-    /// Samples a segment, and notes how the first token was drawn that is not the golden's.
+    /// Samples a segment, and records how the first token that differs from the golden's was drawn.
     fn sample(
         &mut self,
         mut stream: TokenStream<'_>,
@@ -165,18 +163,19 @@ impl Run<'_> {
         golden: Option<&[u32]>,
     ) -> native::Result<Generation> {
         let stop_key = Key::segment(Stage::LlmStop, segment);
-        let golden_stop = self.golden.tensors.get(&stop_key).and_then(Array::as_i64);
+        let golden_stop = self.inputs.integers(&stop_key).map(<[i64]>::to_vec);
         let mut parted = golden.is_none();
         loop {
             let at = stream.tokens().len();
             let token = stream.next().transpose()?;
             let wanted = golden.and_then(|tokens| tokens.get(at)).copied();
-            let stopped_alike = stream
-                .stop()
-                .is_some_and(|stop| golden_stop.is_none_or(|golden| golden == stop_mark(stop)));
-            if !parted && (token != wanted || (token.is_none() && !stopped_alike)) {
+            let same_stop = stream.stop().is_some_and(|stop| {
+                let golden = golden_stop.as_ref();
+                golden.is_none_or(|golden| *golden == stop_mark(stop))
+            });
+            if !parted && (token != wanted || (token.is_none() && !same_stop)) {
                 parted = true;
-                self.note_draw(&stream, segment)?;
+                self.record_draw(&stream, segment)?;
             }
             if token.is_none() {
                 return Ok(stream.finish());
@@ -184,173 +183,91 @@ impl Run<'_> {
         }
     }
 
-    fn note_draw(&mut self, stream: &TokenStream<'_>, segment: usize) -> native::Result<()> {
+    fn record_draw(&mut self, stream: &TokenStream<'_>, segment: usize) -> native::Result<()> {
         let logits = stream.logits();
         let row = Array::f32([1, logits.len()], logits.to_vec()).map_err(native::Error::input)?;
         let key = Key::segment(Stage::LlmLogits, segment).tap(MISMATCH_TAP);
         self.out.insert(key, row);
         if let Some(draw) = stream.last_draw() {
-            let values = vec![
+            let draw = Array::vector(vec![
                 draw.from_nucleus as f32,
                 draw.nucleus_len as f32,
                 draw.nucleus_lead,
                 draw.order_gap,
                 draw.size_gap,
                 draw.vocabulary_lead.unwrap_or(f32::NAN),
-            ];
-            let draw = Array::f32([values.len()], values).map_err(native::Error::input)?;
+            ]);
             let key = Key::segment(Stage::LlmTokens, segment).tap(DRAW_TAP);
             self.out.insert(key, draw);
         }
         Ok(())
     }
 
-    fn flow(&mut self, request: &Request, segment: usize) -> native::Result<()> {
-        let flow = &self.engine.flow;
+    fn flow(&mut self, mode: &Mode, segment: usize) -> native::Result<()> {
+        let flow = self.engine.flow();
         let key = |stage| Key::segment(stage, segment);
-        let vc = matches!(request.mode, Mode::VoiceConversion { .. });
-        let speech = if vc {
-            self.tokens(Key::whole(Stage::SourceSpeechTokens))?
-        } else {
-            self.tokens(key(Stage::LlmTokensKept))?
-        };
-        let (Some(voice), Some(speech)) = (self.golden_voice()?, speech) else {
+        let conversion = matches!(mode, Mode::VoiceConversion { .. });
+        let speech = self.inputs.tokens(&match conversion {
+            true => Key::whole(Stage::SourceSpeechTokens),
+            false => key(Stage::LlmTokensKept),
+        })?;
+        let (Some(voice), Some(speech)) = (self.inputs.voice()?, speech) else {
             return Ok(());
         };
-        let voice = if vc { voice } else { voice.aligned()? };
-        let device = self.engine.device.clone();
-
+        let voice = match conversion {
+            true => voice,
+            false => voice.aligned()?,
+        };
         let input = FlowInput {
             tokens: &speech,
             prompt_tokens: &voice.speech_tokens,
             prompt_mel: &voice.mel,
             embedding: &voice.speaker_embedding,
-            streaming: false,
-            finalize: true,
+            portion: Portion::Final,
         };
         let mel = flow.inference(&input, &mut NoTap)?;
-        self.keep(key(Stage::FlowMel), Some(mel))?;
+        self.out.insert_tensor(key(Stage::FlowMel), &mel)?;
 
-        let all: Vec<u32> = voice.speech_tokens.iter().chain(&speech).copied().collect();
-        let mu = flow.mu(&all, true)?;
-        self.keep(key(Stage::FlowMu), Some(mu))?;
+        let all = [voice.speech_tokens.as_slice(), &speech].concat();
+        let mu = flow.mu(&all, Portion::Final)?;
+        self.out.insert_tensor(key(Stage::FlowMu), &mu)?;
 
-        let Some(mu) = self.read_key(&key(Stage::FlowMu), &device)? else {
+        let Some(mu) = self.inputs.tensor(&key(Stage::FlowMu))? else {
             return Ok(());
         };
         let speaker = flow.speaker(&voice.speaker_embedding)?;
-        let conditioning = flow.condition(&mu, &speaker, &voice.mel, false)?;
-        for step in 1..=FLOW_STEPS {
+        let conditioning = flow.condition(&mu, &speaker, &voice.mel, Portion::Final)?;
+        for step in FLOW_STEPS {
             let before = match step {
                 1 => Some(flow.noise(conditioning.frames())?),
-                _ => self.read_key(&key(Stage::FlowStep(step - 1)), &device)?,
+                _ => self.inputs.tensor(&key(Stage::FlowStep(step - 1)))?,
             };
             if let Some(before) = before {
-                let after = flow.step(usize::from(step), &before, &conditioning)?;
-                self.keep(key(Stage::FlowStep(step)), Some(after))?;
+                let after = flow.step(step, &before, &conditioning, &mut NoTap)?;
+                self.out.insert_tensor(key(Stage::FlowStep(step)), &after)?;
             }
         }
         Ok(())
     }
 
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {
-        let vocoder = &self.engine.vocoder;
+        let vocoder = self.engine.vocoder();
         let key = |stage| Key::segment(stage, segment);
-        let device = self.engine.device.clone();
-        let Some(mel) = self.read_key(&key(Stage::FlowMel), &device)? else {
+        let Some(mel) = self.inputs.tensor(&key(Stage::FlowMel))? else {
             return Ok(());
         };
-        let mel = native::vocoder::interpolate_mel(&mel, self.golden.case.case.speed)?;
-        let f0 = vocoder.f0(&mel, true)?;
-        self.keep(key(Stage::VocoderF0), Some(f0))?;
-        if let Some(f0) = self.read_key(&key(Stage::VocoderF0), &device)? {
+        let speed = self.inputs.golden.case.case.speed;
+        let mel = native::vocoder::interpolate_mel(&mel, speed)?;
+        let f0 = vocoder.f0(&mel, Portion::Final, &mut NoTap)?;
+        self.out.insert_tensor(key(Stage::VocoderF0), &f0)?;
+        if let Some(f0) = self.inputs.tensor(&key(Stage::VocoderF0))? {
             let source = vocoder.source(&f0)?;
-            self.keep(key(Stage::VocoderSource), Some(source))?;
+            self.out.insert_tensor(key(Stage::VocoderSource), &source)?;
         }
-        if let Some(source) = self.read_key(&key(Stage::VocoderSource), &device)? {
-            let wav = vocoder.decode(&mel, &source, true)?;
-            self.keep(key(Stage::VocoderWav), Some(wav))?;
-        }
-        Ok(())
-    }
-
-    /// The text stage as the golden has it.
-    pub(super) fn golden_script(&self) -> native::Result<Script> {
-        let text = &self.golden.text;
-        let segments = text
-            .segments
-            .iter()
-            .map(|s| {
-                Ok(ScriptSegment {
-                    text: s.text.clone(),
-                    ids: tokens(&s.ids)?,
-                })
-            })
-            .collect::<native::Result<_>>()?;
-        Ok(Script {
-            prompt_text: text.prompt_text.clone().unwrap_or_default(),
-            prompt_ids: tokens(&text.prompt_ids)?,
-            segments,
-            arrives: !self.golden.case.case.pieces.is_empty(),
-            warnings: Vec::new(),
-        })
-    }
-
-    /// The voice as the golden has it, untrimmed. Where the golden keeps only tokens, mel and
-    /// embedding are this engine's own, and serve only to trim the tokens.
-    pub(super) fn golden_voice(&self) -> native::Result<Option<VoicePrompt>> {
-        let Some(speech_tokens) = self.tokens(Key::whole(Stage::PromptSpeechTokens))? else {
-            return Ok(None);
-        };
-        if let Some(voice) = &self.voice {
-            return Ok(Some(VoicePrompt {
-                speech_tokens,
-                ..voice.clone()
-            }));
-        }
-        let mel = self.read(Stage::PromptMel, &Device::Cpu)?;
-        let embedding = self.read(Stage::PromptSpeakerEmbedding, &Device::Cpu)?;
-        Ok(match (mel, embedding) {
-            (Some(mel), Some(speaker_embedding)) => Some(VoicePrompt {
-                speech_tokens,
-                mel,
-                speaker_embedding: speaker_embedding.i(..)?,
-            }),
-            _ => None,
-        })
-    }
-
-    fn read(&self, stage: Stage, device: &Device) -> native::Result<Option<Tensor>> {
-        self.read_key(&Key::whole(stage), device)
-    }
-
-    pub(super) fn read_key(&self, key: &Key, device: &Device) -> native::Result<Option<Tensor>> {
-        self.golden
-            .tensors
-            .get(key)
-            .map(|a| tensor(a, device))
-            .transpose()
-    }
-
-    pub(super) fn tokens(&self, key: Key) -> native::Result<Option<Vec<u32>>> {
-        self.golden
-            .tensors
-            .get(&key)
-            .and_then(Array::as_i64)
-            .map(tokens)
-            .transpose()
-    }
-
-    pub(super) fn keep(&mut self, key: Key, value: Option<Tensor>) -> native::Result<()> {
-        if let Some(value) = value {
-            self.out.insert(key, array(&value)?);
+        if let Some(source) = self.inputs.tensor(&key(Stage::VocoderSource))? {
+            let wav = vocoder.decode(&mel, &source, Portion::Final, &mut NoTap)?;
+            self.out.insert_tensor(key(Stage::VocoderWav), &wav)?;
         }
         Ok(())
-    }
-
-    fn keep_tokens(&mut self, key: Key, value: Option<Vec<u32>>) {
-        if let Some(value) = value {
-            self.out.insert(key, Array::ids(ids(&value)));
-        }
     }
 }

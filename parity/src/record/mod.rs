@@ -1,6 +1,8 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+mod error;
+mod golden_inputs;
 mod inputs;
 mod isolated;
 mod layers;
@@ -12,8 +14,9 @@ mod session;
 mod timing;
 mod values;
 
+pub use error::Error;
 pub use layers::LayerTensors;
 pub use model::describe_model;
-pub use native::{Error, NativeRecorder};
+pub use native::NativeRecorder;
 pub use session::{Session, run_native};
 pub use timing::Timing;

@@ -1,31 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use native::model_dir::ModelDir;
 use serde::Deserialize;
 
 use crate::recording::{Error, ModelInfo, sha256_file};
-
-/// The files of a model directory that decide what is synthesised. `CosyVoice-BlankEN`'s own
-/// weights are not among them: `llm.pt` replaces every one.
-const FILES: [&str; 17] = [
-    "cosyvoice3.yaml",
-    "llm.pt",
-    "llm.safetensors",
-    "llm.rl.pt",
-    "llm.rl.safetensors",
-    "flow.pt",
-    "flow.safetensors",
-    "hift.pt",
-    "hift.safetensors",
-    "campplus.onnx",
-    "speech_tokenizer_v3.onnx",
-    "spk2info.pt",
-    "CosyVoice-BlankEN/config.json",
-    "CosyVoice-BlankEN/vocab.json",
-    "CosyVoice-BlankEN/merges.txt",
-    "CosyVoice-BlankEN/tokenizer.json",
-    "CosyVoice-BlankEN/tokenizer_config.json",
-];
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -33,11 +12,18 @@ struct Fixture {
     seed: u64,
 }
 
-/// What a manifest says about the model in `dir`: a name, and the hashes of those of its files
-/// that decide what is synthesised. Reads every byte of them.
+/// What a manifest says about a model: a name, and the hashes of the files that decide what is
+/// synthesised, every byte of which is read.
 ///
 /// The name is `SIZE-SEED` for a fixture, and the directory's for any other model.
-pub fn describe_model(dir: &Path) -> Result<ModelInfo, Error> {
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn describe_model(model: &ModelDir) -> Result<ModelInfo, Error> {
+    describe(model.path(), &model.family().deciding_files())
+}
+
+fn describe(dir: &Path, deciding: &[String]) -> Result<ModelInfo, Error> {
     let mark = std::fs::read(dir.join("fixture.json")).ok();
     let fixture = mark.and_then(|mark| serde_json::from_slice::<Fixture>(&mark).ok());
     let id = match fixture {
@@ -48,10 +34,10 @@ pub fn describe_model(dir: &Path) -> Result<ModelInfo, Error> {
             .unwrap_or_else(|| "model".into()),
     };
     let mut files = BTreeMap::new();
-    for name in FILES {
+    for name in deciding {
         let path = dir.join(name);
         if path.is_file() {
-            files.insert(name.to_owned(), sha256_file(&path)?);
+            files.insert(name.clone(), sha256_file(&path)?);
         }
     }
     Ok(ModelInfo { id, files })
@@ -64,9 +50,10 @@ mod tests {
     #[test]
     fn a_fixture_is_named_by_size_and_seed_and_only_known_files_count() {
         let dir = tempfile::tempdir().unwrap();
+        let deciding = native::family::Family::ALL[0].deciding_files();
         std::fs::write(dir.path().join("llm.pt"), "abc").unwrap();
         std::fs::write(dir.path().join("README.md"), "about").unwrap();
-        let plain = describe_model(dir.path()).unwrap();
+        let plain = describe(dir.path(), &deciding).unwrap();
         assert_eq!(plain.files.keys().collect::<Vec<_>>(), ["llm.pt"]);
         // The SHA-256 of "abc" is a published test vector.
         let published = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -75,6 +62,6 @@ mod tests {
 
         let mark = r#"{"recipe":1,"size":"tiny","seed":7}"#;
         std::fs::write(dir.path().join("fixture.json"), mark).unwrap();
-        assert_eq!(describe_model(dir.path()).unwrap().id, "tiny-7");
+        assert_eq!(describe(dir.path(), &deciding).unwrap().id, "tiny-7");
     }
 }

@@ -1,75 +1,58 @@
 //! Recordings by the native engine.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use native::engine::{Engine, EngineOptions};
-use native::llm::{Sampler, SpeechLm, Strategy};
+use native::engine::{Engine, EngineBuilder};
+use native::llm::Strategy;
 use native::model_dir::{LmWeights, ModelDir};
-use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use native::voice::VoicePrompt;
 
 use super::inputs::Inputs;
 use super::layers::{self, LayerTensors};
 use super::timing::{self, Timing};
-use super::{cascaded, describe_model, isolated};
+use super::{Error, cascaded, describe_model, isolated};
 use crate::case::{Case, CaseFile, Keep, LmSet};
 use crate::layers::Network;
 use crate::recording::{self, CaseRecord, Manifest};
 use crate::stage::Feed;
 
-/// Why the native engine could not be recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The engine refused the model or a case.
-    #[error(transparent)]
-    Native(#[from] native::Error),
-    /// A file of the recording or of a case.
-    #[error(transparent)]
-    Recording(#[from] recording::Error),
-}
-
 /// A loaded native engine that records cases.
 pub struct NativeRecorder {
-    engine: Arc<Engine>,
-    options: EngineOptions,
+    /// The engine with the weights that cases use if they name none.
+    engine: Engine,
+    /// Engines with the other weights that were needed so far, by file.
+    others: BTreeMap<PathBuf, Engine>,
     manifest: Manifest,
     multinomial: Multinomial,
-    /// The weight file in use, and language models of other files that were.
-    weights: PathBuf,
-    idle: BTreeMap<PathBuf, SpeechLm>,
     /// The voices of cases that keep only tokens: many cases share one.
     voices: BTreeMap<PathBuf, VoicePrompt>,
 }
 
 impl NativeRecorder {
     /// Loads the model. `device` and `precision` are what the manifest says of them.
-    pub fn load(
-        model_dir: &Path,
-        options: &EngineOptions,
-        device: &str,
-        precision: &str,
-    ) -> Result<Self, Error> {
-        let engine = Arc::new(Engine::load(model_dir, options)?);
-        let weights = engine.model_dir.lm_weights(options.lm_weights)?;
+    ///
+    /// # Errors
+    /// If the model cannot be loaded.
+    pub fn load(builder: EngineBuilder, device: &str, precision: &str) -> Result<Self, Error> {
+        let engine = builder.build()?;
         let identity = recording::EngineInfo {
             name: "native".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             commit: None,
         };
-        let mut manifest = Manifest::new(identity, describe_model(model_dir)?);
+        let model = describe_model(engine.model_dir())?;
+        let mut manifest = Manifest::new(identity, model);
         manifest.device = device.into();
         manifest.precision = precision.into();
-        manifest.lm_weights = file_name(&weights);
+        let weights = engine.lm_weights().file_name();
+        manifest.lm_weights = weights.map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
             engine,
-            options: options.clone(),
+            others: BTreeMap::new(),
             manifest,
             multinomial: Multinomial::default(),
-            weights,
-            idle: BTreeMap::new(),
             voices: BTreeMap::new(),
         })
     }
@@ -90,77 +73,73 @@ impl NativeRecorder {
         }
     }
 
-    /// Synthesises a case from end to end; as far as its tokens, if it keeps no more.
+    /// Synthesises a case from end to end, or up to its tokens if it keeps no more.
+    ///
+    /// # Errors
+    /// If the engine refuses the case or fails.
     pub fn cascaded(&mut self, case: &Case, file: &CaseFile) -> Result<CaseRecord, Error> {
-        let inputs = self.prepare(case, file)?;
+        let (engine, inputs) = self.prepare(case, file)?;
         let voice = self.shared_voice(&inputs, file)?;
-        Ok(cascaded::record(&self.engine, inputs, voice)?)
+        Ok(cascaded::record(&engine, inputs, voice)?)
     }
 
-    /// Synthesises a case that has a text, and tells how long each part took.
+    /// Synthesises a case that has a text, and measures how long each part takes.
     ///
     /// # Errors
     /// If the engine refuses the case or fails.
     pub fn time(&mut self, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
-        let inputs = self.prepare(case, file)?;
-        Ok(timing::measure(&self.engine, inputs)?)
+        let (engine, inputs) = self.prepare(case, file)?;
+        Ok(timing::measure(&engine, inputs)?)
     }
 
     /// Runs every stage of a case on what the golden says it was fed.
+    ///
+    /// # Errors
+    /// If the engine refuses the case or fails.
     pub fn isolated(
         &mut self,
         case: &Case,
         file: &CaseFile,
         golden: &CaseRecord,
     ) -> Result<CaseRecord, Error> {
-        let inputs = self.prepare(case, file)?;
+        let (engine, inputs) = self.prepare(case, file)?;
         let voice = self.shared_voice(&inputs, file)?;
-        Ok(isolated::record(&self.engine, inputs, voice, golden)?)
+        Ok(isolated::record(&engine, inputs, voice, golden)?)
     }
 
-    /// Looks into a network while it works on what the golden says it was fed.
+    /// Runs a network on what the golden says it was fed, and keeps the outputs of its layers.
     ///
     /// # Errors
-    /// If the golden lacks that, or the engine fails.
-    pub fn inside(&mut self, part: Network, golden: &CaseRecord) -> Result<LayerTensors, Error> {
-        self.use_weights_of(&golden.case.case)?;
-        Ok(layers::record(&self.engine, part, golden)?)
+    /// If the golden lacks those inputs, or the engine fails.
+    pub fn layers(&mut self, network: Network, golden: &CaseRecord) -> Result<LayerTensors, Error> {
+        let engine = self.engine_for(&golden.case.case)?;
+        Ok(layers::record(&engine, network, golden)?)
     }
 
-    fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<Inputs, Error> {
-        self.use_weights_of(case)?;
-        let strategy = Strategy::Torch {
+    fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<(Engine, Inputs), Error> {
+        let sampling = Strategy::Torch {
             seed: case.seed,
             multinomial: self.multinomial,
         };
-        let sampler = Sampler::new(strategy, self.engine.llm.config().sampling);
-        Inputs::read(case, file, sampler)
+        let inputs = Inputs::read(case, file, sampling)?;
+        Ok((self.engine_for(case)?, inputs))
     }
 
-    fn use_weights_of(&mut self, case: &Case) -> native::Result<()> {
-        let weights = match case.lm_weights {
-            None => self.engine.model_dir.lm_weights(self.options.lm_weights)?,
-            Some(set) => weights_of(set, &self.engine.model_dir)?,
+    /// The engine with the weights that the case is for.
+    fn engine_for(&mut self, case: &Case) -> native::Result<Engine> {
+        let Some(set) = case.lm_weights else {
+            return Ok(self.engine.clone());
         };
-        if weights == self.weights {
-            return Ok(());
+        let (weights, file) = weights_of(set, self.engine.model_dir())?;
+        if file == self.engine.lm_weights() {
+            return Ok(self.engine.clone());
         }
-        let lm = match self.idle.remove(&weights) {
-            Some(lm) => lm,
-            None => SpeechLm::load(
-                &self.engine.model_dir,
-                &weights,
-                &self.options.device,
-                self.options.precision,
-            )?,
-        };
-        let engine = Arc::get_mut(&mut self.engine).ok_or_else(|| {
-            native::Error::input("the engine still speaks: its weights cannot be changed")
-        })?;
-        let idle = std::mem::replace(&mut engine.llm, lm);
-        self.idle
-            .insert(std::mem::replace(&mut self.weights, weights), idle);
-        Ok(())
+        if let Some(engine) = self.others.get(&file) {
+            return Ok(engine.clone());
+        }
+        let engine = self.engine.with_lm_weights(weights)?;
+        self.others.insert(file, engine.clone());
+        Ok(engine)
     }
 
     /// The voice of a case that keeps only tokens, whose features nobody looks at.
@@ -177,24 +156,25 @@ impl NativeRecorder {
         if let Some(voice) = self.voices.get(&path) {
             return Ok(Some(voice.clone()));
         }
-        let voice = self.engine.voice(&inputs.prompt, &mut NoTap)?;
+        let voice = self.engine.voice(&inputs.prompt)?;
         self.voices.insert(path, voice.clone());
         Ok(Some(voice))
     }
 }
 
-/// The file of a set of weights, in the reference's format where there is one.
-fn weights_of(set: LmSet, dir: &ModelDir) -> native::Result<PathBuf> {
-    match set {
-        LmSet::Base => dir.lm_weights(LmWeights::Reference),
-        LmSet::Rl => dir
-            .lm_weights(LmWeights::Rl)
-            .or_else(|error| dir.lm_weights(LmWeights::RlSafetensors).map_err(|_| error)),
+/// A set of weights and its file, in the reference's format if there is one.
+fn weights_of(set: LmSet, dir: &ModelDir) -> native::Result<(LmWeights, PathBuf)> {
+    let choices: &[LmWeights] = match set {
+        LmSet::Base => &[LmWeights::Reference],
+        LmSet::Rl => &[LmWeights::Rl, LmWeights::RlSafetensors],
+    };
+    let found = choices
+        .iter()
+        .find_map(|&weights| Some((weights, dir.lm_weights(weights).ok()?)));
+    match found {
+        Some(found) => Ok(found),
+        None => dir.lm_weights(choices[0]).map(|file| (choices[0], file)),
     }
-}
-
-fn file_name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Whether that torch's x86-64 wheels draw `multinomial(1)` from an MKL stream. Checked: 2.3.1

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::native::{Error, NativeRecorder};
+use super::{Error, NativeRecorder};
 use crate::case::{Case, CaseFile};
 use crate::recording::{CaseFiles, CaseRecord, Recording, RecordingSource};
 use crate::stage::Feed;

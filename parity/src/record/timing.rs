@@ -32,12 +32,7 @@ impl Timing {
 pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing> {
     let mut timing = Timing::default();
     let script = timing.of("text", || inputs.script(engine, None))?;
-    let Inputs {
-        request,
-        prompt,
-        mut sampler,
-        ..
-    } = inputs;
+    let prompt = &inputs.prompt;
     let (mel, whisper, fbank) = timing.of("prompt features", || {
         let wav_16k = prompt.resampled(16_000)?;
         let mel = mel_spectrogram(&prompt.resampled(Engine::SAMPLE_RATE)?)?;
@@ -45,19 +40,21 @@ pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing>
     })?;
     let voice = VoicePrompt {
         speech_tokens: timing.of("speech tokenizer", || {
-            engine.speech_tokenizer.tokens(&whisper)
+            engine.speech_tokenizer().tokens(&whisper)
         })?,
-        speaker_embedding: timing.of("speaker embedding", || engine.speaker.embedding(&fbank))?,
+        speaker_embedding: timing.of("speaker embedding", || {
+            engine.speaker_encoder().embedding(&fbank)
+        })?,
         mel,
     };
+    let request = inputs.request(engine, voice)?;
     let mut segments = Vec::new();
-    let deliver = |_, segment| {
-        segments.push(segment);
+    engine.synthesize(&request, &script, &mut NoTap, |chunk| {
+        segments.extend(chunk.end);
         Ok(())
-    };
-    engine.synthesize(&request, &script, &voice, &mut sampler, &mut NoTap, deliver)?;
+    })?;
     for segment in segments {
-        let seconds = segment.said.seconds;
+        let seconds = segment.seconds;
         for (part, spent) in [
             ("language model", seconds.llm),
             ("flow", seconds.flow),
@@ -65,7 +62,7 @@ pub(super) fn measure(engine: &Engine, inputs: Inputs) -> native::Result<Timing>
         ] {
             *timing.seconds.entry(part.into()).or_default() += spent;
         }
-        timing.tokens.push(super::values::ids(&segment.said.tokens));
+        timing.tokens.push(super::values::ids(&segment.tokens));
     }
     Ok(timing)
 }

@@ -199,7 +199,7 @@ fn token_lists(loaded: &LoadedCase<'_>) -> Vec<TokenLists> {
         return Vec::new();
     };
     let mut all = Vec::new();
-    let stages = Stage::all().filter(|s| s.kind() == ValueKind::Tokens && s.is_judged());
+    let stages = Stage::all().filter(|s| s.kind() == ValueKind::Tokens && !s.is_auxiliary());
     for key in stages.flat_map(|s| golden.keys(s)) {
         let Some(reference) = golden.tensors.get(&key).and_then(Array::as_i64) else {
             continue;

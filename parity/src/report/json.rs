@@ -203,7 +203,7 @@ impl StageInfo {
             stage,
             kind: stage.kind(),
             description: stage.description().into(),
-            isolated_input: stage.isolated_input().into(),
+            isolated_input: stage.inputs().into(),
         }
     }
 }

@@ -29,7 +29,7 @@ pub fn run(golden: &Recording, tolerances: &Tolerances) -> Result<Vec<Planted>, 
         let mut recording = golden.clone();
         recording.manifest.feed = feed;
         for case in recording.cases.values_mut() {
-            case.tensors.retain(|key, _| key.stage.required_in(feed));
+            case.tensors.retain(|key, _| feed.requires(key.stage));
             case.noise.clear();
         }
         recording

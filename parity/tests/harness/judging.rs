@@ -25,7 +25,7 @@ fn sides() -> Sides {
     let mut cascaded = made_up::recording("native");
     for case in cascaded.cases.values_mut() {
         case.tensors
-            .retain(|key, _| key.stage.required_in(Feed::Cascaded));
+            .retain(|key, _| Feed::Cascaded.requires(key.stage));
     }
     Sides {
         golden,
@@ -236,7 +236,8 @@ fn a_stage_that_the_golden_lacks_is_missing_unless_it_says_so() {
         }
     }
     for case in sides.golden.cases.values_mut() {
-        case.tensors.retain(|k, _| k.stage.kept_by(Keep::Tokens));
+        let kept = case.case.case.clone();
+        case.tensors.retain(|k, _| kept.keeps(k.stage));
     }
     let (outcomes, exit) = sides.judge();
     assert_eq!(exit, Exit::Parity);

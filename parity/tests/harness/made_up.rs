@@ -180,7 +180,7 @@ fn record(case: Case, segments: usize) -> CaseRecord {
         noise: BTreeMap::new(),
         audio: vec![],
     };
-    let stages = Stage::all().filter(|s| s.is_tensor() && s.applies_to(&record.case.case));
+    let stages = Stage::all().filter(|s| s.is_tensor() && record.case.case.has(*s));
     for (seed, key) in stages
         .flat_map(|s| record.keys(s))
         .enumerate()

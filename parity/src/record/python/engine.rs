@@ -146,7 +146,7 @@ impl PythonEngine {
             };
             let (mut tensors, mut audio) = convert::arrays(&dict("arrays")?, self.logit_rows)?;
             let mut noise = convert::noise(&dict("noise")?)?;
-            let kept = |key: &Key| key.stage.applies_to(case) && key.stage.kept_by(case.keep);
+            let kept = |key: &Key| case.has(key.stage) && case.keeps(key.stage);
             tensors.retain(|key, _| kept(key));
             noise.retain(|key, _| kept(key));
             if case.keep == Keep::Tokens {

@@ -71,7 +71,7 @@ pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
         Some(error(v)? - 20.0 * ratio.log10())
     };
     let along = |feed: Feed, of: &dyn Fn(&ValueOutcome) -> Option<f64>| -> Vec<(f64, f64)> {
-        (1..=FLOW_STEPS)
+        FLOW_STEPS
             .map(|step| (f64::from(step), worst(step, feed, of)))
             .collect()
     };

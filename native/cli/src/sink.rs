@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use native::engine::Engine;
 
-/// Where the sound goes as it comes: a wav file that can be played while it grows, or raw samples
+/// Where the sound goes as it is made: a wav file that can be played while it grows, or raw samples
 /// on standard output.
 pub enum Sink {
     File(hound::WavWriter<BufWriter<File>>),
@@ -29,14 +29,14 @@ impl Sink {
         Ok(Self::File(writer))
     }
 
-    /// Hands on samples at once, with nothing kept back.
+    /// Writes samples at once; nothing stays buffered.
     pub fn write(&mut self, samples: &[f32]) -> anyhow::Result<()> {
         match self {
             Self::File(writer) => {
                 for &sample in samples {
                     writer.write_sample(sample)?;
                 }
-                // Brings the length in the file's header up to date too.
+                // This also updates the length in the file's header.
                 writer.flush()?;
             }
             Self::Raw(out) => {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_holds_every_chunk_as_soon_as_it_is_written() -> anyhow::Result<()> {
+    fn a_file_contains_every_chunk_as_soon_as_it_is_written() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("speech.wav");
         let mut sink = Sink::open(&path)?;

@@ -7,14 +7,14 @@ use native::model_dir::ModelDir;
 use native::text::TextFrontend;
 use serde_json::{Value, json};
 
-use super::options::TextOptions;
+use crate::options::TextOptions;
 
 /// Show what the text frontend makes of a text: normalised, split, tokenised.
 ///
 /// Example: native text --model-dir out/tiny-7 "It costs $5.20, due on May 3rd."
 #[derive(ClapArgs)]
 pub struct Args {
-    /// The text; standard input where it is left out
+    /// The text [default: read from standard input]
     text: Option<String>,
     /// Model directory whose vocabulary and text rules are used
     #[arg(long, value_name = "DIR")]
@@ -73,7 +73,7 @@ impl Args {
                 Err(e) => writeln!(out, "{}", json!({ "error": e }))?,
             }
             line.clear();
-            // Whoever asks one line at a time waits for the answer before asking the next.
+            // A caller that sends one line at a time waits for the answer before sending the next.
             if lines.buffer().is_empty() {
                 out.flush()?;
             }

@@ -15,9 +15,12 @@ fn model() -> TempDir {
     let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
     write(
         &dir.path().join("cosyvoice3.yaml"),
-        include_str!("data/cosyvoice3.yaml"),
+        include_str!("../../tests/data/cosyvoice3.yaml"),
     );
-    write(&qwen.join("config.json"), include_str!("data/qwen2.json"));
+    write(
+        &qwen.join("config.json"),
+        include_str!("../../tests/data/qwen2.json"),
+    );
     // GPT-2's alphabet: bytes that print stand for themselves, the others from U+0100 on.
     let prints = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let mut others = 0x100..;

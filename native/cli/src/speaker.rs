@@ -8,11 +8,11 @@ use native::model_dir::{ModelDir, SavedSpeaker, SavedSpeakers};
 use native::tap::NoTap;
 use native::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
 
-use super::options::{Pooling, TextOptions};
+use crate::options::{SpeakerOptions, TextOptions};
 
-/// List the saved speakers, or save one: a voice to speak with that needs no recording any more.
+/// List the saved speakers, or save one: a voice that can be used without its recording.
 ///
-/// They are in spk2info.pt, which the reference reads and writes too.
+/// They are kept in spk2info.pt, which the reference reads and writes too.
 #[derive(ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,7 +25,7 @@ enum Action {
     Add(Add),
 }
 
-/// Where saved speakers are.
+/// The file of the saved speakers.
 #[derive(ClapArgs)]
 pub struct SpeakersFile {
     /// File of the saved speakers [default: spk2info.pt of the model directory]
@@ -50,7 +50,7 @@ struct List {
     file: SpeakersFile,
 }
 
-/// Save a speaker, or replace the one of that name.
+/// Save a speaker, or replace one of the same name.
 ///
 /// Example: native speaker add anna --model-dir out/tiny-7 --prompt-wav anna.wav
 /// --prompt-text "You are a helpful assistant.<|endofprompt|>What she says in anna.wav."
@@ -70,9 +70,8 @@ struct Add {
     /// as they are spoken: a saved speaker's words are not normalised
     #[arg(long)]
     prompt_text: String,
-    /// How the speaker encoder averages its last window
-    #[arg(long, value_enum, default_value_t = Pooling::Ort118)]
-    pooling: Pooling,
+    #[command(flatten)]
+    encoder: SpeakerOptions,
     #[command(flatten)]
     text: TextOptions,
 }
@@ -114,19 +113,19 @@ impl Add {
         let mut out = std::io::stdout().lock();
         writeln!(
             out,
-            "{}: saved, {seconds:.2} s of speech; {} speaker(s) in all",
+            "{}: saved, {seconds:.2} s of speech; {} speaker(s) in total",
             self.name,
             speakers.names().count()
         )?;
         Ok(())
     }
 
-    /// Of the model's networks only those that listen are needed.
+    /// Loads only the networks that analyse a recording.
     fn speaker(&self, model: &ModelDir) -> anyhow::Result<SavedSpeaker> {
         let frontend =
             model.text_frontend(self.text.text_rules.as_deref(), self.text.frontend())?;
         let tokenizer = SpeechTokenizer::load(&model.speech_tokenizer()?)?;
-        let encoder = SpeakerEncoder::load(&model.speaker_encoder()?, self.pooling.window())?;
+        let encoder = SpeakerEncoder::load(&model.speaker_encoder()?, self.encoder.pooling)?;
         let recording = Waveform::read(&self.prompt_wav)?;
         let voice = VoicePrompt::new(&recording, &tokenizer, &encoder, &mut NoTap)
             .with_context(|| self.prompt_wav.display().to_string())?;

@@ -1,0 +1,339 @@
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Args as ClapArgs;
+use native::audio::Waveform;
+use native::engine::{
+    Chunk, Engine, Mode, ModeName, Request, Script, SegmentInfo, Speech, StageSeconds, Text, Voice,
+    check_end_of_prompt, check_speed,
+};
+use native::llm::{Stop, Strategy};
+use native::model_dir::{ModelDir, SavedSpeaker};
+use native::tap::NoTap;
+use native::torch_rng::Multinomial;
+use serde_json::json;
+
+use crate::options::{ModelOptions, named};
+use crate::sink::{Sink, is_stdout};
+use crate::speaker::SpeakersFile;
+
+/// Say a text in the voice of a recording.
+///
+/// Example: native synth --model-dir out/tiny-7 --text "Hello there." --prompt-wav me.wav
+/// --prompt-text "You are a helpful assistant.<|endofprompt|>What I say in me.wav." -o hello.wav
+///
+/// With --stream the sound can be heard as it is made: … --stream -o - | aplay -f FLOAT_LE -r 24000
+///
+/// CosyVoice3 needs <|endofprompt|> in the prompt's text (zero-shot), in the text
+/// (cross-lingual) or in the instruction (instruct).
+#[derive(ClapArgs)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// The text to say; - reads standard input
+    #[arg(long, required_unless_present = "source_wav")]
+    text: Option<String>,
+    /// Treat every line of the text as a piece that arrives while it is spoken (bistream): pieces are
+    /// neither normalised nor split, and joined without a space
+    #[arg(long, conflicts_with = "source_wav")]
+    pieces: bool,
+    /// Recording of the voice, at most 30 s, 16 kHz or more
+    #[arg(long, value_name = "WAV", required_unless_present = "speaker")]
+    prompt_wav: Option<PathBuf>,
+    /// Speak with this saved speaker instead of a recording: see native speaker --help
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["prompt_wav", "prompt_text", "source_wav"])]
+    speaker: Option<String>,
+    #[command(flatten)]
+    speakers: SpeakersFile,
+    /// What is said in the recording (zero-shot)
+    #[arg(long)]
+    prompt_text: Option<String>,
+    /// How text and voice are combined
+    #[arg(long, default_value = "zero-shot", value_parser = named::<ModeName>(ModeName::ALL.map(ModeName::name)))]
+    mode: ModeName,
+    /// How to speak (instruct)
+    #[arg(long)]
+    instruct: Option<String>,
+    /// Recording whose words are kept (vc)
+    #[arg(long, value_name = "WAV")]
+    source_wav: Option<PathBuf>,
+    /// Seed of the sampling; the same seed says the same as PyTorch does
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Which PyTorch draws like this: 2.3 (its wheels for x86-64), or new (newer wheels, and builds
+    /// without MKL)
+    #[arg(long, default_value = "2.3", value_parser = named::<TorchDraws>(["2.3", "new"]))]
+    torch_draws: TorchDraws,
+    /// Playback speed
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// Deliver the sound in chunks while the language model still samples
+    #[arg(long)]
+    stream: bool,
+    /// The sound file to write, 24 kHz float; - writes raw float32 samples, little-endian, to
+    /// standard output
+    #[arg(short, long, value_name = "WAV")]
+    output: PathBuf,
+    /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose `multinomial` the sampling reproduces.
+#[derive(Clone, Copy)]
+struct TorchDraws(Multinomial);
+
+impl std::str::FromStr for TorchDraws {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "2.3" => Ok(Self(Multinomial::MklStream)),
+            "new" => Ok(Self(Multinomial::TwoDraws)),
+            _ => Err(format!("unknown draws `{name}` (expected 2.3 or new)")),
+        }
+    }
+}
+
+impl Args {
+    pub fn run(self) -> anyhow::Result<()> {
+        if self.json && is_stdout(&self.output) {
+            bail!("-o - and --json both write to standard output: write the sound to a file");
+        }
+        let (mode, text) = (self.mode()?, self.text()?);
+        check_speed(self.speed, self.stream)?;
+        let model = ModelDir::open(&self.model.model_dir)?;
+        let speaker = self.speaker(&model)?;
+        if speaker.is_none() {
+            check_end_of_prompt(&mode, &text, &model.family().end_of_prompt)?;
+        }
+        let recording = self.prompt_wav.as_deref().map(Waveform::read).transpose()?;
+        let started = Instant::now();
+        let engine = self.model.builder()?.build()?;
+        let load = started.elapsed().as_secs_f64();
+        let script = engine.script_of(&mode, &text, speaker.as_ref())?;
+        let started = Instant::now();
+        let voice = match (speaker, &recording, &self.prompt_wav) {
+            (Some(speaker), ..) => Voice::Saved(speaker),
+            (None, Some(recording), Some(path)) => {
+                let voice = engine.voice(recording);
+                Voice::Prompt(voice.with_context(|| path.display().to_string())?)
+            }
+            _ => bail!("--prompt-wav or --speaker is missing"),
+        };
+        for warning in &script.warnings {
+            eprintln!("warning: {warning}");
+        }
+        let prompt = started.elapsed().as_secs_f64();
+
+        let request = self.request(mode, text, voice);
+        let mut progress = Progress {
+            shown: std::io::stderr().is_terminal() && !self.json,
+            segments: script.segments.len().max(1),
+            started: Instant::now(),
+            speech: Speech::default(),
+            first_sound: None,
+        };
+        let speech = engine.speak_script(&request, &script, &mut NoTap)?;
+        if self.stream {
+            let mut sink = Sink::open(&self.output)?;
+            for chunk in speech {
+                let chunk = chunk?;
+                sink.write(&chunk.samples)?;
+                progress.add(chunk);
+            }
+            sink.finish()?;
+        } else {
+            for chunk in speech {
+                progress.add(chunk?);
+            }
+            self.write(&progress.speech)?;
+        }
+        if self.json {
+            let weights = engine.lm_weights().file_name().unwrap_or_default();
+            let seconds = json!({
+                "load": load, "prompt": prompt, "first_sound": progress.first_sound,
+            });
+            let report = describe(
+                &script,
+                &request.voice.prompt().speech_tokens,
+                &progress.speech,
+                seconds,
+                &weights.to_string_lossy(),
+            );
+            writeln!(std::io::stdout(), "{report}")?;
+        } else if !is_stdout(&self.output) {
+            let (output, seconds) = (self.output.display(), progress.speech.seconds());
+            writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
+        }
+        Ok(())
+    }
+
+    /// The requested saved speaker. Only its file is read, so that a wrong name is reported at once.
+    fn speaker(&self, model: &ModelDir) -> anyhow::Result<Option<SavedSpeaker>> {
+        let Some(name) = &self.speaker else {
+            return Ok(None);
+        };
+        Ok(Some(self.speakers.open(model)?.get(name)?))
+    }
+
+    /// The whole sound at once: the file appears completely or not at all.
+    fn write(&self, speech: &Speech) -> anyhow::Result<()> {
+        if is_stdout(&self.output) {
+            return Sink::open(&self.output)?.write(&speech.samples);
+        }
+        let wave = Waveform {
+            samples: speech.samples.clone(),
+            sample_rate: Engine::SAMPLE_RATE,
+        };
+        Ok(wave.write_f32(&self.output)?)
+    }
+
+    fn mode(&self) -> anyhow::Result<Mode> {
+        Ok(match self.mode {
+            ModeName::ZeroShot if self.speaker.is_some() => Mode::ZeroShot {
+                prompt_text: String::new(),
+            },
+            ModeName::ZeroShot => Mode::ZeroShot {
+                prompt_text: self.prompt_text.clone().context(
+                    "zero-shot needs --prompt-text: the transcript of the recording, after a \
+                     prompt that ends in <|endofprompt|>",
+                )?,
+            },
+            ModeName::CrossLingual => Mode::CrossLingual,
+            ModeName::Instruct => Mode::Instruct {
+                instruct: self.instruct.clone().context("instruct needs --instruct")?,
+            },
+            ModeName::Vc => Mode::VoiceConversion {
+                source: Waveform::read(
+                    self.source_wav
+                        .as_deref()
+                        .context("vc needs --source-wav")?,
+                )?,
+            },
+        })
+    }
+
+    fn text(&self) -> anyhow::Result<Text> {
+        let text = match self.text.as_deref() {
+            Some("-") => std::io::read_to_string(std::io::stdin()).context("standard input")?,
+            Some(text) => text.to_owned(),
+            None if self.mode == ModeName::Vc => String::new(),
+            None => bail!("--text is missing"),
+        };
+        Ok(match self.pieces {
+            true => Text::Pieces(text.lines().map(str::to_owned).collect()),
+            false => Text::Whole(text),
+        })
+    }
+
+    fn request(&self, mode: Mode, text: Text, voice: Voice) -> Request {
+        let TorchDraws(multinomial) = self.torch_draws;
+        let request = Request::new(mode, text, voice)
+            .speed(self.speed)
+            .sampling(Strategy::Torch {
+                seed: self.seed,
+                multinomial,
+            });
+        match self.stream {
+            true => request.streamed(),
+            false => request,
+        }
+    }
+}
+
+/// Collects the speech, and reports on a terminal how far it has come.
+struct Progress {
+    shown: bool,
+    /// How many segments there will be.
+    segments: usize,
+    started: Instant,
+    speech: Speech,
+    /// Seconds until the first chunk.
+    first_sound: Option<f64>,
+}
+
+impl Progress {
+    fn add(&mut self, chunk: Chunk) {
+        let now = self.started.elapsed().as_secs_f64();
+        self.first_sound.get_or_insert(now);
+        let seconds = |samples| samples as f64 / f64::from(Engine::SAMPLE_RATE);
+        let (length, segment) = (chunk.samples.len(), chunk.segment);
+        let end = chunk.end.clone();
+        self.speech.push(chunk);
+        if !self.shown {
+            return;
+        }
+        if end.is_none() {
+            eprintln!("chunk of {:.2} s after {now:.2} s", seconds(length));
+        }
+        if let Some(SegmentInfo {
+            tokens,
+            seconds: spent,
+            ..
+        }) = end
+        {
+            let StageSeconds { llm, flow, vocoder } = spent;
+            eprintln!(
+                "segment {}/{}: {} speech tokens, {:.2} s of speech; language model {llm:.2} s, \
+                 flow {flow:.2} s, vocoder {vocoder:.2} s",
+                segment + 1,
+                self.segments,
+                tokens.len(),
+                seconds(self.speech.segment_lengths.last().copied().unwrap_or(0)),
+            );
+        }
+    }
+}
+
+/// Machine-readable stop reason for `--json`.
+fn stop_name(stop: Stop) -> &'static str {
+    match stop {
+        Stop::StopToken(_) => "mark",
+        Stop::OutOfPlace(_) => "mark-out-of-place",
+        Stop::MaxLength => "max-length",
+    }
+}
+
+fn describe(
+    script: &Script,
+    prompt_tokens: &[u32],
+    speech: &Speech,
+    seconds: serde_json::Value,
+    lm_weights: &str,
+) -> serde_json::Value {
+    let lengths = speech.segment_lengths.iter();
+    let segments: Vec<_> = speech
+        .segments
+        .iter()
+        .zip(lengths)
+        .enumerate()
+        .map(|(i, (info, samples))| {
+            let text = script.segments.get(i);
+            let StageSeconds { llm, flow, vocoder } = info.seconds;
+            json!({
+                "text": text.map(|t| &t.text),
+                "ids": text.map(|t| &t.ids),
+                "tokens": info.tokens,
+                "tokens_kept": info.kept,
+                "stop": info.stop.map(stop_name),
+                "stop_mark": info.stop.and_then(Stop::mark),
+                "samples": samples,
+                "seconds": { "llm": llm, "flow": flow, "vocoder": vocoder },
+            })
+        })
+        .collect();
+    json!({
+        "lm_weights": lm_weights,
+        "prompt_text": script.prompt_text,
+        "prompt_ids": script.prompt_ids,
+        "prompt_speech_tokens": prompt_tokens,
+        "segments": segments,
+        "samples": speech.samples.len(),
+        "chunks": speech.chunk_lengths,
+        "seconds": seconds,
+        "warnings": script.warnings,
+    })
+}

@@ -1,0 +1,121 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use candle_core::Device;
+
+use super::Engine;
+use crate::Result;
+use crate::device::Precision;
+use crate::flow::Flow;
+use crate::llm::SpeechLm;
+use crate::model_dir::{LmWeights, ModelDir};
+use crate::text::FrontendOptions;
+use crate::vocoder::Vocoder;
+use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
+
+/// How an engine is loaded; see [`Engine::builder`].
+#[derive(Clone, Debug)]
+pub struct EngineBuilder {
+    model_dir: PathBuf,
+    device: Device,
+    precision: Precision,
+    frontend: FrontendOptions,
+    pooling: PartialWindow,
+    lm_weights: LmWeights,
+    text_rules: Option<PathBuf>,
+}
+
+impl EngineBuilder {
+    pub(super) fn new(model_dir: &Path) -> Self {
+        Self {
+            model_dir: model_dir.to_owned(),
+            device: Device::Cpu,
+            precision: Precision::default(),
+            frontend: FrontendOptions::default(),
+            pooling: PartialWindow::default(),
+            lm_weights: LmWeights::default(),
+            text_rules: None,
+        }
+    }
+
+    /// The device of the language model, the flow and the vocoder. Default: the CPU.
+    #[must_use]
+    pub fn device(self, device: Device) -> Self {
+        Self { device, ..self }
+    }
+
+    /// The precision of their weights. Default: float32, the only one that is held to the reference
+    /// token by token.
+    #[must_use]
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// How texts are normalised.
+    #[must_use]
+    pub fn frontend(self, frontend: FrontendOptions) -> Self {
+        Self { frontend, ..self }
+    }
+
+    /// How the speaker encoder averages its last, partial window.
+    #[must_use]
+    pub fn pooling(self, pooling: PartialWindow) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Which of the language model's weight files to load.
+    #[must_use]
+    pub fn lm_weights(self, lm_weights: LmWeights) -> Self {
+        Self { lm_weights, ..self }
+    }
+
+    /// A folder of text rules to use instead of the model directory's own.
+    #[must_use]
+    pub fn text_rules(self, folder: Option<PathBuf>) -> Self {
+        Self {
+            text_rules: folder,
+            ..self
+        }
+    }
+
+    /// Loads the model.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, or belongs to another model.
+    pub fn build(self) -> Result<Engine> {
+        let dir = ModelDir::open(&self.model_dir)?;
+        let (device, precision) = (&self.device, self.precision);
+        let config = dir.config();
+        let lm_weights = dir.lm_weights(self.lm_weights)?;
+        Ok(Engine {
+            frontend: Arc::new(dir.text_frontend(self.text_rules.as_deref(), self.frontend)?),
+            speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),
+            speaker_encoder: Arc::new(SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?),
+            llm: Arc::new(SpeechLm::load(
+                &dir,
+                &lm_weights,
+                device,
+                precision.dtype(),
+            )?),
+            flow: Arc::new(Flow::load(
+                &config.flow,
+                &dir.flow_weights()?,
+                device,
+                precision.dtype(),
+            )?),
+            vocoder: Arc::new(Vocoder::load(
+                &config.vocoder,
+                config.vocoder_noise(),
+                &dir.vocoder_weights()?,
+                device,
+                precision.dtype(),
+            )?),
+            lm_weights,
+            device: self.device,
+            precision,
+            model_dir: Arc::new(dir),
+            active_streams: Arc::new(AtomicUsize::new(0)),
+        })
+    }
+}
