@@ -41,7 +41,7 @@ fn config() -> VocoderConfig {
 }
 
 const NOISE: VocoderNoise = VocoderNoise {
-    skipped_draws: 1_206_000,
+    skipped_draws: 1_205_814,
     sines: 3,
 };
 
