@@ -25,12 +25,12 @@ fixture: setup   ## write the tiny random-weight model that the committed golden
 report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
 	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report
 
-test: setup      ## all tests, the goldens among them
+test: fixture    ## all tests, the goldens among them
 	cargo test --workspace
 
 golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
-	$(RECORDER) record --engine python $(REFERENCE) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 
 fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
@@ -40,7 +40,7 @@ fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Pytho
 example: fixture have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
 	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
 	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
-	cargo run --release --package native --bin native_example -- --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
+	cargo run --release --package native-cli --bin native -- batch --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
 	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
 
 # The older wetext beside the environment's own; its code alone is wanted.

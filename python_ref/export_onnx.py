@@ -1,4 +1,4 @@
-"""Export the fixture's two small ONNX networks, as committed in parity/assets.
+"""Export the fixture's two small ONNX networks, as committed in parity/fixture/assets.
 
 Both have the published networks' architecture, inputs and outputs, at a fraction of their width,
 with seeded random weights. Running this again is only needed to change them: it needs the
@@ -190,7 +190,7 @@ def voices(count: int, frames: int) -> torch.Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = Path(__file__).resolve().parent.parent / "parity" / "assets"
+    default = Path(__file__).resolve().parent.parent / "parity" / "fixture" / "assets"
     parser.add_argument("--out", type=Path, default=default)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()

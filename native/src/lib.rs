@@ -20,7 +20,7 @@ pub mod noise;
 pub mod stage;
 pub mod tap;
 pub mod text;
-pub mod torch_rng;
+pub use torch_rng;
 pub mod vocoder;
 pub mod voice;
 pub mod weights;

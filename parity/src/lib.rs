@@ -8,7 +8,6 @@ pub mod array;
 pub mod case;
 pub mod diff;
 pub mod exit;
-pub mod fixture;
 pub mod judge;
 pub mod layers;
 pub mod metric;

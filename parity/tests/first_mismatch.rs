@@ -1,7 +1,6 @@
 //! What a report says where sampled tokens part: how likely both were, and how close the draw was.
 
-mod model;
-
+use crate::model;
 use native::engine::Engine;
 use parity::array::Array;
 use parity::case::CaseFile;

@@ -1,11 +1,10 @@
 //! Looking into the networks: the committed case is in parity layer by layer, and a wrong layer is
 //! named.
 
-mod model;
-
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::model;
 use candle_core::{DType, Tensor, safetensors};
 use native::engine::Engine;
 use parity::exit::Exit;
@@ -16,7 +15,7 @@ use parity::recording::Reader;
 
 fn look(model_dir: &Path, part: Network) -> LayerReport {
     let golden_dir = model::workspace().join("golden");
-    let golden = Reader::open(golden_dir.join("tiny-7-deep")).expect("the golden");
+    let golden = Reader::open(golden_dir.join("tiny-7-layers")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
     let recorder = NativeRecorder::load(Engine::builder(model_dir), "cpu", "f32");
     let mut recorder = recorder.expect("the model loads");

@@ -2,10 +2,9 @@
 //!
 //! `cargo test -p parity --test length_parity -- --nocapture` shows the table.
 
-mod model;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model;
 use native::engine::Engine;
 use parity::case::{CaseFile, Keep, LmSet, Mode};
 use parity::judge::{Evaluation, Tolerances};

@@ -1,12 +1,11 @@
 //! The language model's weight files: the same weights are the same model in every format, and
 //! the two sets of them are told apart.
 
-mod model;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::model;
 use candle_core::{DType, Device, Tensor};
 use native::engine::Engine;
 use native::llm::{LmPrompt, Sampler, SpeechLm, Strategy};

@@ -1,12 +1,11 @@
 //! The native text frontend against everything that the reference was asked: `golden/text`.
 
-mod model;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::model;
 use native::model_dir::ModelDir;
 use parity::recording::Error;
 use parity::text_corpus::{Corpus, NativeFrontends, Outcome, Plan, Summary, check, write};

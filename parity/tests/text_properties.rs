@@ -1,9 +1,8 @@
 //! What holds for any text.
 
-mod model;
-
 use std::sync::LazyLock;
 
+use crate::model;
 use native::Error;
 use native::text::{FrontendOptions, NormalizerKind, TextFrontend};
 use parity::text_corpus::Generator;

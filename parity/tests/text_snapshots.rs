@@ -1,9 +1,8 @@
 //! A readable few of the recorded texts, as the reference answered and as native answers.
 
-mod model;
-
 use std::fmt::Write as _;
 
+use crate::model;
 use native::text::{FrontendOptions, TextFrontend};
 use parity::text_corpus::{Corpus, Outcome};
 

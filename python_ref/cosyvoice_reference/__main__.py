@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--lm-weights", default="llm.pt", help="llm.pt or llm.rl.pt")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     parser.add_argument("--no-noise", action="store_true", help="leave float64 out")
-    parser.add_argument("--inside", default="", help="networks to look into: llm,flow,vocoder")
+    parser.add_argument(
+        "--layers", default="", help="networks whose layers to record: llm,flow,vocoder"
+    )
     args = parser.parse_args()
     cases = [c for c in read_cases(args.cases) if not args.case or c["name"] in args.case]
     if not cases:
@@ -46,7 +48,7 @@ def main() -> None:
             case,
             noise=not args.no_noise,
             tokens_only=case.get("keep") == "tokens",
-            inside=tuple(part for part in args.inside.split(",") if part),
+            layers_of=tuple(name for name in args.layers.split(",") if name),
         )
         print(f"{case['name']}: {result.seconds['total']:.2f} s", file=sys.stderr)
         for name, array in result.arrays.items():

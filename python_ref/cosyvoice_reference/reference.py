@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import checkout, deep, float64
+from . import checkout, float64, layers
 from .taps import watching
 
 #: Tokens that the reference streams at first; it grows while a model object lives.
@@ -104,13 +104,13 @@ class Reference:
         noise: bool = True,
         tokens_only: bool = False,
         progress=lambda part, done: None,
-        inside: tuple = (),
+        layers_of: tuple = (),
     ) -> Result:
         """Synthesise a case; with `noise`, measure the float32 error of every stage too.
 
         `case` has the fields of golden/cases.toml with absolute paths. With `tokens_only` the
-        sampled tokens are not made into sound. `inside` names networks of which the tensors
-        inside are wanted: `llm`, `flow`, `vocoder`. `progress(part, done)` is called as the work
+        sampled tokens are not made into sound. `layers_of` names the networks whose
+        layers are wanted: `llm`, `flow`, `vocoder`. `progress(part, done)` is called as the work
         goes on, from any thread, and may raise to end it.
         """
         self._use_lm(case.get("lm_weights"))
@@ -131,9 +131,9 @@ class Reference:
             with checkout.quiet(), torch.inference_mode():
                 result.noise = float64.noise(self, seen, result.arrays, case, progress)
             result.seconds["noise"] = time.perf_counter() - start
-        if inside:
+        if layers_of:
             with checkout.quiet(), torch.inference_mode():
-                singles, doubles = deep.taps(self, seen, inside, case)
+                singles, doubles = layers.outputs(self, seen, layers_of, case)
             result.arrays.update({n: np.ascontiguousarray(a) for n, a in singles.items()})
             result.noise.update({n: float64.difference(singles[n], doubles[n]) for n in doubles})
         return result

@@ -10,7 +10,7 @@ use parity::record::NativeRecorder;
 /// Where and how the native engine computes.
 #[derive(Args, Debug)]
 pub struct EngineArgs {
-    /// ModelInfo directory, laid out like Fun-CosyVoice3-0.5B
+    /// Model directory, laid out like Fun-CosyVoice3-0.5B
     #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
     pub model_dir: PathBuf,
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use parity::fixture::{self, FixtureSources, Progress, Size};
+use parity_fixture::{FixtureSources, Progress, Size};
 
 /// Write a random-weight model directory in the reference's own layout.
 ///
@@ -37,7 +37,7 @@ pub fn run(args: &FixtureArgs) -> anyhow::Result<()> {
         assets,
         force,
     } = args;
-    if !force && fixture::is_current(out, *size, *seed) {
+    if !force && parity_fixture::is_current(out, *size, *seed) {
         println!(
             "{}: the {size} fixture of seed {seed} is there already",
             out.display()
@@ -47,7 +47,7 @@ pub fn run(args: &FixtureArgs) -> anyhow::Result<()> {
     let style = "{msg} [{bar:30}] {percent}%  {eta} left";
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?);
     bar.set_message(format!("{size} fixture"));
-    fixture::write(
+    parity_fixture::write(
         out,
         *size,
         *seed,

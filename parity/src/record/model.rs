@@ -2,15 +2,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use native::model_dir::ModelDir;
-use serde::Deserialize;
+use parity_fixture::Mark;
 
 use crate::recording::{Error, ModelInfo, sha256_file};
-
-#[derive(Deserialize)]
-struct Fixture {
-    size: String,
-    seed: u64,
-}
 
 /// What a manifest says about a model: a name, and the hashes of the files that decide what is
 /// synthesised, every byte of which is read.
@@ -24,10 +18,8 @@ pub fn describe_model(model: &ModelDir) -> Result<ModelInfo, Error> {
 }
 
 fn describe(dir: &Path, deciding: &[String]) -> Result<ModelInfo, Error> {
-    let mark = std::fs::read(dir.join("fixture.json")).ok();
-    let fixture = mark.and_then(|mark| serde_json::from_slice::<Fixture>(&mark).ok());
-    let id = match fixture {
-        Some(Fixture { size, seed }) => format!("{size}-{seed}"),
+    let id = match Mark::read(dir) {
+        Some(Mark { size, seed, .. }) => format!("{size}-{seed}"),
         None => std::path::absolute(dir)
             .ok()
             .and_then(|path| Some(path.file_name()?.to_string_lossy().to_lowercase()))

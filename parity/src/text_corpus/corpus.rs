@@ -13,7 +13,7 @@ use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
 pub struct Corpus {
     /// Who answered.
     pub manifest: CorpusManifest,
-    /// CorpusPart by part.
+    /// Part by part.
     pub parts: Vec<CorpusPart>,
 }
 

@@ -15,7 +15,7 @@ pub struct CheckArgs {
     /// The texts, and what was recorded of them
     #[arg(long, value_name = "DIR", default_value = "golden/text")]
     corpus: PathBuf,
-    /// ModelInfo directory whose vocabulary and text rules are used
+    /// Model directory whose vocabulary and text rules are used
     #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
     model_dir: PathBuf,
     /// List the lines on which the reference raises an exception

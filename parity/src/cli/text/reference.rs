@@ -10,7 +10,7 @@ use crate::cli::record_python::{Place, PythonPlace};
 pub struct ReferenceArgs {
     #[command(flatten)]
     place: PythonPlace,
-    /// ModelInfo directory that both frontends take the vocabulary from
+    /// Model directory that both frontends take the vocabulary from
     #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
     pub model_dir: PathBuf,
     /// A folder into which pip put wetext 0.0.4, to ask with that too

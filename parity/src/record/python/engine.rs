@@ -33,8 +33,8 @@ pub struct Options {
     pub threads: usize,
     /// Which rows of the logits to keep.
     pub logit_rows: LogitRows,
-    /// The networks of which the tensors inside are recorded too.
-    pub inside: Vec<Network>,
+    /// The networks whose layers are recorded too.
+    pub layers: Vec<Network>,
 }
 
 /// The reference with a model loaded.
@@ -42,7 +42,7 @@ pub struct PythonEngine {
     reference: Py<PyAny>,
     lm_weights: String,
     logit_rows: LogitRows,
-    inside: Vec<Network>,
+    layers: Vec<Network>,
 }
 
 /// How far a case is taken.
@@ -95,7 +95,7 @@ impl PythonEngine {
                 reference,
                 lm_weights: options.lm_weights.clone(),
                 logit_rows: options.logit_rows,
-                inside: options.inside.clone(),
+                layers: options.layers.clone(),
             })
         })
     }
@@ -235,8 +235,8 @@ impl PythonEngine {
         )?;
         how.set_item("noise", depth.noise)?;
         how.set_item("tokens_only", !depth.sound)?;
-        let inside = self.inside.iter().map(|part| part.name());
-        how.set_item("inside", PyTuple::new(py, inside)?)?;
+        let layers = self.layers.iter().map(|network| network.name());
+        how.set_item("layers_of", PyTuple::new(py, layers)?)?;
         self.reference
             .bind(py)
             .call_method("run", (about,), Some(&how))

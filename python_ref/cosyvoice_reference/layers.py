@@ -1,6 +1,6 @@
-"""The tensors inside a stage, in float32 and float64, on the inputs that the stage had.
+"""The outputs of a network's layers, in float32 and float64, on the inputs that it had.
 
-Each network runs once more as a whole, watched through hooks: the language model over all
+Each network runs once more as a whole, observed through hooks: the language model over all
 positions at once, the flow for its first Euler step, the vocoder over the whole mel. The
 same run in float64 says how far float32 may be off at each point.
 """
@@ -13,32 +13,33 @@ import torch
 
 from . import float64
 
-PARTS = ("llm", "flow", "vocoder")
+NETWORKS = ("llm", "flow", "vocoder")
 
-#: The Euler step that is looked into; of the others only the result is compared.
-LOOKED_INTO = 1
-
-
-class DeepError(Exception):
-    """The case has nothing inside that could be watched."""
+#: The Euler step whose layers are recorded; of the others only the result is compared.
+STEP = 1
 
 
-def taps(reference, seen, parts, case: dict):
-    """Two dictionaries by `STAGE/TAP[SEGMENT]`: NumPy arrays in float32, and in float64."""
-    unknown = set(parts) - set(PARTS)
+class LayersError(Exception):
+    """The case has no layers that could be recorded."""
+
+
+def outputs(reference, seen, networks, case: dict):
+    """Two dictionaries by `STAGE/LAYER[SEGMENT]`: NumPy arrays in float32, and in float64."""
+    unknown = set(networks) - set(NETWORKS)
     if unknown:
-        raise DeepError(f"{', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
+        names = ", ".join(sorted(unknown))
+        raise LayersError(f"unknown network {names} (expected {', '.join(NETWORKS)})")
     if case.get("stream", False) or case["mode"] == "vc":
-        raise DeepError("taps inside the stages need a case that is neither streamed nor vc")
+        raise LayersError("layers need a case that is neither streamed nor vc")
     model = reference.engine.model
     singles, doubles = {}, {}
     for i, segment in enumerate(seen.segments):
         single, double = {}, {}
-        if "llm" in parts and segment.logits:
+        if "llm" in networks and segment.logits:
             _language_model(model.llm, segment, single, double)
-        if "flow" in parts:
+        if "flow" in networks:
             _flow(model.flow, segment.flow[0], single, double)
-        if "vocoder" in parts:
+        if "vocoder" in networks:
             _vocoder(model.hift, segment.vocoder[0], single, double)
         singles.update({f"{name}[{i}]": v.float().numpy() for name, v in single.items()})
         doubles.update({f"{name}[{i}]": v.double().numpy() for name, v in double.items()})
@@ -133,7 +134,7 @@ def _flow(flow, call, single: dict, double: dict):
         embedding = torch.nn.functional.normalize(call.embedding.to(dtype), dim=1)
         kept["flow.mu/speaker"] = network.spk_embed_affine_layer(embedding)[0]
         mu, speaker, cond = (v.to(dtype) for v in (call.mu, call.speaker, call.cond))
-        name, estimator = f"flow.step.{LOOKED_INTO:02}", network.decoder.estimator
+        name, estimator = f"flow.step.{STEP:02}", network.decoder.estimator
         with _Watch(kept) as watch:
             watch.output(estimator.time_embed, f"{name}/time_embed", _first)
             watch.output(estimator.input_embed, f"{name}/input_embed")
@@ -141,7 +142,7 @@ def _flow(flow, call, single: dict, double: dict):
                 watch.output(block.attn, f"{name}/block.{i:02}.attention")
                 watch.output(block, f"{name}/block.{i:02}")
             watch.output(estimator.norm_out, f"{name}/norm_out")
-            x, t = call.states[LOOKED_INTO - 1].to(dtype), call.times[LOOKED_INTO - 1].to(dtype)
+            x, t = call.states[STEP - 1].to(dtype), call.times[STEP - 1].to(dtype)
             velocity = float64.velocity(network, x, t, mu, speaker, cond, call.streaming)
             watch.keep(f"{name}/velocity", velocity[0])
 

@@ -1,10 +1,9 @@
 //! Streaming with the tiny model: what a listener gets, and that the work ends when nobody listens.
 
-mod model;
-
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::model;
 use native::audio::Waveform;
 use native::engine::{Chunk, Engine, Hop, Mode, Request, SpeechStream, Voice};
 use native::voice::VoicePrompt;

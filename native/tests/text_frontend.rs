@@ -3,11 +3,10 @@
 //! They live here and not beside the frontend because the vocabulary and the rule files are too
 //! large for the repository, and the fixture has both.
 
-mod model;
-
 use std::path::Path;
 use std::sync::LazyLock;
 
+use crate::model;
 use native::Error;
 use native::text::{FrontendOptions, Normalized, NormalizerKind, TextFrontend};
 
@@ -47,7 +46,7 @@ struct Answer {
 }
 
 fn recorded(normalizer: &str) -> Vec<Recorded> {
-    let lines: Vec<Recorded> = include_str!("../../native/tests/data/text/frontend.jsonl")
+    let lines: Vec<Recorded> = include_str!("data/text/frontend.jsonl")
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();

@@ -1,10 +1,9 @@
 //! Texts and files that nobody should have to read: an answer or a clear error, and in time.
 
-mod model;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::model;
 use native::Error;
 use native::text::{FrontendOptions, TextFrontend};
 

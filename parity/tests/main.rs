@@ -1,0 +1,36 @@
+//! The harness from outside: the native engine against the goldens, recordings on disk, verdicts,
+//! reports and the command.
+
+mod annotations;
+#[cfg(unix)]
+mod browser;
+#[cfg(unix)]
+mod chromium;
+mod command;
+mod comparing;
+mod first_mismatch;
+mod golden_cases;
+mod judging;
+mod layers;
+mod length_parity;
+mod lm_weights;
+mod made_up;
+mod planted_faults;
+mod public_figures;
+mod recording_on_disk;
+mod reporting;
+#[cfg(feature = "record")]
+#[path = "../../native/tests/sampler_draws.rs"]
+mod sampler_draws;
+#[cfg(feature = "record")]
+mod sampler_live;
+mod shards_and_trends;
+mod style;
+mod text_corpus;
+mod text_properties;
+mod text_snapshots;
+
+/// The tiny model that the goldens belong to.
+mod model {
+    pub use parity_fixture::testing::{tiny_model as tiny, workspace};
+}
