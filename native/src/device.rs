@@ -1,9 +1,10 @@
-//! Choosing a device and a precision by name.
+//! Choosing a device by name.
 
 use std::str::FromStr;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
+pub use crate::precision::Precision;
 use crate::{Error, Result};
 
 /// A device as it is named on a command line: `cpu`, `cuda`, `cuda:1`, `metal`.
@@ -90,48 +91,6 @@ fn quietly<T>(open: impl FnOnce() -> T + std::panic::UnwindSafe) -> std::thread:
     let result = std::panic::catch_unwind(open);
     std::panic::set_hook(hook);
     result
-}
-
-/// The floating-point type of the weights, as it is named on a command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// `f32`, the reference's own.
-    #[default]
-    F32,
-    /// `bf16`.
-    Bf16,
-    /// `f16`.
-    F16,
-}
-
-impl Precision {
-    /// The type of the tensors.
-    pub fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-            Self::F16 => DType::F16,
-        }
-    }
-}
-
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.dtype().as_str())
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s {
-            "f32" => Ok(Self::F32),
-            "bf16" => Ok(Self::Bf16),
-            "f16" => Ok(Self::F16),
-            _ => Err(format!("`{s}` is no precision: f32, bf16 or f16")),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod flow;
 pub mod llm;
 pub mod model_dir;
 pub mod noise;
+pub mod precision;
 pub mod tap;
 pub mod text;
 pub mod torch_rng;

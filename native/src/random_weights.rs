@@ -4,11 +4,14 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
+use crate::precision::Precision;
 use crate::torch_rng::{Multinomial, TorchRng};
+use crate::weights::Builder;
 
 /// Tensors of any name and shape, of a scale that keeps signals from dying or growing.
-pub(crate) fn random_weights(dtype: DType, device: &Device) -> VarBuilder<'static> {
-    VarBuilder::from_backend(Box::new(RandomWeights), dtype, device.clone())
+pub(crate) fn random_weights() -> Builder {
+    let vb = VarBuilder::from_backend(Box::new(RandomWeights), DType::F32, Device::Cpu);
+    Builder::new(vb, Precision::F32, &Device::Cpu)
 }
 
 struct RandomWeights;

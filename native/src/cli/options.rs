@@ -130,7 +130,7 @@ impl ModelOptions {
     pub fn engine(&self) -> native::Result<EngineOptions> {
         Ok(EngineOptions {
             device: self.device.open()?,
-            precision: self.precision.dtype(),
+            precision: self.precision.into(),
             frontend: self.text.frontend(),
             pooling: self.pooling.window(),
             lm_weights: self.lm_weights.choice(),

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
 use crate::model_dir::LmWeights;
+use crate::precision::Precisions;
 use crate::text::FrontendOptions;
 use crate::voice::PartialWindow;
 
@@ -11,8 +12,8 @@ use crate::voice::PartialWindow;
 pub struct EngineOptions {
     /// Device of the language model, the flow and the vocoder.
     pub device: Device,
-    /// Floating-point type of their weights. Only `F32` is held to the reference.
-    pub precision: DType,
+    /// Precision of their weights. Only `f32` is held to the reference.
+    pub precision: Precisions,
     /// How texts are normalised.
     pub frontend: FrontendOptions,
     /// How the speaker encoder averages its last, partial window.
@@ -27,7 +28,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             device: Device::Cpu,
-            precision: DType::F32,
+            precision: Precisions::default(),
             frontend: FrontendOptions::default(),
             pooling: PartialWindow::default(),
             lm_weights: LmWeights::default(),

@@ -41,21 +41,21 @@ impl Engine {
     /// Loads a model directory laid out like Fun-CosyVoice3-0.5B.
     pub fn load(model_dir: &Path, options: &EngineOptions) -> Result<Self> {
         let dir = ModelDir::open(model_dir)?;
-        let (device, dtype) = (&options.device, options.precision);
+        let (device, precision) = (&options.device, options.precision);
         let lm_weights = dir.lm_weights(options.lm_weights)?;
         let config = dir.config();
         Ok(Self {
             frontend: dir.text_frontend(options.text_rules.as_deref(), options.frontend.clone())?,
             speech_tokenizer: SpeechTokenizer::load(&dir.speech_tokenizer()?)?,
             speaker: SpeakerEncoder::load(&dir.speaker_encoder()?, options.pooling)?,
-            llm: SpeechLm::load(&dir, &lm_weights, device, dtype)?,
-            flow: Flow::load(&config.flow, &dir.flow_weights()?, device, dtype)?,
+            llm: SpeechLm::load(&dir, &lm_weights, device, precision.llm)?,
+            flow: Flow::load(&config.flow, &dir.flow_weights()?, device, precision.flow)?,
             vocoder: Vocoder::load(
                 &config.vocoder,
                 &construction_sizes(config),
                 &dir.vocoder_weights()?,
                 device,
-                dtype,
+                precision.vocoder,
             )?,
             model_dir: dir,
             device: device.clone(),

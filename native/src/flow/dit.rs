@@ -1,9 +1,9 @@
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use crate::flow::DitConfig;
 use crate::flow::time::{TimeEmbedding, modulation};
 use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, mish, modulated_norm};
+use crate::weights::Builder;
 
 const POSITION_KERNEL: usize = 31;
 const POSITION_GROUPS: usize = 16;
@@ -27,7 +27,7 @@ pub(super) struct Dit {
 pub(super) type Inside<'a> = &'a mut dyn FnMut(&str, &Tensor) -> crate::Result<()>;
 
 impl Dit {
-    pub(super) fn new(config: &DitConfig, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(config: &DitConfig, vb: Builder) -> Result<Self> {
         let dim = config.dim;
         let time = TimeEmbedding::new(dim, vb.pp("time_embed"))?;
         let position = vb.pp("input_embed.conv_pos_embed");
@@ -107,7 +107,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &DitConfig, time: &TimeEmbedding, vb: VarBuilder<'_>) -> Result<Self> {
+    fn new(config: &DitConfig, time: &TimeEmbedding, vb: Builder) -> Result<Self> {
         let (dim, inner) = (config.dim, config.dim * config.ff_mult);
         let width = config.heads * config.dim_head;
         let attention = vb.pp("attn");

@@ -6,6 +6,7 @@ use crate::flow::{DitConfig, Flow, FlowConfig, FlowInput, STEPS};
 use crate::noise::FLOW_FRAMES;
 use crate::random_weights::random_weights;
 use crate::tap::{NoTap, Tap};
+use crate::weights::Builder;
 use crate::{Error, Result};
 
 const CHUNK: usize = 6;
@@ -35,8 +36,8 @@ fn config() -> FlowConfig {
     }
 }
 
-fn flow(dtype: DType) -> Result<Flow> {
-    Ok(Flow::new(&config(), random_weights(dtype, &Device::Cpu))?)
+fn flow(weights: Builder) -> Result<Flow> {
+    Ok(Flow::new(&config(), weights)?)
 }
 
 fn tokens(n: u32) -> Vec<u32> {
@@ -94,7 +95,7 @@ impl Tap for Names {
 
 #[test]
 fn every_token_gives_two_frames_and_context_tokens_none() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     assert_eq!(flow.mu(&tokens(10), true)?.dims(), [80, 20]);
     assert_eq!(flow.mu(&tokens(10), false)?.dims(), [80, 14]);
     assert_eq!(speak(&flow, 7, false, true, &mut NoTap)?.dims(), [80, 14]);
@@ -104,7 +105,7 @@ fn every_token_gives_two_frames_and_context_tokens_none() -> Result<()> {
 
 #[test]
 fn context_tokens_give_the_mu_that_the_whole_text_gives() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let whole = flow.mu(&tokens(12), true)?;
     let begun = flow.mu(&tokens(8), false)?;
     assert!(apart(&whole.narrow(1, 0, 10)?, &begun)? < 1e-6);
@@ -113,7 +114,7 @@ fn context_tokens_give_the_mu_that_the_whole_text_gives() -> Result<()> {
 
 #[test]
 fn the_speaker_embedding_counts_by_its_direction() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let speaker = flow.speaker(&embedding()?)?;
     assert_eq!(speaker.dims(), [80]);
     assert!(apart(&speaker, &flow.speaker(&(embedding()? * 5.0)?)?)? < 1e-6);
@@ -123,7 +124,7 @@ fn the_speaker_embedding_counts_by_its_direction() -> Result<()> {
 
 #[test]
 fn solving_is_stepping() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let mu = flow.mu(&tokens(9), true)?;
     let speaker = flow.speaker(&embedding()?)?;
     let conditioning = flow.condition(&mu, &speaker, &prompt_mel(6)?, false)?;
@@ -138,7 +139,7 @@ fn solving_is_stepping() -> Result<()> {
 
 #[test]
 fn one_chunk_streams_like_the_whole() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let mu = flow.mu(&tokens(CHUNK as u32 / 2), true)?;
     let speaker = flow.speaker(&embedding()?)?;
     let solve = |streaming| {
@@ -151,7 +152,7 @@ fn one_chunk_streams_like_the_whole() -> Result<()> {
 
 #[test]
 fn streamed_frames_keep_their_value_when_more_text_follows() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     // 3 + 9 tokens, 3 of them context: 18 frames, three whole chunks.
     let begun = speak(&flow, 9, true, false, &mut NoTap)?;
     let whole = speak(&flow, 20, true, true, &mut NoTap)?;
@@ -165,8 +166,14 @@ fn streamed_frames_keep_their_value_when_more_text_follows() -> Result<()> {
 #[test]
 fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
     for streaming in [false, true] {
-        let got = speak(&flow(DType::F32)?, 20, streaming, true, &mut NoTap)?;
-        let want = speak(&flow(DType::F64)?, 20, streaming, true, &mut NoTap)?;
+        let got = speak(&flow(random_weights())?, 20, streaming, true, &mut NoTap)?;
+        let want = speak(
+            &flow(random_weights().in_float64())?,
+            20,
+            streaming,
+            true,
+            &mut NoTap,
+        )?;
         let error = apart(&got, &want)?;
         assert!(error < 1e-4, "streaming {streaming}: {error}");
     }
@@ -176,14 +183,14 @@ fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
 #[test]
 fn taps_name_the_stages_and_deep_ones_the_blocks() -> Result<()> {
     let mut shallow = Names(Vec::new(), false);
-    speak(&flow(DType::F32)?, 7, false, true, &mut shallow)?;
+    speak(&flow(random_weights())?, 7, false, true, &mut shallow)?;
     let mut stages = vec!["flow.mu".to_owned()];
     stages.extend((1..=STEPS).map(|i| format!("flow.step.{i:02}")));
     stages.push("flow.mel".to_owned());
     assert_eq!(shallow.0, stages);
 
     let mut deep = Names(Vec::new(), true);
-    speak(&flow(DType::F32)?, 7, false, true, &mut deep)?;
+    speak(&flow(random_weights())?, 7, false, true, &mut deep)?;
     let third: Vec<_> = deep
         .0
         .iter()
@@ -207,7 +214,7 @@ fn taps_name_the_stages_and_deep_ones_the_blocks() -> Result<()> {
 
 #[test]
 fn what_the_flow_cannot_be_given_is_said() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let message = |result: Result<Tensor>| match result {
         Err(Error::Input(message)) => message,
         other => panic!("{other:?}"),
@@ -239,6 +246,6 @@ fn what_the_flow_cannot_be_given_is_said() -> Result<()> {
 fn a_configuration_that_does_not_fit_itself_is_refused() {
     let mut config = config();
     config.estimator.mu_dim = 64;
-    let refused = Flow::new(&config, random_weights(DType::F32, &Device::Cpu));
+    let refused = Flow::new(&config, random_weights());
     assert!(refused.err().is_some_and(|e| e.to_string().contains("64")));
 }

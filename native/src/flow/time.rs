@@ -4,9 +4,9 @@
 //! the rounding of every step before it.
 
 use candle_core::{Device, Result, Tensor};
-use candle_nn::VarBuilder;
 
-use crate::ops::Projection;
+use crate::ops::Linear;
+use crate::weights::Builder;
 
 /// Euler steps of one synthesis.
 pub const STEPS: usize = 10;
@@ -76,10 +76,10 @@ pub(super) struct TimeEmbedding {
 }
 
 impl TimeEmbedding {
-    pub(super) fn new(dim: usize, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(dim: usize, vb: Builder) -> Result<Self> {
         let mlp = vb.pp("time_mlp");
-        let first = Projection::load(SINUSOIDS, dim, mlp.pp("0"))?;
-        let second = Projection::load(dim, dim, mlp.pp("2"))?;
+        let first = Linear::load(SINUSOIDS, dim, mlp.pp("0"))?;
+        let second = Linear::load(dim, dim, mlp.pp("2"))?;
         let table: Vec<f32> = time_grid()
             .iter()
             .flat_map(|step| sinusoids(step.t))
@@ -102,9 +102,9 @@ pub(super) fn modulation(
     parts: usize,
     dim: usize,
     time: &TimeEmbedding,
-    vb: VarBuilder<'_>,
+    vb: Builder,
 ) -> Result<Tensor> {
-    let projection = Projection::load(dim, parts * dim, vb.pp("linear"))?;
+    let projection = Linear::load(dim, parts * dim, vb.pp("linear"))?;
     projection
         .forward(&time.activated)?
         .reshape((STEPS, parts, dim))

@@ -4,18 +4,10 @@ use rayon::prelude::*;
 use crate::ops::math::{exp, sin_squared};
 use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
+use crate::weights::Builder;
 
 /// Elements that one task maps.
 const TASK: usize = 1 << 14;
-
-/// GELU in its tanh form, in place.
-pub(super) fn gelu_in_place(values: &mut [f32]) {
-    vectorized(|| {
-        for value in values {
-            *value = gelu_of(*value);
-        }
-    });
-}
 
 /// GELU in its tanh form.
 pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
@@ -42,7 +34,7 @@ const MISH_IS_IDENTITY: f32 = 20.0;
 
 /// By 0.5 · (1 + tanh u) = 1 / (1 + e⁻²ᵘ), which does not cancel.
 #[inline(always)]
-fn gelu_of(x: f32) -> f32 {
+pub(super) fn gelu_of(x: f32) -> f32 {
     const TWO_SQRT_2_OVER_PI: f32 = 1.595_769;
     let u = TWO_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
     x / (1.0 + exp(-u))
@@ -90,8 +82,13 @@ impl Snake {
     /// Keeps the division finite.
     const NO_DIV_BY_ZERO: f64 = 1e-9;
 
+    /// Reads `alpha` [channels].
+    pub(crate) fn load(channels: usize, vb: Builder) -> Result<Self> {
+        Self::new(&vb.get(channels, "alpha")?)
+    }
+
     /// From α [channels].
-    pub(crate) fn new(alpha: &Tensor) -> Result<Self> {
+    fn new(alpha: &Tensor) -> Result<Self> {
         let inverse = (alpha.to_dtype(DType::F64)? + Self::NO_DIV_BY_ZERO)?.recip()?;
         Ok(Self {
             parameters: Tensor::stack(&[alpha, &inverse.to_dtype(alpha.dtype())?], 0)?,

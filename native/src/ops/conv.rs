@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Layout, Result, Storage, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Result, Tensor};
 
 use crate::ops::conv_kernel::{ConvKernel, ConvShape};
-use crate::ops::{elements, has_kernel};
+use crate::ops::{cpu_elements, has_kernel};
+use crate::weights::Builder;
 
 /// A convolution over time, [batch, in, time] to [batch, out, time].
 ///
@@ -78,7 +78,7 @@ impl Conv1d {
         out_channels: usize,
         kernel: usize,
         groups: usize,
-        vb: VarBuilder<'_>,
+        vb: Builder,
     ) -> Result<Self> {
         let weight = vb.get((out_channels, in_channels, kernel), "weight")?;
         Self::grouped(weight, vb.get(out_channels, "bias")?, groups)
@@ -172,18 +172,11 @@ fn run(
     let (storage, layout) = x.storage_and_layout();
     let added = residual.as_ref().map(Tensor::storage_and_layout);
     let added = match &added {
-        Some((storage, layout)) => Some(on_cpu(storage, layout)?),
+        Some((storage, layout)) => Some(cpu_elements(storage, layout)?),
         None => None,
     };
-    let out = kernel.run(on_cpu(&storage, layout)?, frames, shape, added);
+    let out = kernel.run(cpu_elements(&storage, layout)?, frames, shape, added);
     Tensor::from_vec(out, out_shape, &Device::Cpu)
-}
-
-fn on_cpu<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
-    match storage {
-        Storage::Cpu(storage) => elements(storage, layout),
-        _ => candle_core::bail!("weights on the CPU convolve tensors there"),
-    }
 }
 
 #[cfg(test)]

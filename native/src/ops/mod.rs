@@ -9,10 +9,10 @@ mod attention;
 mod conv;
 mod conv_kernel;
 mod linear;
+mod linear_kernel;
 mod math;
 mod matrix;
 mod norm;
-mod projection;
 mod rms_norm;
 mod simd;
 
@@ -21,10 +21,17 @@ pub(crate) use attention::{Positions, attention};
 pub(crate) use conv::Conv1d;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{add_gated, modulated_norm};
-pub(crate) use projection::Projection;
 pub(crate) use rms_norm::RmsNorm;
 
-use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
+use candle_nn::Embedding;
+
+use crate::weights::Builder;
+
+/// Reads the table `weight` [entries, width] of an embedding.
+pub(crate) fn embedding(entries: usize, width: usize, vb: Builder) -> Result<Embedding> {
+    Ok(Embedding::new(vb.get((entries, width), "weight")?, width))
+}
 
 /// Whether the kernels for the CPU take this tensor.
 fn has_kernel(x: &Tensor) -> bool {
@@ -36,5 +43,13 @@ fn elements<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(data), Some((start, end))) => Ok(&data[start..end]),
         _ => candle_core::bail!("the kernel takes contiguous float32 only"),
+    }
+}
+
+/// The elements of a contiguous float32 tensor, which must be on the CPU.
+fn cpu_elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => elements(storage, layout),
+        _ => candle_core::bail!("the weights are on the CPU and the tensor is not"),
     }
 }

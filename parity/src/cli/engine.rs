@@ -30,7 +30,7 @@ impl EngineArgs {
     pub fn load(&self) -> anyhow::Result<NativeRecorder> {
         let options = EngineOptions {
             device: self.device.open()?,
-            precision: self.precision.dtype(),
+            precision: self.precision.into(),
             lm_weights: self.lm_weights.unwrap_or_default(),
             ..EngineOptions::default()
         };

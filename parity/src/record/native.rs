@@ -151,7 +151,7 @@ impl NativeRecorder {
                 &self.engine.model_dir,
                 &weights,
                 &self.options.device,
-                self.options.precision,
+                self.options.precision.llm,
             )?,
         };
         let engine = Arc::get_mut(&mut self.engine).ok_or_else(|| {
