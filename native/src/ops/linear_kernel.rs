@@ -14,6 +14,8 @@ const PANEL: usize = 16;
 const TILE: usize = 6;
 /// Tiles of a task: its rows stay in the second-level cache for the length of a run.
 const TASK_TILES: usize = 32;
+/// Inputs per iteration of the innermost loop; the number of chains divides it.
+const UNROLL: usize = 4;
 /// Outputs of a task are a multiple of this: two vectors of any width.
 const TASK_OUTPUTS: usize = 2 * PANEL;
 /// Tasks for each thread, so that the threads finish together.
@@ -126,8 +128,8 @@ fn interleaved(x: &[f32], inputs: usize, parallel: bool) -> Cow<'_, [f32]> {
     let interleave = |(tile, rows): (&mut [f32], &[f32])| {
         let height = rows.len() / inputs;
         for (r, row) in rows.chunks_exact(inputs).enumerate() {
-            for (place, &x) in tile[r..].iter_mut().step_by(height).zip(row) {
-                *place = x;
+            for (element, &x) in tile[r..].iter_mut().step_by(height).zip(row) {
+                *element = x;
             }
         }
     };
@@ -238,8 +240,8 @@ impl<'a> Operand<'a> {
         let last = kernel.outputs.div_ceil(PANEL) - 1;
         let starts = [first, first + S::F32_LANES];
         Self {
-            // There may be an odd number of panels. What comes of a second vector beyond the last
-            // is not used.
+            // There may be an odd number of panels. The result of a second vector beyond the
+            // last is not used.
             panels: starts.map(|output| {
                 let panel = (output / PANEL).min(last);
                 &kernel.weight[panel * kernel.inputs..][..kernel.inputs]
@@ -267,29 +269,18 @@ impl<'a> Operand<'a> {
     ) {
         let mut sums = [[[simd.splat_f32s(0.0); 2]; ROWS]; CHAINS];
         let (x, _) = x.as_chunks::<ROWS>();
+        let (x, x_rest) = x.as_chunks::<UNROLL>();
         let [left, right] = self.panels;
-        let mut add = |chain: usize, x: &[f32; ROWS], left: &PanelRow, right: &PanelRow| {
-            let w = [
-                S::as_simd_f32s(&left.0).0[self.vectors[0]],
-                S::as_simd_f32s(&right.0).0[self.vectors[1]],
-            ];
-            for r in 0..ROWS {
-                let x = simd.splat_f32s(x[r]);
-                for v in 0..2 {
-                    sums[chain][r][v] = simd.mul_add_e_f32s(x, w[v], sums[chain][r][v]);
-                }
-            }
-        };
-        let (x, x_rest) = x.as_chunks::<CHAINS>();
-        let (left, left_rest) = left.as_chunks::<CHAINS>();
-        let (right, right_rest) = right.as_chunks::<CHAINS>();
+        let (left, left_rest) = left.as_chunks::<UNROLL>();
+        let (right, right_rest) = right.as_chunks::<UNROLL>();
         for ((x, left), right) in x.iter().zip(left).zip(right) {
-            for chain in 0..CHAINS {
-                add(chain, &x[chain], &left[chain], &right[chain]);
+            for i in 0..UNROLL {
+                let w = self.vectors::<S>(&left[i], &right[i]);
+                add_products(simd, &mut sums[i % CHAINS], &x[i], w);
             }
         }
         for ((x, left), right) in x_rest.iter().zip(left_rest).zip(right_rest) {
-            add(0, x, left, right);
+            add_products(simd, &mut sums[0], x, self.vectors::<S>(left, right));
         }
         let mut totals = sums[0];
         for chain in &sums[1..] {
@@ -301,6 +292,32 @@ impl<'a> Operand<'a> {
         }
         let (vectors, _) = S::as_mut_simd_f32s(out);
         vectors[..2 * ROWS].copy_from_slice(totals.as_flattened());
+    }
+
+    /// The two vectors in a row of each panel.
+    #[inline(always)]
+    fn vectors<S: Simd>(&self, left: &PanelRow, right: &PanelRow) -> [S::f32s; 2] {
+        let [i, j] = self.vectors;
+        [
+            S::as_simd_f32s(&left.0).0[i],
+            S::as_simd_f32s(&right.0).0[j],
+        ]
+    }
+}
+
+/// Adds one input's products of a tile's rows and two vectors of weights.
+#[inline(always)]
+fn add_products<S: Simd, const ROWS: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; 2]; ROWS],
+    x: &[f32; ROWS],
+    weight: [S::f32s; 2],
+) {
+    for (sums, &x) in sums.iter_mut().zip(x) {
+        let x = simd.splat_f32s(x);
+        for (sum, &weight) in sums.iter_mut().zip(&weight) {
+            *sum = simd.mul_add_e_f32s(x, weight, *sum);
+        }
     }
 }
 
