@@ -14,8 +14,8 @@ pub(crate) struct Linear {
     device: Device,
 }
 
-/// How a weight is stored: the one place that decides it. A quantised form would be a variant,
-/// chosen by the builder's precision.
+/// How a weight is stored. A quantised form would be a variant, which [`Linear::load`] chooses by
+/// the builder's precision.
 #[derive(Clone, Debug)]
 enum Weight {
     Packed(Arc<LinearKernel>),

@@ -1,6 +1,6 @@
 use gemm::Parallelism;
 
-/// A matrix inside a slice that begins with its first element.
+/// A matrix in a slice whose first element is the matrix's own.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     pub(crate) data: &'a [f32],
@@ -19,8 +19,8 @@ impl Matrix<'_> {
     }
 }
 
-/// Adds, on this thread, the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
-/// `out_stride` elements a row.
+/// Adds the product of `a` and `b` to columns `first_column..` of `out`, which is row-major with
+/// `out_stride` elements per row. Runs on the calling thread.
 pub(crate) fn add_product(
     out: &mut [f32],
     out_stride: usize,
@@ -42,9 +42,9 @@ pub(crate) fn add_product(
         "columns inside a row of the result"
     );
     assert!(m * out_stride <= out.len(), "rows inside the result");
-    // SAFETY: the assertions above keep every element that the product touches inside the three
-    // slices, whose strides are in elements and not negative; `out` is borrowed mutably and so
-    // overlaps neither operand.
+    // SAFETY: the assertions above ensure that every element the product reads or writes lies
+    // inside its slice; strides count elements and are not negative; `out` is borrowed mutably and
+    // so overlaps neither operand.
     unsafe {
         gemm::gemm(
             m,

@@ -1,8 +1,8 @@
 //! Operations that the networks share, on any device.
 //!
-//! On the CPU in float32 each has a kernel of its own, where candle's would be slow (single
-//! threads, copies to satisfy a matrix product) or would round more often than it must. Elsewhere
-//! it is composed of candle's operations; tests hold the two against each other.
+//! On the CPU in float32 each has a kernel of its own if candle's is slow (single-threaded, or
+//! copying for a matrix product) or rounds more than necessary. On other devices and in other dtypes
+//! it is composed of candle's operations; tests compare the two.
 
 mod activation;
 mod attention;
@@ -33,7 +33,7 @@ pub(crate) fn embedding(entries: usize, width: usize, vb: Builder) -> Result<Emb
     Ok(Embedding::new(vb.get((entries, width), "weight")?, width))
 }
 
-/// Whether the kernels for the CPU take this tensor.
+/// Whether this tensor is in float32 on the CPU, as the kernels require.
 fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
@@ -42,11 +42,11 @@ fn has_kernel(x: &Tensor) -> bool {
 fn elements<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(data), Some((start, end))) => Ok(&data[start..end]),
-        _ => candle_core::bail!("the kernel takes contiguous float32 only"),
+        _ => candle_core::bail!("the kernel requires a contiguous float32 tensor on the CPU"),
     }
 }
 
-/// The elements of a contiguous float32 tensor, which must be on the CPU.
+/// Like [`elements`], of a tensor on any device.
 fn cpu_elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
     match storage {
         Storage::Cpu(storage) => elements(storage, layout),

@@ -6,8 +6,7 @@ use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
 use crate::weights::Builder;
 
-/// Division by the root of the mean square of the last dimension, then multiplication with a
-/// weight.
+/// RMS norm: the last dimension divided by its root mean square and multiplied by a weight.
 #[derive(Clone, Debug)]
 pub(crate) struct RmsNorm {
     weight: Tensor,
@@ -50,7 +49,10 @@ impl CustomOp2 for Kernel {
         let (x, weight) = (elements(x, x_layout)?, elements(weight, weight_layout)?);
         let width = weight.len();
         if width == 0 || x_layout.dims().last() != Some(&width) {
-            candle_core::bail!("a norm of width {width} got {:?}", x_layout.dims());
+            candle_core::bail!(
+                "a norm of width {width} got a tensor of shape {:?}",
+                x_layout.dims()
+            );
         }
         let mut out = vec![0f32; x.len()];
         out.par_chunks_mut(width)
