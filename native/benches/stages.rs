@@ -1,4 +1,4 @@
-//! The engine's stages on the tiny model, one by one: `make bench`.
+//! The engine's stages on the tiny model, each timed alone: `make bench`.
 
 use std::hint::black_box;
 use std::path::Path;

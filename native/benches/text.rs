@@ -1,6 +1,6 @@
-//! The text frontend alone, a line and a long text in both languages: `make bench`.
+//! The text frontend, on a line in English and in Chinese and on a long Chinese text: `make bench`.
 //!
-//! `parity text bench` times it beside the Python reference.
+//! `parity text bench` compares it with the Python reference.
 
 use std::hint::black_box;
 use std::path::Path;

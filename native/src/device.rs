@@ -1,24 +1,28 @@
-//! Choosing a device and a precision by name.
+//! Choosing a device by name.
 
 use std::str::FromStr;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
+pub use crate::precision::Precision;
 use crate::{Error, Result};
 
-/// A device as it is named on a command line: `cpu`, `cuda`, `cuda:1`, `metal`.
+/// A device by its name on a command line: `cpu`, `cuda`, `cuda:1`, `metal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceName {
     /// The processor.
     Cpu,
-    /// An NVIDIA GPU by its number.
+    /// An NVIDIA GPU, by number.
     Cuda(usize),
-    /// An Apple GPU by its number.
+    /// An Apple GPU, by number.
     Metal(usize),
 }
 
 impl DeviceName {
-    /// Opens the device, or says which cargo feature or driver is missing.
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// The cargo feature, the driver or the device itself is missing.
     pub fn open(self) -> Result<Device> {
         let opened = match self {
             Self::Cpu => return Ok(Device::Cpu),
@@ -29,11 +33,11 @@ impl DeviceName {
         match opened {
             Ok(Ok(device)) => Ok(device),
             Ok(Err(e)) => Err(Error::input(format!(
-                "{self} cannot be used: {e}. Is the program built with `--features {}`, and is there such a device?",
+                "cannot use device {self}: {e} (check that the program was built with `--features {}` and that the device exists)",
                 self.feature()
             ))),
             Err(_) => Err(Error::input(format!(
-                "{self} cannot be used: its libraries could not be loaded. Install the driver, or use --device cpu"
+                "cannot use device {self}: its libraries could not be loaded (install the driver, or use --device cpu)"
             ))),
         }
     }
@@ -71,19 +75,21 @@ impl FromStr for DeviceName {
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (kind, number) = s.split_once(':').unwrap_or((s, "0"));
-        let number = number
-            .parse()
-            .map_err(|_| format!("`{number}` is not the number of a device, as in cuda:0"))?;
+        let number = number.parse().map_err(|_| {
+            format!("invalid device number `{number}` (expected a number, as in cuda:0)")
+        })?;
         match kind {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(number)),
             "metal" => Ok(Self::Metal(number)),
-            _ => Err(format!("`{s}` is no device: cpu, cuda, cuda:1 or metal")),
+            _ => Err(format!(
+                "unknown device `{s}` (expected cpu, cuda, cuda:N or metal)"
+            )),
         }
     }
 }
 
-/// Runs `open` and hands its panic back, without the program's panic hook seeing it.
+/// Runs `open` and returns its panic as an error, without calling the program's panic hook.
 fn quietly<T>(open: impl FnOnce() -> T + std::panic::UnwindSafe) -> std::thread::Result<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -92,59 +98,20 @@ fn quietly<T>(open: impl FnOnce() -> T + std::panic::UnwindSafe) -> std::thread:
     result
 }
 
-/// The floating-point type of the weights, as it is named on a command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// `f32`, the reference's own.
-    #[default]
-    F32,
-    /// `bf16`.
-    Bf16,
-    /// `f16`.
-    F16,
-}
-
-impl Precision {
-    /// The type of the tensors.
-    pub fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-            Self::F16 => DType::F16,
-        }
-    }
-}
-
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.dtype().as_str())
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s {
-            "f32" => Ok(Self::F32),
-            "bf16" => Ok(Self::Bf16),
-            "f16" => Ok(Self::F16),
-            _ => Err(format!("`{s}` is no precision: f32, bf16 or f16")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_read_as_it_is_written() {
+    fn device_names_round_trip() {
         for name in ["cpu", "cuda:1", "metal:0"] {
             assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
         }
         assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
         assert!("cuda:x".parse::<DeviceName>().is_err());
-        assert!("tpu".parse::<DeviceName>().is_err());
+        assert_eq!(
+            "tpu".parse::<DeviceName>(),
+            Err("unknown device `tpu` (expected cpu, cuda, cuda:N or metal)".into())
+        );
     }
 }

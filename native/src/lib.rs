@@ -17,6 +17,7 @@ pub mod flow;
 pub mod llm;
 pub mod model_dir;
 pub mod noise;
+pub mod precision;
 pub mod stage;
 pub mod tap;
 pub mod text;

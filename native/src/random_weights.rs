@@ -1,14 +1,17 @@
-//! Weights for the tests of whole networks: random, but always the same for the same name.
+//! Weights for tests of whole networks: random, but determined by the tensor's name.
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
+use crate::precision::Precision;
 use crate::torch_rng::{Multinomial, TorchRng};
+use crate::weights::Builder;
 
-/// Tensors of any name and shape, of a scale that keeps signals from dying or growing.
-pub(crate) fn random_weights(dtype: DType, device: &Device) -> VarBuilder<'static> {
-    VarBuilder::from_backend(Box::new(RandomWeights), dtype, device.clone())
+/// Tensors of any name and shape, scaled so that signals neither vanish nor explode.
+pub(crate) fn random_weights() -> Builder {
+    let vb = VarBuilder::from_backend(Box::new(RandomWeights), DType::F32, Device::Cpu);
+    Builder::new(vb, Precision::F32, &Device::Cpu)
 }
 
 struct RandomWeights;
@@ -42,7 +45,7 @@ impl SimpleBackend for RandomWeights {
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        candle_core::bail!("{name}: a shape is needed")
+        candle_core::bail!("random tensor `{name}` needs a shape")
     }
 
     fn contains_tensor(&self, _: &str) -> bool {

@@ -1,37 +1,140 @@
-//! Weight files as the reference leaves them on disk, checked strictly.
+//! Weight files as the reference publishes them, checked strictly.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use candle_core::{DType, Device, Shape, Tensor, pickle::PthTensors};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
 use crate::error::without_backtrace;
+use crate::precision::Precision;
 use crate::{Error, Result};
 
-/// A loaded `.pt` or `.safetensors` file that remembers which of its tensors were taken.
+/// Hands out the weights of one network, by their names in the checkpoint.
 ///
-/// A network takes its tensors through [`Weights::builder`]; afterwards [`Weights::finish`]
-/// reports what the file has and the network did not ask for, so that a checkpoint of another
-/// architecture is an error instead of a wrong voice.
+/// Every layer takes its weights through a builder, so what a [`Precision`] means for them is
+/// decided by the layers in `ops` alone, and networks need not know it.
+#[derive(Clone)]
+pub struct Builder {
+    vb: VarBuilder<'static>,
+    precision: Precision,
+}
+
+impl Builder {
+    /// From candle's builder, whose dtype and device are replaced.
+    pub fn new(vb: VarBuilder<'static>, precision: Precision, device: &Device) -> Self {
+        let vb = vb.set_dtype(precision.dtype()).set_device(device.clone());
+        Self { vb, precision }
+    }
+
+    /// From tensors in memory.
+    pub fn from_tensors(
+        tensors: HashMap<String, Tensor>,
+        precision: Precision,
+        device: &Device,
+    ) -> Self {
+        let vb = VarBuilder::from_tensors(tensors, precision.dtype(), device);
+        Self::new(vb, precision, device)
+    }
+
+    /// The builder of a part of the network, whose tensors are named `name.…`.
+    pub fn pp(&self, name: impl ToString) -> Self {
+        Self {
+            vb: self.vb.pp(name),
+            precision: self.precision,
+        }
+    }
+
+    /// The tensor `name` as [`Self::dtype`] on [`Self::device`].
+    ///
+    /// # Errors
+    /// The tensor is missing or has another shape.
+    pub fn get(&self, shape: impl Into<Shape>, name: &str) -> candle_core::Result<Tensor> {
+        self.vb.get(shape.into(), name)
+    }
+
+    /// The tensor `name` in float64 on the CPU, for computations whose rounding would show.
+    ///
+    /// # Errors
+    /// The tensor is missing or has another shape.
+    pub fn get_float64(&self, shape: impl Into<Shape>, name: &str) -> candle_core::Result<Tensor> {
+        let vb = self.vb.clone().set_device(Device::Cpu);
+        vb.set_dtype(DType::F64).get(shape.into(), name)
+    }
+
+    /// Converts a tensor to [`Self::dtype`] on [`Self::device`].
+    ///
+    /// # Errors
+    /// The device is out of memory or does not support the dtype.
+    pub fn place(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
+        tensor.to_dtype(self.dtype())?.to_device(self.device())
+    }
+
+    /// The same weights in float64, whatever the precision.
+    pub fn in_float64(self) -> Self {
+        Self {
+            vb: self.vb.set_dtype(DType::F64),
+            ..self
+        }
+    }
+
+    /// The same weights on another device.
+    pub fn on(self, device: &Device) -> Self {
+        Self {
+            vb: self.vb.set_device(device.clone()),
+            ..self
+        }
+    }
+
+    /// Dtype of the activations, and of weights that are neither quantised nor packed.
+    pub fn dtype(&self) -> DType {
+        self.vb.dtype()
+    }
+
+    /// Device of the weights.
+    pub fn device(&self) -> &Device {
+        self.vb.device()
+    }
+
+    /// Precision of the network.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+}
+
+/// A loaded `.pt` or `.safetensors` file that knows which of its tensors were used.
+///
+/// A network takes its tensors through [`Weights::builder`]. [`Weights::finish`] then reports
+/// tensors that the network left, so that the checkpoint of another architecture is an error
+/// instead of a wrong voice.
 pub struct Weights {
     path: PathBuf,
     store: Arc<Store>,
 }
 
-struct Store {
-    tensors: BTreeMap<String, Tensor>,
-    taken: Mutex<BTreeSet<String>>,
+/// The tensors that no layer has taken yet. Each is handed out once, so that a layer that repacks
+/// its weight does not double the memory of the whole network.
+struct Store(Mutex<BTreeMap<String, Tensor>>);
+
+impl Store {
+    fn tensors(&self) -> MutexGuard<'_, BTreeMap<String, Tensor>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 impl Weights {
-    /// Reads a weight file into memory, on the CPU, in the type it has on disk.
+    /// Reads a weight file into memory, on the CPU, in the dtype it has on disk.
     ///
     /// The format follows from the extension: `.safetensors`, or a PyTorch zip of a state dict
     /// for anything else. Only plain dictionaries of tensors are understood; nothing in the
     /// pickle is executed.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged or holds no tensors.
     pub fn open(path: &Path) -> Result<Self> {
         std::fs::File::open(path).map_err(Error::io(path))?;
         let damaged = |e: candle_core::Error| {
@@ -52,62 +155,46 @@ impl Weights {
                 "holds no tensors: not a state dict, or cut short",
             ));
         }
-        let store = Store {
-            tensors: tensors.into_iter().collect(),
-            taken: Mutex::default(),
-        };
         Ok(Self {
             path: path.to_owned(),
-            store: Arc::new(store),
+            store: Arc::new(Store(Mutex::new(tensors.into_iter().collect()))),
         })
     }
 
-    /// Renames every tensor: the published vocoder checkpoint exists with and without a prefix.
+    /// Removes `prefix` from the names that have it: the published vocoder checkpoint exists with
+    /// and without one.
     pub fn strip_prefix(self, prefix: &str) -> Self {
-        let tensors = self
-            .store
-            .tensors
-            .iter()
-            .map(|(name, t)| {
-                (
-                    name.strip_prefix(prefix).unwrap_or(name).to_owned(),
-                    t.clone(),
-                )
+        let mut tensors = self.store.tensors();
+        *tensors = std::mem::take(&mut *tensors)
+            .into_iter()
+            .map(|(name, tensor)| match name.strip_prefix(prefix) {
+                Some(stripped) => (stripped.to_owned(), tensor),
+                None => (name, tensor),
             })
             .collect();
-        Self {
-            path: self.path,
-            store: Arc::new(Store {
-                tensors,
-                taken: Mutex::default(),
-            }),
-        }
+        drop(tensors);
+        self
     }
 
-    /// A builder that hands out the tensors on `device`, as `dtype`.
-    pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(Taken(self.store.clone())), dtype, device.clone())
+    /// A builder that hands out each tensor once, on `device`, for a network in `precision`.
+    pub fn builder(&self, precision: Precision, device: &Device) -> Builder {
+        let backend = Box::new(Taken(self.store.clone()));
+        let vb = VarBuilder::from_backend(backend, precision.dtype(), device.clone());
+        Builder { vb, precision }
     }
 
-    /// Turns what a network constructor said about these weights into an error that names the
-    /// file, and fails if tensors are left over other than those `ignored` accepts.
+    /// Adds the name of the file to an error of the network's constructor.
+    ///
+    /// # Errors
+    /// The constructor failed, or left tensors that `ignored` does not accept.
     pub fn finish<T>(
         self,
         network: candle_core::Result<T>,
         ignored: impl Fn(&str) -> bool,
     ) -> Result<T> {
         let network = network.map_err(|e| Error::weights(&self.path, without_backtrace(e)))?;
-        let taken = self
-            .store
-            .taken
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let left: Vec<_> = self
-            .store
-            .tensors
-            .keys()
-            .filter(|k| !taken.contains(*k) && !ignored(k))
-            .collect();
+        let tensors = self.store.tensors();
+        let left: Vec<_> = tensors.keys().filter(|name| !ignored(name)).collect();
         if left.is_empty() {
             return Ok(network);
         }
@@ -167,18 +254,13 @@ impl SimpleBackend for Taken {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let Some(tensor) = self.0.tensors.get(name) else {
-            candle_core::bail!("tensor `{name}` is missing");
+        let Some(tensor) = self.0.tensors().remove(name) else {
+            candle_core::bail!("tensor `{name}` is missing, or two layers use it");
         };
-        self.0
-            .taken
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .insert(name.to_owned());
         tensor.to_device(device)?.to_dtype(dtype)
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.0.tensors.contains_key(name)
+        self.0.tensors().contains_key(name)
     }
 }

@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use native::Error;
 use native::family::{EndOfPrompt, Marks};
 use native::llm::{
     Generation, LmConfig, LmPrompt, QwenConfig, Sampler, SamplingConfig, SpeechLm, Stop, Strategy,
 };
+use native::precision::Precision;
 use native::stage::Stage;
 use native::tap::{NoTap, Tap};
 use native::torch_rng::{Multinomial, TorchRng};
-use native::weights::Weights;
+use native::weights::{Builder, Weights};
 use proptest::prelude::ProptestConfig;
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
@@ -127,7 +127,7 @@ fn weights() -> HashMap<String, Tensor> {
 }
 
 fn lm_of(tensors: HashMap<String, Tensor>) -> SpeechLm {
-    let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    let vb = Builder::from_tensors(tensors, Precision::F32, &Device::Cpu);
     SpeechLm::new(&config(), &qwen(), vb).unwrap()
 }
 
@@ -430,7 +430,7 @@ fn the_file_may_hold_what_is_not_used_but_nothing_else() {
     let load = |tensors: &HashMap<String, Tensor>| {
         candle_core::safetensors::save(tensors, &file).unwrap();
         let weights = Weights::open(&file).unwrap();
-        SpeechLm::from_weights(&config(), &qwen(), weights, &Device::Cpu, DType::F32)
+        SpeechLm::from_weights(&config(), &qwen(), weights, &Device::Cpu, Precision::F32)
     };
     let mut tensors = weights();
     let row = Tensor::zeros((2, 16), DType::F32, &Device::Cpu).unwrap();

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use native::engine::Engine;
 use native::llm::{LmPrompt, Sampler, SpeechLm, Strategy};
 use native::model_dir::{LmWeights, ModelDir};
+use native::precision::Precision;
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use parity::judge::{Evaluation, Tolerances};
@@ -42,7 +43,7 @@ fn as_safetensors(pt: &str, folder: &Path) -> PathBuf {
 fn tokens(model: &Path, choice: LmWeights) -> Vec<u32> {
     let dir = ModelDir::open(model).unwrap();
     let weights = dir.lm_weights(choice).unwrap();
-    let lm = SpeechLm::load(&dir, &weights, &Device::Cpu, DType::F32).unwrap();
+    let lm = SpeechLm::load(&dir, &weights, &Device::Cpu, Precision::F32).unwrap();
     let prompt = LmPrompt {
         prompt_text_ids: vec![2610, 525, 151_646],
         text_ids: vec![9707, 1052, 11, 419, 374, 264, 2805, 1273, 13],

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use native::device::{DeviceName, Precision};
+use native::device::DeviceName;
+use native::precision::Precisions;
 use native::engine::{Engine, EngineBuilder};
 use native::model_dir::LmWeights;
 use native::text::{FrontendOptions, NormalizerKind};
@@ -29,9 +30,9 @@ pub struct ModelOptions {
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
-    /// f32, bf16 or f16; only f32 is held to the reference
+    /// f32, bf16 or f16, for each network if need be (`bf16,vocoder=f32`); only f32 is held to the reference
     #[arg(long, default_value = "f32")]
-    pub precision: Precision,
+    pub precision: Precisions,
     /// Weight file of the language model [default: llm.pt as in the reference, else llm.safetensors]
     #[arg(long, value_name = "FILE", value_parser = named::<LmWeights>(LmWeights::NAMES))]
     pub lm_weights: Option<LmWeights>,

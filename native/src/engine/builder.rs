@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::Engine;
 use crate::Result;
-use crate::device::Precision;
+use crate::precision::Precisions;
 use crate::flow::Flow;
 use crate::llm::SpeechLm;
 use crate::model_dir::{LmWeights, ModelDir};
@@ -19,7 +19,7 @@ use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
 pub struct EngineBuilder {
     model_dir: PathBuf,
     device: Device,
-    precision: Precision,
+    precision: Precisions,
     frontend: FrontendOptions,
     pooling: PartialWindow,
     lm_weights: LmWeights,
@@ -31,7 +31,7 @@ impl EngineBuilder {
         Self {
             model_dir: model_dir.to_owned(),
             device: Device::Cpu,
-            precision: Precision::default(),
+            precision: Precisions::default(),
             frontend: FrontendOptions::default(),
             pooling: PartialWindow::default(),
             lm_weights: LmWeights::default(),
@@ -48,8 +48,11 @@ impl EngineBuilder {
     /// The precision of their weights. Default: float32, the only one that is held to the reference
     /// token by token.
     #[must_use]
-    pub fn precision(self, precision: Precision) -> Self {
-        Self { precision, ..self }
+    pub fn precision(self, precision: impl Into<Precisions>) -> Self {
+        Self {
+            precision: precision.into(),
+            ..self
+        }
     }
 
     /// How texts are normalised.
@@ -96,20 +99,20 @@ impl EngineBuilder {
                 &dir,
                 &lm_weights,
                 device,
-                precision.dtype(),
+                precision.llm,
             )?),
             flow: Arc::new(Flow::load(
                 &config.flow,
                 &dir.flow_weights()?,
                 device,
-                precision.dtype(),
+                precision.flow,
             )?),
             vocoder: Arc::new(Vocoder::load(
                 &config.vocoder,
                 config.vocoder_noise(),
                 &dir.vocoder_weights()?,
                 device,
-                precision.dtype(),
+                precision.vocoder,
             )?),
             lm_weights,
             device: self.device,

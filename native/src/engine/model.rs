@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::EngineBuilder;
 use crate::Result;
 use crate::audio::Waveform;
-use crate::device::Precision;
+use crate::precision::Precisions;
 use crate::flow::Flow;
 use crate::llm::{Sampler, SpeechLm, Strategy};
 use crate::model_dir::{LmWeights, ModelDir};
@@ -24,7 +24,7 @@ use crate::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
 pub struct Engine {
     pub(super) model_dir: Arc<ModelDir>,
     pub(super) device: Device,
-    pub(super) precision: Precision,
+    pub(super) precision: Precisions,
     pub(super) frontend: Arc<TextFrontend>,
     pub(super) speech_tokenizer: Arc<SpeechTokenizer>,
     pub(super) speaker_encoder: Arc<SpeakerEncoder>,
@@ -50,7 +50,7 @@ impl Engine {
     /// If the weights are missing, damaged, or belong to another model.
     pub fn with_lm_weights(&self, weights: LmWeights) -> Result<Self> {
         let file = self.model_dir.lm_weights(weights)?;
-        let llm = SpeechLm::load(&self.model_dir, &file, &self.device, self.precision.dtype())?;
+        let llm = SpeechLm::load(&self.model_dir, &file, &self.device, self.precision.llm)?;
         Ok(Self {
             llm: Arc::new(llm),
             lm_weights: file,

@@ -1,10 +1,10 @@
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use crate::flow::DitConfig;
 use crate::flow::time::{TimeEmbedding, modulation};
 use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, mish, modulated_norm};
 use crate::tap::Layers;
+use crate::weights::Builder;
 
 const POSITION_KERNEL: usize = 31;
 const POSITION_GROUPS: usize = 16;
@@ -25,7 +25,7 @@ pub(super) struct Dit {
 }
 
 impl Dit {
-    pub(super) fn new(config: &DitConfig, steps: usize, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(config: &DitConfig, steps: usize, vb: Builder) -> Result<Self> {
         let dim = config.dim;
         let time = TimeEmbedding::new(dim, steps, vb.pp("time_embed"))?;
         let position = vb.pp("input_embed.conv_pos_embed");
@@ -103,7 +103,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &DitConfig, time: &TimeEmbedding, vb: VarBuilder<'_>) -> Result<Self> {
+    fn new(config: &DitConfig, time: &TimeEmbedding, vb: Builder) -> Result<Self> {
         let (dim, inner) = (config.dim, config.dim * config.ff_mult);
         let width = config.heads * config.dim_head;
         let attention = vb.pp("attn");

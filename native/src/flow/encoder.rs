@@ -1,9 +1,10 @@
 use candle_core::{D, Result, Tensor};
-use candle_nn::{VarBuilder, ops::leaky_relu};
+use candle_nn::ops::leaky_relu;
 
 use crate::Portion;
 use crate::flow::FlowConfig;
 use crate::ops::{Conv1d, Linear};
+use crate::weights::Builder;
 
 /// Kernel of the second convolution of the lookahead layer.
 const BACKWARD_KERNEL: usize = 3;
@@ -23,7 +24,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(config: &FlowConfig, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(config: &FlowConfig, vb: Builder) -> Result<Self> {
         let layer = vb.pp("pre_lookahead_layer");
         let width = config.input_size;
         let inner = config.pre_lookahead_channels;

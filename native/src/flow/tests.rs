@@ -7,6 +7,7 @@ use crate::noise::FLOW_FRAMES;
 use crate::random_weights::random_weights;
 use crate::stage::Stage;
 use crate::tap::{NoTap, Tap};
+use crate::weights::Builder;
 use crate::{Error, Portion, Result};
 
 const CHUNK: usize = 6;
@@ -38,8 +39,8 @@ fn config() -> FlowConfig {
     }
 }
 
-fn flow(dtype: DType) -> Result<Flow> {
-    Ok(Flow::new(&config(), random_weights(dtype, &Device::Cpu))?)
+fn flow(weights: Builder) -> Result<Flow> {
+    Ok(Flow::new(&config(), weights)?)
 }
 
 fn tokens(n: u32) -> Vec<u32> {
@@ -95,7 +96,7 @@ impl Tap for Names {
 
 #[test]
 fn every_token_gives_two_frames_and_context_tokens_none() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     assert_eq!(flow.mu(&tokens(10), Portion::Final)?.dims(), [80, 20]);
     assert_eq!(flow.mu(&tokens(10), Portion::Partial)?.dims(), [80, 14]);
     assert_eq!(
@@ -111,7 +112,7 @@ fn every_token_gives_two_frames_and_context_tokens_none() -> Result<()> {
 
 #[test]
 fn context_tokens_give_the_mu_that_the_whole_text_gives() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let whole = flow.mu(&tokens(12), Portion::Final)?;
     let begun = flow.mu(&tokens(8), Portion::Partial)?;
     assert!(apart(&whole.narrow(1, 0, 10)?, &begun)? < 1e-6);
@@ -120,7 +121,7 @@ fn context_tokens_give_the_mu_that_the_whole_text_gives() -> Result<()> {
 
 #[test]
 fn the_speaker_embedding_counts_by_its_direction() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let speaker = flow.speaker(&embedding()?)?;
     assert_eq!(speaker.dims(), [80]);
     assert!(apart(&speaker, &flow.speaker(&(embedding()? * 5.0)?)?)? < 1e-6);
@@ -130,7 +131,7 @@ fn the_speaker_embedding_counts_by_its_direction() -> Result<()> {
 
 #[test]
 fn solving_is_stepping() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let mu = flow.mu(&tokens(9), Portion::Final)?;
     let speaker = flow.speaker(&embedding()?)?;
     let conditioning = flow.condition(&mu, &speaker, &prompt_mel(6)?, Portion::Final)?;
@@ -145,7 +146,7 @@ fn solving_is_stepping() -> Result<()> {
 
 #[test]
 fn one_chunk_streams_like_the_whole() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let mu = flow.mu(&tokens(CHUNK as u32 / 2), Portion::Final)?;
     let speaker = flow.speaker(&embedding()?)?;
     let solve = |portion| {
@@ -158,7 +159,7 @@ fn one_chunk_streams_like_the_whole() -> Result<()> {
 
 #[test]
 fn streamed_frames_keep_their_value_when_more_text_follows() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     // 3 + 9 tokens, 3 of them context: 18 frames, three whole chunks.
     let begun = speak(&flow, 9, Portion::Partial, &mut NoTap)?;
     let whole = speak(&flow, 23, Portion::Partial, &mut NoTap)?;
@@ -172,8 +173,8 @@ fn streamed_frames_keep_their_value_when_more_text_follows() -> Result<()> {
 #[test]
 fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
     for portion in [Portion::Final, Portion::Partial] {
-        let got = speak(&flow(DType::F32)?, 20, portion, &mut NoTap)?;
-        let want = speak(&flow(DType::F64)?, 20, portion, &mut NoTap)?;
+        let got = speak(&flow(random_weights())?, 20, portion, &mut NoTap)?;
+        let want = speak(&flow(random_weights().in_float64())?, 20, portion, &mut NoTap)?;
         let error = apart(&got, &want)?;
         assert!(error < 1e-4, "{portion:?}: {error}");
     }
@@ -183,14 +184,14 @@ fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
 #[test]
 fn taps_receive_stages_and_on_request_layers() -> Result<()> {
     let mut stages_only = Names(Vec::new(), false);
-    speak(&flow(DType::F32)?, 7, Portion::Final, &mut stages_only)?;
+    speak(&flow(random_weights())?, 7, Portion::Final, &mut stages_only)?;
     let mut stages = vec!["flow.mu".to_owned()];
     stages.extend((1..=STEPS).map(|i| format!("flow.step.{i:02}")));
     stages.push("flow.mel".to_owned());
     assert_eq!(stages_only.0, stages);
 
     let mut layers = Names(Vec::new(), true);
-    speak(&flow(DType::F32)?, 7, Portion::Final, &mut layers)?;
+    speak(&flow(random_weights())?, 7, Portion::Final, &mut layers)?;
     let third: Vec<_> = layers
         .0
         .iter()
@@ -214,7 +215,7 @@ fn taps_receive_stages_and_on_request_layers() -> Result<()> {
 
 #[test]
 fn what_the_flow_cannot_be_given_is_said() -> Result<()> {
-    let flow = flow(DType::F32)?;
+    let flow = flow(random_weights())?;
     let message = |result: Result<Tensor>| match result {
         Err(Error::Input(message)) => message,
         other => panic!("{other:?}"),
@@ -247,6 +248,6 @@ fn what_the_flow_cannot_be_given_is_said() -> Result<()> {
 fn a_configuration_that_does_not_fit_itself_is_refused() {
     let mut config = config();
     config.estimator.mu_dim = 64;
-    let refused = Flow::new(&config, random_weights(DType::F32, &Device::Cpu));
+    let refused = Flow::new(&config, random_weights());
     assert!(refused.err().is_some_and(|e| e.to_string().contains("64")));
 }

@@ -4,9 +4,9 @@
 //! the rounding of every step before it.
 
 use candle_core::{Device, Result, Tensor};
-use candle_nn::VarBuilder;
 
-use crate::ops::Projection;
+use crate::ops::Linear;
+use crate::weights::Builder;
 
 /// Width of the sinusoidal embedding of `t`.
 const SINUSOIDS: usize = 256;
@@ -72,10 +72,10 @@ pub(super) struct TimeEmbedding {
 }
 
 impl TimeEmbedding {
-    pub(super) fn new(dim: usize, steps: usize, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn new(dim: usize, steps: usize, vb: Builder) -> Result<Self> {
         let mlp = vb.pp("time_mlp");
-        let first = Projection::load(SINUSOIDS, dim, mlp.pp("0"))?;
-        let second = Projection::load(dim, dim, mlp.pp("2"))?;
+        let first = Linear::load(SINUSOIDS, dim, mlp.pp("0"))?;
+        let second = Linear::load(dim, dim, mlp.pp("2"))?;
         let table: Vec<f32> = time_grid(steps)
             .iter()
             .flat_map(|step| sinusoids(step.t))
@@ -98,9 +98,9 @@ pub(super) fn modulation(
     parts: usize,
     dim: usize,
     time: &TimeEmbedding,
-    vb: VarBuilder<'_>,
+    vb: Builder,
 ) -> Result<Tensor> {
-    let projection = Projection::load(dim, parts * dim, vb.pp("linear"))?;
+    let projection = Linear::load(dim, parts * dim, vb.pp("linear"))?;
     projection
         .forward(&time.activated)?
         .reshape(((), parts, dim))

@@ -9,9 +9,10 @@ use crate::flow::time::{TimeStep, time_grid};
 use crate::flow::{DitConfig, FlowConfig};
 use crate::noise::{FLOW_CHANNELS, FLOW_FRAMES, flow_noise};
 use crate::ops::Positions;
+use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
-use crate::weights::Weights;
+use crate::weights::{Builder, Weights};
 use crate::{Error, Portion, Result};
 
 /// The flow-matching model: speech tokens and a voice in, log-mel spectrogram out
@@ -63,15 +64,15 @@ impl Flow {
         config: &FlowConfig,
         weights: &Path,
         device: &Device,
-        dtype: DType,
+        precision: Precision,
     ) -> Result<Self> {
         let weights = Weights::open(weights)?;
-        let network = Self::new(config, weights.builder(dtype, device));
+        let network = Self::new(config, weights.builder(precision, device));
         weights.finish(network, |_| false)
     }
 
     /// Builds the networks from the tensors of `vb`.
-    pub fn new(config: &FlowConfig, vb: candle_nn::VarBuilder<'_>) -> candle_core::Result<Self> {
+    pub fn new(config: &FlowConfig, vb: Builder) -> candle_core::Result<Self> {
         check(config)?;
         Ok(Self {
             encoder: Encoder::new(config, vb.clone())?,

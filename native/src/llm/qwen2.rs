@@ -1,11 +1,12 @@
 //! Qwen2's decoder, with a cache of keys and values.
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Embedding, Module, VarBuilder};
+use candle_nn::{Embedding, Module};
 
 use super::QwenConfig;
-use crate::ops::{Projection, RmsNorm};
+use crate::ops::{Linear, RmsNorm, embedding};
 use crate::tap::Layers;
+use crate::weights::Builder;
 
 /// The body of the language model.
 #[derive(Clone, Debug)]
@@ -27,10 +28,10 @@ struct Layer {
 
 #[derive(Clone, Debug)]
 struct Attention {
-    q_proj: Projection,
-    k_proj: Projection,
-    v_proj: Projection,
-    o_proj: Projection,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    o_proj: Linear,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
@@ -38,13 +39,13 @@ struct Attention {
 
 #[derive(Clone, Debug)]
 struct Mlp {
-    gate_proj: Projection,
-    up_proj: Projection,
-    down_proj: Projection,
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
 }
 
 impl Qwen2 {
-    pub(super) fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+    pub(super) fn new(config: &QwenConfig, vb: Builder) -> Result<Self> {
         let norm = |vb| RmsNorm::load(config.hidden_size, config.rms_norm_eps, vb);
         let layers = (0..config.num_hidden_layers)
             .map(|i| {
@@ -58,11 +59,7 @@ impl Qwen2 {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            embed_tokens: candle_nn::embedding(
-                config.vocab_size,
-                config.hidden_size,
-                vb.pp("embed_tokens"),
-            )?,
+            embed_tokens: embedding(config.vocab_size, config.hidden_size, vb.pp("embed_tokens"))?,
             layers,
             norm: norm(vb.pp("norm"))?,
             rotary: Rotary::new(config, vb.device())?,
@@ -140,14 +137,14 @@ struct Positions {
 }
 
 impl Attention {
-    fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+    fn new(config: &QwenConfig, vb: Builder) -> Result<Self> {
         let (hidden, head_dim) = (config.hidden_size, config.head_dim());
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         Ok(Self {
-            q_proj: Projection::load(hidden, heads * head_dim, vb.pp("q_proj"))?,
-            k_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("k_proj"))?,
-            v_proj: Projection::load(hidden, kv_heads * head_dim, vb.pp("v_proj"))?,
-            o_proj: Projection::load_no_bias(heads * head_dim, hidden, vb.pp("o_proj"))?,
+            q_proj: Linear::load(hidden, heads * head_dim, vb.pp("q_proj"))?,
+            k_proj: Linear::load(hidden, kv_heads * head_dim, vb.pp("k_proj"))?,
+            v_proj: Linear::load(hidden, kv_heads * head_dim, vb.pp("v_proj"))?,
+            o_proj: Linear::load_no_bias(heads * head_dim, hidden, vb.pp("o_proj"))?,
             heads,
             kv_heads,
             head_dim,
@@ -202,12 +199,12 @@ impl Attention {
 }
 
 impl Mlp {
-    fn new(config: &QwenConfig, vb: VarBuilder) -> Result<Self> {
+    fn new(config: &QwenConfig, vb: Builder) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
-            gate_proj: Projection::load_no_bias(hidden, inner, vb.pp("gate_proj"))?,
-            up_proj: Projection::load_no_bias(hidden, inner, vb.pp("up_proj"))?,
-            down_proj: Projection::load_no_bias(inner, hidden, vb.pp("down_proj"))?,
+            gate_proj: Linear::load_no_bias(hidden, inner, vb.pp("gate_proj"))?,
+            up_proj: Linear::load_no_bias(hidden, inner, vb.pp("up_proj"))?,
+            down_proj: Linear::load_no_bias(inner, hidden, vb.pp("down_proj"))?,
         })
     }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Embedding, Module, VarBuilder};
+use candle_nn::{Embedding, Module};
 
 use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
@@ -9,10 +9,11 @@ use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler};
 use crate::model_dir::ModelDir;
-use crate::ops::Projection;
+use crate::ops::{Linear, embedding};
+use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
-use crate::weights::Weights;
+use crate::weights::{Builder, Weights};
 use crate::{Error, Result};
 
 /// The speech language model: a Qwen2 body that reads text and speech tokens, and predicts the
@@ -21,7 +22,7 @@ use crate::{Error, Result};
 pub struct SpeechLm {
     body: Qwen2,
     speech_embedding: Embedding,
-    llm_decoder: Projection,
+    llm_decoder: Linear,
     config: LmConfig,
 }
 
@@ -31,10 +32,15 @@ impl SpeechLm {
     /// Every tensor of the file must be one that the model has, in its shape. Two exceptions that
     /// the network does not use: the body's own output layer, tied to its embedding, and a
     /// speaker projection that the weights after reinforcement learning still carry.
-    pub fn load(dir: &ModelDir, weights: &Path, device: &Device, dtype: DType) -> Result<Self> {
+    pub fn load(
+        dir: &ModelDir,
+        weights: &Path,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self> {
         let config = dir.config();
         let weights = Weights::open(weights)?;
-        Self::from_weights(&config.llm, &config.qwen, weights, device, dtype)
+        Self::from_weights(&config.llm, &config.qwen, weights, device, precision)
     }
 
     /// Like [`SpeechLm::load`], of a model of these sizes.
@@ -43,21 +49,21 @@ impl SpeechLm {
         qwen: &QwenConfig,
         weights: Weights,
         device: &Device,
-        dtype: DType,
+        precision: Precision,
     ) -> Result<Self> {
-        let lm = Self::new(config, qwen, weights.builder(dtype, device));
+        let lm = Self::new(config, qwen, weights.builder(precision, device));
         weights.finish(lm, |name| {
             name == "llm.model.lm_head.weight" || name.starts_with("spk_embed_affine_layer.")
         })
     }
 
     /// Builds the model from tensors that are named as in the reference's checkpoint.
-    pub fn new(config: &LmConfig, qwen: &QwenConfig, vb: VarBuilder) -> candle_core::Result<Self> {
+    pub fn new(config: &LmConfig, qwen: &QwenConfig, vb: Builder) -> candle_core::Result<Self> {
         let (vocabulary, hidden) = (config.vocabulary(), qwen.hidden_size);
         Ok(Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
-            speech_embedding: candle_nn::embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
-            llm_decoder: Projection::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
+            speech_embedding: embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
+            llm_decoder: Linear::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
             config: config.clone(),
         })
     }

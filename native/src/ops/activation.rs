@@ -4,18 +4,10 @@ use rayon::prelude::*;
 use crate::ops::math::{exp, sin_squared};
 use crate::ops::simd::vectorized;
 use crate::ops::{elements, has_kernel};
+use crate::weights::Builder;
 
-/// Elements that one task maps.
+/// Elements per task.
 const TASK: usize = 1 << 14;
-
-/// GELU in its tanh form, in place.
-pub(super) fn gelu_in_place(values: &mut [f32]) {
-    vectorized(|| {
-        for value in values {
-            *value = gelu_of(*value);
-        }
-    });
-}
 
 /// GELU in its tanh form.
 pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
@@ -30,25 +22,25 @@ pub(crate) fn mish(x: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x.contiguous()?.apply_op1_no_bwd(&Map("mish", mish_of));
     }
-    // In float32, as half precision would overflow long before the identity below does.
+    // In float32: half precision would overflow before x reaches the bound below.
     let wide = x.to_dtype(DType::F32)?;
     let e = wide.minimum(MISH_IS_IDENTITY)?.exp()?;
     let n = (&e * (&e + 2.0)?)?;
     (wide * (&n / (&n + 2.0)?)?)?.to_dtype(x.dtype())
 }
 
-/// Beyond this tanh(ln(1 + eˣ)) is 1 to the last bit, and e²ˣ is far from overflow.
+/// Above this, tanh(ln(1 + eˣ)) rounds to 1, and e²ˣ is still far from overflow.
 const MISH_IS_IDENTITY: f32 = 20.0;
 
-/// By 0.5 · (1 + tanh u) = 1 / (1 + e⁻²ᵘ), which does not cancel.
+/// Computed as x / (1 + e⁻²ᵘ), equal to x · 0.5 · (1 + tanh u) but without cancellation.
 #[inline(always)]
-fn gelu_of(x: f32) -> f32 {
+pub(super) fn gelu_of(x: f32) -> f32 {
     const TWO_SQRT_2_OVER_PI: f32 = 1.595_769;
     let u = TWO_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
     x / (1.0 + exp(-u))
 }
 
-/// By the identity that needs no logarithm: with n = eˣ(eˣ + 2), tanh(ln(1 + eˣ)) = n / (n + 2).
+/// Computed without a logarithm: with n = eˣ(eˣ + 2), tanh(ln(1 + eˣ)) = n / (n + 2).
 #[inline(always)]
 fn mish_of(x: f32) -> f32 {
     let e = exp(x.min(MISH_IS_IDENTITY));
@@ -79,7 +71,7 @@ impl<F: Fn(f32) -> f32 + Sync> CustomOp1 for Map<F> {
     }
 }
 
-/// x + sin²(αx) / α, with an α for each channel of [batch, channels, time].
+/// Snake, x + sin²(αx) / α, with one α per channel of [batch, channels, time].
 #[derive(Clone, Debug)]
 pub(crate) struct Snake {
     /// α and 1 / α, [2, channels].
@@ -87,11 +79,16 @@ pub(crate) struct Snake {
 }
 
 impl Snake {
-    /// Keeps the division finite.
+    /// Added to α, so that the division stays finite.
     const NO_DIV_BY_ZERO: f64 = 1e-9;
 
+    /// Reads `alpha` [channels].
+    pub(crate) fn load(channels: usize, vb: Builder) -> Result<Self> {
+        Self::new(&vb.get(channels, "alpha")?)
+    }
+
     /// From α [channels].
-    pub(crate) fn new(alpha: &Tensor) -> Result<Self> {
+    fn new(alpha: &Tensor) -> Result<Self> {
         let inverse = (alpha.to_dtype(DType::F64)? + Self::NO_DIV_BY_ZERO)?.recip()?;
         Ok(Self {
             parameters: Tensor::stack(&[alpha, &inverse.to_dtype(alpha.dtype())?], 0)?,
@@ -128,7 +125,10 @@ impl CustomOp2 for SnakeKernel {
         let x = elements(x, x_layout)?;
         let (alpha, inverse) = elements(parameters, parameters_layout)?.split_at(channels);
         if inverse.len() != channels {
-            candle_core::bail!("Snake's parameters do not fit {:?}", x_layout.dims());
+            candle_core::bail!(
+                "Snake's α does not match the channels of a tensor of shape {:?}",
+                x_layout.dims()
+            );
         }
         let mut out = vec![0f32; x.len()];
         if frames > 0 {
@@ -184,7 +184,7 @@ mod tests {
         let half = mish(&ramp()?.to_dtype(DType::F64)?)?.to_dtype(DType::F32)?;
         assert!(
             worst(&half, mish_exact)? < 3e-7,
-            "the form for other devices"
+            "the form for other devices and dtypes"
         );
         Ok(())
     }

@@ -11,31 +11,31 @@ use crate::ops::{elements, has_kernel};
 /// Upper bound on the attention scores held at once on a device, so that memory grows with the
 /// length and not with its square.
 const MAX_SCORES: usize = 1 << 26;
-/// Queries that one task of the kernel takes.
+/// Queries per task of the kernel.
 const TASK_ROWS: usize = 64;
 
-/// Where the frames of a sequence stand and whom they see: the same for all layers and steps.
+/// Rotary embedding and attention mask of a sequence, the same for all layers and steps.
 pub(crate) struct Positions {
     frames: usize,
     /// Cosine and sine of every angle, [frames × half].
     turns: Vec<(f32, f32)>,
-    /// The same, each [frames, half], on the device.
+    /// Cosines and sines on the device, each [frames, half].
     cos: Tensor,
     sin: Tensor,
     chunks: Option<Chunks>,
 }
 
-/// Frames see all frames up to the end of their own chunk.
+/// A chunked mask: frames attend to all frames up to the end of their own chunk.
 struct Chunks {
     length: usize,
-    /// 0 where a query (row) sees a key (column), −∞ elsewhere, [frames, frames]; the kernel needs
-    /// none.
+    /// 0 where a query (row) attends to a key (column), −∞ elsewhere, [frames, frames]. `None` for
+    /// the kernel, which masks by length.
     mask: Option<Tensor>,
 }
 
 impl Positions {
-    /// For `frames` frames that are turned by the rotary embedding's `inverse_frequencies`, and
-    /// see everything or, with a `chunk` length, up to the end of their chunk.
+    /// For `frames` frames and the rotary embedding's `inverse_frequencies`. Frames attend to all
+    /// frames or, with a `chunk` length, up to the end of their chunk.
     pub(crate) fn new(
         inverse_frequencies: &[f32],
         frames: usize,
@@ -60,7 +60,7 @@ impl Positions {
         let (cos, sin) = (table(|t| t.0)?, table(|t| t.1)?);
         let chunks = match chunk {
             None => None,
-            Some(0) => candle_core::bail!("chunks of no frames"),
+            Some(0) => candle_core::bail!("attention chunks must be at least one frame long"),
             Some(length) => {
                 let mask = match has_kernel(&cos) {
                     true => None,
@@ -93,8 +93,8 @@ fn chunk_mask(frames: usize, length: usize, dtype: DType, device: &Device) -> Re
 /// Multi-head attention of queries, keys and values [batch, frames, heads × head width], to the
 /// same shape.
 ///
-/// Only the first head is turned by its position: the reference applies a rotary embedding of one
-/// head's width before it splits the heads.
+/// Only the first head is rotated: the reference applies a rotary embedding of one head's width
+/// before it splits the heads.
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -109,7 +109,7 @@ pub(crate) fn attention(
         || v.dims() != q.dims()
     {
         candle_core::bail!(
-            "attention of {heads} heads over {} frames got {:?}, {:?} and {:?}",
+            "attention of {heads} heads over {} frames got tensors of shape {:?}, {:?} and {:?}",
             positions.frames,
             q.dims(),
             k.dims(),
@@ -170,7 +170,7 @@ fn plain_attention(
         .reshape((batch, frames, width))
 }
 
-/// Reads heads where they lie and holds the scores of a few queries at a time.
+/// Reads the heads in place and holds the scores of a few queries at a time.
 struct Kernel<'a> {
     heads: usize,
     positions: &'a Positions,
@@ -209,7 +209,7 @@ impl Kernel<'_> {
     /// One sequence of the batch, [frames, width] each.
     fn sequence(&self, q: &[f32], k: &[f32], v: &[f32], width: usize, out: &mut [f32]) {
         let head_width = width / self.heads;
-        let (turned_q, turned_k) = (self.turn(q, width), self.turn(k, width));
+        let (rotated_q, rotated_k) = (self.rotated(q, width), self.rotated(k, width));
         let rows = self
             .positions
             .chunks
@@ -225,9 +225,9 @@ impl Kernel<'_> {
                 };
                 let mut scores = vec![0f32; count * seen];
                 for head in 0..self.heads {
-                    // The turned copies hold the first head only.
+                    // The rotated copies hold the first head only.
                     let (q, k, stride, offset) = match head {
-                        0 => (&turned_q[..], &turned_k[..], head_width, 0),
+                        0 => (&rotated_q[..], &rotated_k[..], head_width, 0),
                         _ => (q, k, width, head * head_width),
                     };
                     let queries = Matrix {
@@ -271,8 +271,8 @@ impl Kernel<'_> {
             });
     }
 
-    /// The first head, turned by position: [frames, head width].
-    fn turn(&self, x: &[f32], width: usize) -> Vec<f32> {
+    /// The first head, rotated by position: [frames, head width].
+    fn rotated(&self, x: &[f32], width: usize) -> Vec<f32> {
         let head_width = width / self.heads;
         let turns = self.positions.turns.chunks_exact((head_width / 2).max(1));
         let rows = x.chunks_exact(width).zip(turns);
@@ -286,7 +286,7 @@ impl Kernel<'_> {
     }
 }
 
-/// Turns rows of scores into the numerators of their softmax, and gives each row's denominator.
+/// Replaces rows of scores by the numerators of their softmax, and returns each row's denominator.
 fn softmax_numerators(scores: &mut [f32], row: usize, head_width: usize) -> Vec<f32> {
     let scale = (head_width as f32).sqrt().recip();
     let mut denominators = vec![0f32; scores.len() / row];
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn one_chunk_is_no_mask() -> Result<()> {
+    fn one_chunk_equals_no_mask() -> Result<()> {
         let qkv = inputs(20)?;
         for dtype in [DType::F32, DType::F64] {
             let apart = apart(&run(&qkv, Some(20), dtype)?, &run(&qkv, None, dtype)?)?;
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_a_chunk_do_not_see_the_next() -> Result<()> {
+    fn frames_do_not_attend_to_the_next_chunk() -> Result<()> {
         let long = inputs(30)?;
         let short = long
             .each_ref()
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_head_knows_positions() -> Result<()> {
+    fn only_the_first_head_depends_on_positions() -> Result<()> {
         // Equal keys and queries everywhere: without positions every frame averages all values.
         let frames = 6;
         let flat = Tensor::ones((2, frames, WIDTH), DType::F32, &Device::Cpu)?;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Layout, Result, Storage, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Result, Tensor};
 
 use crate::ops::conv_kernel::{ConvKernel, ConvShape};
-use crate::ops::{elements, has_kernel};
+use crate::ops::{cpu_elements, has_kernel};
+use crate::weights::Builder;
 
 /// A convolution over time, [batch, in, time] to [batch, out, time].
 ///
-/// The networks here are causal: they pad on one side only, or not at all where real context
-/// follows. So the padding belongs to the call.
+/// The padding is an argument of each call: causal networks pad on one side only, and a streaming
+/// one does not pad where real context follows.
 #[derive(Clone, Debug)]
 pub(crate) struct Conv1d {
     weight: Weight,
@@ -42,7 +42,7 @@ impl Conv1d {
         let (outputs, inputs, kernel) = weight.dims3()?;
         if kernel == 0 || groups == 0 || outputs % groups != 0 || bias.dims() != [outputs] {
             candle_core::bail!(
-                "no convolution in {groups} group(s) has weight {:?} and bias {:?}",
+                "weight {:?} and bias {:?} do not fit a convolution in {groups} group(s)",
                 weight.dims(),
                 bias.dims()
             );
@@ -71,14 +71,14 @@ impl Conv1d {
         })
     }
 
-    /// Reads `weight` [out, in / groups, kernel] and `bias` [out]; the input channels are those of
-    /// one group.
+    /// Reads `weight` [out, in / groups, kernel] and `bias` [out]; `in_channels` counts the input
+    /// channels of one group.
     pub(crate) fn load(
         in_channels: usize,
         out_channels: usize,
         kernel: usize,
         groups: usize,
-        vb: VarBuilder<'_>,
+        vb: Builder,
     ) -> Result<Self> {
         let weight = vb.get((out_channels, in_channels, kernel), "weight")?;
         Self::grouped(weight, vb.get(out_channels, "bias")?, groups)
@@ -92,7 +92,7 @@ impl Conv1d {
         Self { dilation, ..self }
     }
 
-    /// Frames that one output frame sees besides its own.
+    /// Input frames that one output frame depends on, besides its own.
     pub(crate) fn context(&self) -> usize {
         (self.kernel - 1) * self.dilation
     }
@@ -102,7 +102,7 @@ impl Conv1d {
         self.convolve(x, (left, right), None)
     }
 
-    /// Convolves `x` with as many zeros before it as keep its length.
+    /// Convolves `x` with zeros before it, so that the output has its length.
     pub(crate) fn causal(&self, x: &Tensor) -> Result<Tensor> {
         self.convolve(x, (self.context(), 0), None)
     }
@@ -158,13 +158,20 @@ fn run(
     let (batch, channels, frames) = x.dims3()?;
     let out_frames = match kernel.frames(frames, shape) {
         Some(out_frames) if channels == kernel.inputs() => out_frames,
-        _ => candle_core::bail!("a convolution with {shape:?} got {:?}", x.dims()),
+        _ => candle_core::bail!(
+            "a convolution of {} input channels with {shape:?} got a tensor of shape {:?}",
+            kernel.inputs(),
+            x.dims()
+        ),
     };
     let out_shape = (batch, kernel.outputs(), out_frames);
     let x = x.contiguous()?;
     let residual = match residual {
         Some(r) if r.dims3()? != out_shape => {
-            candle_core::bail!("{:?} cannot be added to {out_shape:?}", r.dims())
+            candle_core::bail!(
+                "residual of shape {:?} cannot be added to an output of shape {out_shape:?}",
+                r.dims()
+            )
         }
         Some(r) => Some(r.contiguous()?),
         None => None,
@@ -172,18 +179,11 @@ fn run(
     let (storage, layout) = x.storage_and_layout();
     let added = residual.as_ref().map(Tensor::storage_and_layout);
     let added = match &added {
-        Some((storage, layout)) => Some(on_cpu(storage, layout)?),
+        Some((storage, layout)) => Some(cpu_elements(storage, layout)?),
         None => None,
     };
-    let out = kernel.run(on_cpu(&storage, layout)?, frames, shape, added);
+    let out = kernel.run(cpu_elements(&storage, layout)?, frames, shape, added);
     Tensor::from_vec(out, out_shape, &Device::Cpu)
-}
-
-fn on_cpu<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
-    match storage {
-        Storage::Cpu(storage) => elements(storage, layout),
-        _ => candle_core::bail!("weights on the CPU convolve tensors there"),
-    }
 }
 
 #[cfg(test)]
@@ -258,7 +258,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn the_kernel_makes_the_convolution_that_candle_makes(
+        fn the_kernel_agrees_with_candle(
             (batch, groups, group_in, group_out) in (1..3usize, 1..4usize, 1..6usize, 1..20usize),
             (kernel, stride, dilation) in (1..6usize, 1..5usize, 1..4usize),
             (left, right, frames) in (0..12usize, 0..12usize, 1..130usize),

@@ -1,23 +1,23 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Terms that are summed in one run: the shorter the runs, the less a float32 sum rounds, and
-/// shorter ones than a general matrix product's cost nothing here.
+/// Terms summed in one run. The shorter the runs, the less a float32 sum rounds; runs shorter than
+/// in the linear layers cost nothing here.
 const RUN: usize = 64;
-/// Output channels that are summed side by side.
+/// Output channels of a block, whose weights lie side by side.
 const BLOCK: usize = 8;
-/// The most vectors of output frames that are.
+/// Maximum SIMD vectors of output frames accumulated at once.
 const VECTORS: usize = 3;
-/// Output frames of a task: what the input of a stretch takes stays in the second-level cache.
+/// Output frames of a tile: its input stays in the second-level cache.
 const FRAMES: usize = VECTORS * LANES;
-/// Tasks for each thread, so that the threads end together.
+/// Tasks for each thread, so that the threads finish together.
 const TASKS: usize = 8;
 /// Lanes of the widest vectors.
 const LANES: usize = 16;
 /// Multiply-adds below which a convolution is not worth spreading over threads.
 const SMALL: usize = 1 << 18;
 
-/// Where a convolution reads its input.
+/// Padding and steps of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConvShape {
     /// Zeros before the input.
@@ -30,16 +30,15 @@ pub(super) struct ConvShape {
 
 /// A convolution in float32 on the CPU.
 ///
-/// Nothing is unfolded: every input frame is read where it lies, by all taps of the kernel, for
-/// several output channels and frames whose sums stay in registers. Each sum is rounded in short
-/// runs.
+/// The input is not unfolded into a matrix: all taps of the kernel read it in place, for several
+/// output channels and frames whose sums stay in registers. Sums are accumulated in short runs.
 #[derive(Debug)]
 pub(super) struct ConvKernel {
-    /// For every group and block of output channels: [input channels, kernel, block], with zeros
-    /// for channels beyond the last.
+    /// For every group and block of output channels: [input channels, kernel, block], padded with
+    /// zeros after the last channel.
     weight: Vec<[f32; BLOCK]>,
     bias: Vec<f32>,
-    /// Taps.
+    /// Number of taps.
     kernel: usize,
     groups: usize,
     /// Input and output channels of a group.
@@ -85,15 +84,16 @@ impl ConvKernel {
         self.bias.len()
     }
 
-    /// Output frames of an input of `frames`; nothing if it is shorter than the kernel.
+    /// Output frames for an input of `frames`, or `None` if the padded input is shorter than the
+    /// kernel.
     pub(super) fn frames(&self, frames: usize, shape: ConvShape) -> Option<usize> {
         let reach = (self.kernel - 1) * shape.dilation + 1;
         let padded = shape.left + frames + shape.right;
         Some(padded.checked_sub(reach)? / shape.stride + 1)
     }
 
-    /// Convolves `x` [batch × in, frames] to [batch × out, out frames], and adds `residual` of
-    /// that shape. The input must not be shorter than the kernel.
+    /// Convolves `x` [batch × in, frames] to [batch × out, out frames], and adds `residual`, which
+    /// has the output's shape. The padded input must be at least as long as the kernel.
     pub(super) fn run(
         &self,
         x: &[f32],
@@ -121,10 +121,10 @@ impl ConvKernel {
         }
         let work = out.len() * self.group_in * self.kernel;
         let input = Input::new(x, frames, shape, self.kernel);
-        // Where there are few stretches of frames, their channels are shared out too.
-        let stretches = batch * self.groups * out_frames.div_ceil(FRAMES);
+        // With few tiles, the threads share out their channels too.
+        let tiles = batch * self.groups * out_frames.div_ceil(FRAMES);
         let wanted = rayon::current_num_threads() * TASKS;
-        let blocks = (self.group_out.div_ceil(BLOCK) * stretches / wanted).max(1);
+        let blocks = (self.group_out.div_ceil(BLOCK) * tiles / wanted).max(1);
         let mut tasks = Vec::new();
         for (unit, rows) in out.chunks_mut(self.group_out * out_frames).enumerate() {
             for (chunk, rows) in rows.chunks_mut(blocks * BLOCK * out_frames).enumerate() {
@@ -153,15 +153,15 @@ impl ConvKernel {
     }
 }
 
-/// The input, and where in it a stretch of output frames is computed from.
+/// The input, and how a tile's part of it is laid out for the taps.
 struct Input<'a> {
     x: &'a [f32],
     frames: usize,
     shape: ConvShape,
-    /// Frames of a stretch's row: of one channel and, with a stride, of those frames that meet the
-    /// same tap.
+    /// Length of a row of the tile's input. A channel has one row for every remainder of its frames
+    /// modulo the stride, so that each tap reads neighbouring frames.
     row: usize,
-    /// Where in a channel of a stretch the taps read for its first frame.
+    /// Offset, within a channel of the tile's input, that each tap reads for the first frame.
     taps: Vec<usize>,
 }
 
@@ -181,22 +181,22 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Elements of a channel of a stretch.
+    /// Elements of a channel of the tile's input.
     fn channel(&self) -> usize {
         self.row * self.shape.stride
     }
 
-    /// What the output frames from `first` on are computed from, of all `channels` of a unit, with
-    /// zeros where there is no input.
-    fn stretch(&self, unit: usize, channels: usize, first: usize) -> Vec<f32> {
+    /// The input of the tile of output frames from `first` on, of all `channels` of a unit, padded
+    /// with zeros.
+    fn tile(&self, unit: usize, channels: usize, first: usize) -> Vec<f32> {
         let ConvShape { left, stride, .. } = self.shape;
         let x = &self.x[unit * channels * self.frames..][..channels * self.frames];
-        let mut stretch = vec![0f32; channels * self.channel()];
-        // The stretch begins `begin` frames into the padded input.
+        let mut tile = vec![0f32; channels * self.channel()];
+        // The tile begins `begin` frames into the padded input.
         let begin = first * stride;
         let from = left.saturating_sub(begin);
         let input = (begin + from).saturating_sub(left).min(self.frames);
-        let rows = stretch.chunks_exact_mut(self.channel());
+        let rows = tile.chunks_exact_mut(self.channel());
         for (row, x) in rows.zip(x.chunks_exact(self.frames)) {
             let count = row.len().saturating_sub(from).min(self.frames - input);
             let x = &x[input..][..count];
@@ -208,23 +208,23 @@ impl<'a> Input<'a> {
                 row[(from + i) % stride * self.row + (from + i) / stride] = x;
             }
         }
-        stretch
+        tile
     }
 }
 
-/// A stretch of output frames of some output channels of one group.
+/// A tile of output frames for some output channels of one group.
 struct Task<'a> {
     conv: &'a ConvKernel,
     input: &'a Input<'a>,
     residual: Option<&'a [f32]>,
-    /// The group, counted on through the batch.
+    /// Index of the group, counted over the whole batch.
     unit: usize,
-    /// The first channel, in the group.
+    /// The first output channel, within the group.
     channel: usize,
-    /// The first frame.
+    /// The first output frame.
     first: usize,
     out_frames: usize,
-    /// The output, by channel.
+    /// Where the output goes, by channel.
     rows: Vec<&'a mut [f32]>,
 }
 
@@ -235,7 +235,7 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let mut rows = std::mem::take(&mut self.rows);
         let conv = self.conv;
-        let x = self.input.stretch(self.unit, conv.group_in, self.first);
+        let x = self.input.tile(self.unit, conv.group_in, self.first);
         let group = self.unit % conv.groups;
         let block_weights = conv.group_in * conv.kernel;
         let group_blocks = conv.group_out.div_ceil(BLOCK);
@@ -249,25 +249,25 @@ impl WithSimd for Task<'_> {
             while first < frames {
                 let vectors = (frames - first).div_ceil(S::F32_LANES).min(VECTORS);
                 let count = (frames - first).min(vectors * S::F32_LANES);
-                let place = Place {
+                let block = Block {
                     x: &x[first..],
                     channel: self.input.channel(),
                     taps: &self.input.taps,
                     weight,
                 };
-                // As many sums as there are registers for.
+                // As many sums as the registers hold.
                 if S::REGISTER_COUNT >= 32 {
                     match vectors {
-                        1 => place.sums::<S, 8, 1>(simd, 0, &mut sums),
-                        2 => place.sums::<S, 8, 2>(simd, 0, &mut sums),
-                        _ => place.sums::<S, 8, 3>(simd, 0, &mut sums),
+                        1 => block.sums::<S, 8, 1>(simd, 0, &mut sums),
+                        2 => block.sums::<S, 8, 2>(simd, 0, &mut sums),
+                        _ => block.sums::<S, 8, 3>(simd, 0, &mut sums),
                     }
                 } else {
                     for half in [0, 4] {
                         match vectors {
-                            1 => place.sums::<S, 4, 1>(simd, half, &mut sums),
-                            2 => place.sums::<S, 4, 2>(simd, half, &mut sums),
-                            _ => place.sums::<S, 4, 3>(simd, half, &mut sums),
+                            1 => block.sums::<S, 4, 1>(simd, half, &mut sums),
+                            2 => block.sums::<S, 4, 2>(simd, half, &mut sums),
+                            _ => block.sums::<S, 4, 3>(simd, half, &mut sums),
                         }
                     }
                 }
@@ -282,7 +282,7 @@ impl WithSimd for Task<'_> {
 }
 
 impl Task<'_> {
-    /// Puts sums into `row`, which is some frames, from `first` on, of a channel of the group.
+    /// Writes sums, bias and residual to `row`: the frames from `first` on of one channel.
     #[inline(always)]
     fn finish(&self, row: &mut [f32], sums: &[f32], channel: usize, first: usize) {
         let conv = self.conv;
@@ -301,20 +301,20 @@ impl Task<'_> {
     }
 }
 
-/// What one block of sums is computed from.
-struct Place<'a> {
-    /// The input from the first frame of the block on.
+/// The operands of one block of sums.
+struct Block<'a> {
+    /// The tile's input, from the first frame of the block on.
     x: &'a [f32],
-    /// Elements of a channel of it.
+    /// Elements of a channel of `x`.
     channel: usize,
     taps: &'a [usize],
-    /// [input channels × kernel] of the block.
+    /// Weights of the block, [input channels × kernel].
     weight: &'a [[f32; BLOCK]],
 }
 
-impl Place<'_> {
-    /// Sums `OUT` output channels from `from` on over `V` vectors of frames, to as many rows of
-    /// `out`.
+impl Block<'_> {
+    /// Computes `V` vectors of frames for `OUT` output channels, into the same rows of `out`; the
+    /// channels begin with number `from` of the block.
     #[inline(always)]
     fn sums<S: Simd, const OUT: usize, const V: usize>(
         &self,
@@ -360,9 +360,9 @@ impl Place<'_> {
 mod tests {
     use super::*;
 
-    /// Processors have vectors of different widths, and registers for more or fewer sums.
+    /// Processors differ in vector width and in the number of registers.
     #[test]
-    fn every_width_of_vectors_makes_the_same_convolution() {
+    fn every_vector_width_gives_the_same_convolution() {
         let (inputs, kernel, frames) = (5, 3, 2 * FRAMES + 21);
         let shape = ConvShape {
             left: 4,

@@ -1,10 +1,10 @@
-//! Elementary functions in float32 without branches, which compilers turn into vector code.
+//! Elementary functions in float32, branch-free so that the compiler vectorises them.
 
-/// Adding and subtracting this rounds a float32 of small magnitude to the nearest integer, whose
-/// low bits are then those of the sum.
+/// Adding and then subtracting this rounds a small float32 to the nearest integer; the low bits of
+/// the sum are those of the integer.
 const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
 
-/// eˣ to about one unit in the last place; what would be subnormal is the smallest normal number.
+/// eˣ to about one unit in the last place. Results below the smallest normal number become it.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4;
@@ -31,7 +31,7 @@ pub(super) fn exp(x: f32) -> f32 {
     mantissa * f32::from_bits(exponent)
 }
 
-/// sin²x, for |x| up to some ten thousands.
+/// sin²x, for |x| up to a few tens of thousands.
 #[inline(always)]
 pub(super) fn sin_squared(x: f32) -> f32 {
     // π in three parts, so that the reduction keeps every bit.
@@ -41,7 +41,7 @@ pub(super) fn sin_squared(x: f32) -> f32 {
     let n = (x * std::f32::consts::FRAC_1_PI + ROUND) - ROUND;
     let r = x - n * PI_HIGH - n * PI_MIDDLE - n * PI_LOW;
     let z = r * r;
-    // Taylor's series: its next term is below 1e-9 at π/2.
+    // Taylor series; the next term is below 1e-9 at π/2.
     let p = 1.605_904_4e-10;
     let p = p * z - 2.505_210_8e-8;
     let p = p * z + 2.755_731_9e-6;
@@ -52,10 +52,10 @@ pub(super) fn sin_squared(x: f32) -> f32 {
     sine * sine
 }
 
-/// Side-by-side partial results of the reductions below.
+/// Number of partial results in the reductions below.
 const LANES: usize = 16;
 
-/// The largest element, −∞ for none.
+/// The largest element, or −∞ if there are none.
 #[inline(always)]
 pub(super) fn maximum(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -67,14 +67,14 @@ pub(super) fn maximum(values: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, f32::max);
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            // Unlike `f32::max` this is one instruction for all lanes.
+            // Unlike `f32::max`, this compiles to one instruction for all lanes.
             *lane = if value > *lane { value } else { *lane };
         }
     }
     lanes.into_iter().fold(rest, f32::max)
 }
 
-/// The sum of all elements, in sixteen interleaved parts: each is short, so it rounds little.
+/// The sum of all elements, accumulated in sixteen interleaved parts, which keeps rounding small.
 #[inline(always)]
 pub(super) fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];

@@ -1,18 +1,18 @@
 //! Operations that the networks share, on any device.
 //!
-//! On the CPU in float32 each has a kernel of its own, where candle's would be slow (single
-//! threads, copies to satisfy a matrix product) or would round more often than it must. Elsewhere
-//! it is composed of candle's operations; tests hold the two against each other.
+//! On the CPU in float32 each has a kernel of its own if candle's is slow (single-threaded, or
+//! copying for a matrix product) or rounds more than necessary. On other devices and in other dtypes
+//! it is composed of candle's operations; tests compare the two.
 
 mod activation;
 mod attention;
 mod conv;
 mod conv_kernel;
 mod linear;
+mod linear_kernel;
 mod math;
 mod matrix;
 mod norm;
-mod projection;
 mod rms_norm;
 mod simd;
 
@@ -21,12 +21,19 @@ pub(crate) use attention::{Positions, attention};
 pub(crate) use conv::Conv1d;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{add_gated, modulated_norm};
-pub(crate) use projection::Projection;
 pub(crate) use rms_norm::RmsNorm;
 
-use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
+use candle_nn::Embedding;
 
-/// Whether the kernels for the CPU take this tensor.
+use crate::weights::Builder;
+
+/// Reads the table `weight` [entries, width] of an embedding.
+pub(crate) fn embedding(entries: usize, width: usize, vb: Builder) -> Result<Embedding> {
+    Ok(Embedding::new(vb.get((entries, width), "weight")?, width))
+}
+
+/// Whether this tensor is in float32 on the CPU, as the kernels require.
 fn has_kernel(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
@@ -35,6 +42,14 @@ fn has_kernel(x: &Tensor) -> bool {
 fn elements<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(data), Some((start, end))) => Ok(&data[start..end]),
-        _ => candle_core::bail!("the kernel takes contiguous float32 only"),
+        _ => candle_core::bail!("the kernel requires a contiguous float32 tensor on the CPU"),
+    }
+}
+
+/// Like [`elements`], of a tensor on any device.
+fn cpu_elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => elements(storage, layout),
+        _ => candle_core::bail!("the weights are on the CPU and the tensor is not"),
     }
 }

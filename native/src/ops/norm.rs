@@ -7,8 +7,8 @@ use crate::ops::{elements, has_kernel};
 
 const EPSILON: f64 = 1e-6;
 
-/// Layer norm over the last dimension without weights of its own, then multiplied by 1 + `scale`
-/// `[dim]` and shifted by `shift` `[dim]`.
+/// Layer norm of the last dimension without weights of its own, multiplied by 1 + `scale` `[dim]`
+/// and shifted by `shift` `[dim]`.
 pub(crate) fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
         return x
@@ -102,7 +102,11 @@ impl CustomOp3 for AddGated {
         let gate = elements(gate, gate_layout)?;
         let dim = rows_of(x_layout, &[gate])?;
         if y_layout.dims() != x_layout.dims() {
-            candle_core::bail!("{:?} is added to {:?}", y_layout.dims(), x_layout.dims());
+            candle_core::bail!(
+                "a tensor of shape {:?} cannot be added to one of shape {:?}",
+                y_layout.dims(),
+                x_layout.dims()
+            );
         }
         let mut out = vec![0f32; x.len()];
         let rows = x.par_chunks(dim).zip(y.par_chunks(dim));
@@ -117,11 +121,14 @@ impl CustomOp3 for AddGated {
     }
 }
 
-/// The length of a row, which `vectors` must have too.
+/// The length of a row, which must also be that of each of the `vectors`.
 fn rows_of(layout: &Layout, vectors: &[&[f32]]) -> Result<usize> {
     match layout.dims().last() {
         Some(&dim) if dim > 0 && vectors.iter().all(|v| v.len() == dim) => Ok(dim),
-        _ => candle_core::bail!("rows of {:?} do not fit their vectors", layout.dims()),
+        _ => candle_core::bail!(
+            "shift, scale or gate does not match the rows of a tensor of shape {:?}",
+            layout.dims()
+        ),
     }
 }
 

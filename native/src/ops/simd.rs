@@ -1,6 +1,6 @@
-/// Runs `work` compiled for the widest vectors that the processor has.
+/// Runs `work` with the widest vectors that the processor supports.
 ///
-/// What `work` calls must be inlined into it, or it stays compiled for every processor.
+/// Functions that `work` calls must be inlined into it; otherwise they use baseline vectors.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)

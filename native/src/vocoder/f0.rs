@@ -1,11 +1,11 @@
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use crate::Portion;
-use crate::ops::Conv1d;
+use crate::ops::{Conv1d, Linear};
 use crate::tap::Layers;
 use crate::vocoder::F0Config;
 use crate::vocoder::weight_norm::weight_norm_conv;
+use crate::weights::Builder;
 
 /// Kernel of the first convolution, which looks ahead.
 const AHEAD_KERNEL: usize = 4;
@@ -25,28 +25,22 @@ pub(super) struct F0Predictor {
 }
 
 impl F0Predictor {
-    /// `vb` hands out float64 on the CPU. The predictor stays there where `device` has no float64.
-    pub(super) fn new(config: &F0Config, vb: VarBuilder<'_>, device: &Device) -> Result<Self> {
-        let device = if device.is_metal() {
+    /// The predictor stays on the CPU if the device of `vb` has no float64.
+    pub(super) fn new(config: &F0Config, vb: Builder) -> Result<Self> {
+        let device = if vb.device().is_metal() {
             Device::Cpu
         } else {
-            device.clone()
+            vb.device().clone()
         };
-        let place = (DType::F64, &device);
+        let vb = vb.in_float64().on(&device);
         let channels = config.cond_channels;
         let layers = vb.pp("condnet");
-        let classifier = linear(channels, 1, vb.pp("classifier").set_device(device.clone()))?;
+        let classifier = Linear::load(channels, 1, vb.pp("classifier"))?;
         Ok(Self {
-            ahead: weight_norm_conv(
-                config.in_channels,
-                channels,
-                AHEAD_KERNEL,
-                layers.pp("0"),
-                place,
-            )?,
+            ahead: weight_norm_conv(config.in_channels, channels, AHEAD_KERNEL, layers.pp("0"))?,
             back: BACK_LAYERS
                 .iter()
-                .map(|i| weight_norm_conv(channels, channels, BACK_KERNEL, layers.pp(i), place))
+                .map(|i| weight_norm_conv(channels, channels, BACK_KERNEL, layers.pp(i)))
                 .collect::<Result<_>>()?,
             classifier,
             device,

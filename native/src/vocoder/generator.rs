@@ -1,5 +1,4 @@
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::VarBuilder;
 use candle_nn::ops::leaky_relu;
 
 use crate::Portion;
@@ -9,6 +8,7 @@ use crate::vocoder::VocoderConfig;
 use crate::vocoder::resblock::ResBlock;
 use crate::vocoder::stft::Stft;
 use crate::vocoder::weight_norm::weight_norm_conv;
+use crate::weights::Builder;
 
 /// Kernel of the last convolution.
 const POST_KERNEL: usize = 7;
@@ -42,12 +42,7 @@ struct Upsampling {
 }
 
 impl Generator {
-    /// `vb` hands out float64 on the CPU.
-    pub(super) fn new(
-        config: &VocoderConfig,
-        vb: VarBuilder<'_>,
-        place: (DType, &Device),
-    ) -> Result<Self> {
+    pub(super) fn new(config: &VocoderConfig, vb: Builder) -> Result<Self> {
         let bins = config.istft_params.n_fft + 2;
         let channels = |i: usize| config.base_channels >> i;
         let upsampling = |i: usize| {
@@ -57,14 +52,7 @@ impl Generator {
             let source_rate: usize = config.upsample_rates[i + 1..].iter().product();
             let source_kernel = if source_rate == 1 { 1 } else { 2 * source_rate };
             let down = vb.pp("source_downs").pp(i);
-            let source_down = Conv1d::new(
-                down.get((after, bins, source_kernel), "weight")?
-                    .to_dtype(place.0)?
-                    .to_device(place.1)?,
-                down.get(after, "bias")?
-                    .to_dtype(place.0)?
-                    .to_device(place.1)?,
-            )?;
+            let source_down = Conv1d::load(bins, after, source_kernel, 1, down)?;
             let per_stage = config.resblock_kernel_sizes.len();
             let blocks = config
                 .resblock_kernel_sizes
@@ -72,11 +60,11 @@ impl Generator {
                 .zip(&config.resblock_dilation_sizes);
             let block = |(j, (&kernel, dilations)): (usize, (&usize, &Vec<usize>))| {
                 let vb = vb.pp("resblocks").pp(i * per_stage + j);
-                ResBlock::new(after, kernel, dilations, vb, place)
+                ResBlock::new(after, kernel, dilations, vb)
             };
             Ok(Upsampling {
                 rate,
-                up: weight_norm_conv(before, after, kernel, vb.pp("ups").pp(i), place)?,
+                up: weight_norm_conv(before, after, kernel, vb.pp("ups").pp(i))?,
                 source_down: source_down.with_stride(source_rate),
                 source_rate,
                 source_block: ResBlock::new(
@@ -84,7 +72,6 @@ impl Generator {
                     config.source_resblock_kernel_sizes[i],
                     &config.source_resblock_dilation_sizes[i],
                     vb.pp("source_resblocks").pp(i),
-                    place,
                 )?,
                 blocks: blocks.enumerate().map(block).collect::<Result<_>>()?,
             })
@@ -97,16 +84,15 @@ impl Generator {
                 config.base_channels,
                 config.conv_pre_look_right + 1,
                 vb.pp("conv_pre"),
-                place,
             )?,
             upsamplings: (0..count).map(upsampling).collect::<Result<_>>()?,
-            post: weight_norm_conv(last, bins, POST_KERNEL, vb.pp("conv_post"), place)?,
-            stft: Stft::new(&config.istft_params, place.0, place.1)?,
+            post: weight_norm_conv(last, bins, POST_KERNEL, vb.pp("conv_post"))?,
+            stft: Stft::new(&config.istft_params, vb.dtype(), vb.device())?,
             slope: config.lrelu_slope,
             limit: config.audio_limit,
             rate: config.upsample_rates.iter().product(),
             hop: config.istft_params.hop_len,
-            place: (place.0, place.1.clone()),
+            place: (vb.dtype(), vb.device().clone()),
         })
     }
 

@@ -3,13 +3,14 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use crate::noise::VocoderNoise;
+use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
 use crate::vocoder::VocoderConfig;
 use crate::vocoder::f0::F0Predictor;
 use crate::vocoder::generator::Generator;
 use crate::vocoder::source::HarmonicSource;
-use crate::weights::Weights;
+use crate::weights::{Builder, Weights};
 use crate::{Error, Portion, Result};
 
 /// The vocoder: log-mel spectrogram in, 24 kHz speech out (reference: `CausalHiFTGenerator`).
@@ -30,30 +31,28 @@ impl Vocoder {
         noise: VocoderNoise,
         weights: &Path,
         device: &Device,
-        dtype: DType,
+        precision: Precision,
     ) -> Result<Self> {
         let weights = Weights::open(weights)?.strip_prefix("generator.");
-        let vb = weights.builder(DType::F64, &Device::Cpu);
-        weights.finish(Self::new(config, noise, vb, device, dtype), |_| false)
+        let vb = weights.builder(precision, device);
+        weights.finish(Self::new(config, noise, vb), |_| false)
     }
 
-    /// Builds the networks, computing in `dtype` on `device`, from the tensors of `vb`, which must
-    /// hand them out in float64 on the CPU.
+    /// Builds the networks from the tensors of `vb`.
     pub fn new(
         config: &VocoderConfig,
         noise: VocoderNoise,
-        vb: candle_nn::VarBuilder<'_>,
-        device: &Device,
-        dtype: DType,
+        vb: Builder,
     ) -> candle_core::Result<Self> {
         check(config)?;
+        let device = vb.device().clone();
         Ok(Self {
-            f0: F0Predictor::new(&config.f0, vb.pp("f0_predictor"), device)?,
+            f0: F0Predictor::new(&config.f0, vb.pp("f0_predictor"))?,
             source: HarmonicSource::new(config, noise, vb.pp("m_source"))?,
-            generator: Generator::new(config, vb, (dtype, device))?,
+            generator: Generator::new(config, vb)?,
             channels: config.in_channels,
             samples_per_frame: config.samples_per_frame(),
-            device: device.clone(),
+            device,
         })
     }
 

@@ -1,8 +1,8 @@
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Result, Tensor};
 
 use crate::ops::{Conv1d, Snake};
 use crate::vocoder::weight_norm::weight_norm_conv;
+use crate::weights::Builder;
 
 /// Pairs of causal convolutions, dilated and plain, each behind a Snake and around a residual
 /// connection (reference: `ResBlock`).
@@ -22,14 +22,10 @@ impl ResBlock {
         channels: usize,
         kernel: usize,
         dilations: &[usize],
-        vb: VarBuilder<'_>,
-        place: (DType, &Device),
+        vb: Builder,
     ) -> Result<Self> {
-        let conv = |vb| weight_norm_conv(channels, channels, kernel, vb, place);
-        let snake = |vb: VarBuilder<'_>| {
-            let alpha = vb.get(channels, "alpha")?;
-            Snake::new(&alpha.to_dtype(place.0)?.to_device(place.1)?)
-        };
+        let conv = |vb| weight_norm_conv(channels, channels, kernel, vb);
+        let snake = |vb| Snake::load(channels, vb);
         let layer = |(i, &dilation)| {
             Ok(Layer {
                 dilated_activation: snake(vb.pp("activations1").pp(i))?,

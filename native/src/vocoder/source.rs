@@ -1,10 +1,8 @@
 use std::sync::Mutex;
 
-use candle_core::{DType, Device};
-use candle_nn::VarBuilder;
-
 use crate::noise::{VOCODER_SAMPLES, VocoderNoise};
 use crate::vocoder::VocoderConfig;
+use crate::weights::Builder;
 use crate::{Error, Result};
 
 /// The harmonic source: sine waves at F0 and its overtones, with noise, merged into one wave
@@ -28,7 +26,7 @@ impl HarmonicSource {
     pub(super) fn new(
         config: &VocoderConfig,
         noise: VocoderNoise,
-        vb: VarBuilder<'_>,
+        vb: Builder,
     ) -> candle_core::Result<Self> {
         let sines = config.nb_harmonics + 1;
         if noise.sines != sines {
@@ -37,12 +35,10 @@ impl HarmonicSource {
                 noise.sines
             );
         }
-        let vb = vb
-            .pp("l_linear")
-            .set_dtype(DType::F64)
-            .set_device(Device::Cpu);
-        let weight = vb.get((1, sines), "weight")?.flatten_all()?.to_vec1()?;
-        let bias = vb.get(1, "bias")?.squeeze(0)?.to_scalar()?;
+        let vb = vb.pp("l_linear");
+        let weight = vb.get_float64((1, sines), "weight")?.flatten_all()?;
+        let weight = weight.to_vec1()?;
+        let bias = vb.get_float64(1, "bias")?.squeeze(0)?.to_scalar()?;
         Ok(Self {
             sampling_rate: config.sampling_rate as f32,
             amplitude: config.nsf_alpha as f32,

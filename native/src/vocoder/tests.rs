@@ -7,6 +7,7 @@ use crate::random_weights::random_weights;
 use crate::stage::Stage;
 use crate::tap::{NoTap, Tap};
 use crate::vocoder::{F0Config, IstftConfig, Vocoder, VocoderConfig};
+use crate::weights::Builder;
 use crate::{Error, Portion, Result};
 
 const SAMPLES_PER_FRAME: usize = 24;
@@ -45,15 +46,8 @@ const NOISE: VocoderNoise = VocoderNoise {
     sines: 3,
 };
 
-fn vocoder(dtype: DType) -> Result<Vocoder> {
-    let weights = random_weights(DType::F64, &Device::Cpu);
-    Ok(Vocoder::new(
-        &config(),
-        NOISE,
-        weights,
-        &Device::Cpu,
-        dtype,
-    )?)
+fn vocoder(weights: Builder) -> Result<Vocoder> {
+    Ok(Vocoder::new(&config(), NOISE, weights)?)
 }
 
 fn mel(frames: usize) -> Result<Tensor> {
@@ -72,7 +66,7 @@ fn apart(a: &Tensor, b: &Tensor) -> Result<f64> {
 
 #[test]
 fn lengths_follow_from_frames_and_context() -> Result<()> {
-    let vocoder = vocoder(DType::F32)?;
+    let vocoder = vocoder(random_weights())?;
     let wave = vocoder.inference(&mel(11)?, Portion::Final, &mut NoTap)?;
     assert_eq!(wave.dims(), [11 * SAMPLES_PER_FRAME]);
     // Three frames of context for F0, four for the mel, and one held back.
@@ -91,7 +85,7 @@ fn lengths_follow_from_frames_and_context() -> Result<()> {
 
 #[test]
 fn a_wave_that_is_to_go_on_begins_like_the_whole_one() -> Result<()> {
-    let vocoder = vocoder(DType::F32)?;
+    let vocoder = vocoder(random_weights())?;
     let whole = vocoder.inference(&mel(30)?, Portion::Final, &mut NoTap)?;
     let begun = vocoder.inference(&mel(21)?, Portion::Partial, &mut NoTap)?;
     assert_eq!(begun.dims(), [13 * SAMPLES_PER_FRAME]);
@@ -103,7 +97,10 @@ fn a_wave_that_is_to_go_on_begins_like_the_whole_one() -> Result<()> {
 
 #[test]
 fn float32_kernels_agree_with_float64() -> Result<()> {
-    let (f32, f64) = (vocoder(DType::F32)?, vocoder(DType::F64)?);
+    let (f32, f64) = (
+        vocoder(random_weights())?,
+        vocoder(random_weights().in_float64())?,
+    );
     let source = f32.source(&f32.f0(&mel(12)?, Portion::Final, &mut NoTap)?)?;
     let error = apart(
         &f32.decode(&mel(12)?, &source, Portion::Final, &mut NoTap)?,
@@ -130,7 +127,7 @@ fn a_tap_that_wants_layers_receives_every_block() -> Result<()> {
         }
     }
     let mut tap = Names(Vec::new());
-    vocoder(DType::F32)?.inference(&mel(6)?, Portion::Final, &mut tap)?;
+    vocoder(random_weights())?.inference(&mel(6)?, Portion::Final, &mut tap)?;
     let parts = "stft conv_pre up.0 source_branch.0 resblock.0.0 resblock.0.1 up.1 \
                  source_branch.1 resblock.1.0 resblock.1.1 conv_post";
     let mut wanted: Vec<_> = (0..5).map(|i| format!("vocoder.f0/condnet.{i}")).collect();
@@ -143,7 +140,7 @@ fn a_tap_that_wants_layers_receives_every_block() -> Result<()> {
 
 #[test]
 fn what_the_vocoder_cannot_be_given_is_said() -> Result<()> {
-    let vocoder = vocoder(DType::F32)?;
+    let vocoder = vocoder(random_weights())?;
     let message = |result: Result<Tensor>| match result {
         Err(Error::Input(message)) => message,
         other => panic!("{other:?}"),
@@ -166,10 +163,7 @@ fn what_the_vocoder_cannot_be_given_is_said() -> Result<()> {
 
 #[test]
 fn a_configuration_that_does_not_fit_itself_is_refused() {
-    let build = |config: VocoderConfig| {
-        let weights = random_weights(DType::F64, &Device::Cpu);
-        Vocoder::new(&config, NOISE, weights, &Device::Cpu, DType::F32).is_err()
-    };
+    let build = |config: VocoderConfig| Vocoder::new(&config, NOISE, random_weights()).is_err();
     let mut harmonics = config();
     harmonics.nb_harmonics = 8;
     let mut kernels = config();

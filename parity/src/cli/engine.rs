@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use native::device::{DeviceName, Precision};
+use native::device::DeviceName;
+use native::precision::Precisions;
 use native::engine::Engine;
 use native::model_dir::LmWeights;
 use parity::record::NativeRecorder;
@@ -16,9 +17,9 @@ pub struct EngineArgs {
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
-    /// f32, bf16 or f16; limits are set for f32
+    /// f32, bf16 or f16, for each network if need be (`bf16,vocoder=f32`); limits are set for f32
     #[arg(long, default_value = "f32")]
-    pub precision: Precision,
+    pub precision: Precisions,
     /// Weight file of the language model, for cases that name no set themselves: llm.pt,
     /// llm.rl.pt, llm.safetensors or llm.rl.safetensors (default: as the reference chooses)
     #[arg(long, value_name = "FILE")]
