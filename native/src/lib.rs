@@ -20,10 +20,10 @@ pub mod noise;
 pub mod stage;
 pub mod tap;
 pub mod text;
-pub mod torch_rng;
 pub mod vocoder;
 pub mod voice;
 pub mod weights;
 
 pub use error::{Error, Result, error_chain};
 pub use portion::Portion;
+pub use torch_rng;
