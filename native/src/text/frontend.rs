@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use wetext::unicode::{is_chinese, strip};
+use wetext::{Normalizer, Version};
+
 use super::paragraph::{self, Marks};
 use super::tokenizer::Tokenizer;
-use super::unicode::{is_chinese, strip};
-use super::wetext::{Version, Wetext};
 use super::{chinese, number_words};
 use crate::{Error, Result};
 
@@ -88,7 +89,7 @@ impl Normalized {
 /// `CosyVoiceFrontEnd.text_normalize` and the tokenizer of CosyVoice3.
 pub struct TextFrontend {
     tokenizer: Tokenizer,
-    wetext: Option<Wetext>,
+    wetext: Option<Normalizer>,
     options: FrontendOptions,
 }
 
@@ -109,7 +110,7 @@ impl TextFrontend {
         };
         let wetext = match (version, rules_dir) {
             (None, _) => None,
-            (Some(version), Some(dir)) => Some(Wetext::open(dir, version)?),
+            (Some(version), Some(dir)) => Some(Normalizer::open(dir, version)?),
             (Some(_), None) => {
                 return Err(Error::input(
                     "the text normaliser needs the directory of its rule files \

@@ -1,6 +1,6 @@
 //! Numbers in words, as the Python package inflect 7.3.1 spells them.
 
-use super::unicode::{decimal_value, is_digit};
+use wetext::unicode::{decimal_value, is_digit};
 
 const BELOW_TWENTY: [&str; 20] = [
     "",

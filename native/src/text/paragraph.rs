@@ -1,6 +1,6 @@
 //! Splitting a paragraph into segments short enough to be synthesised at once.
 
-use super::unicode::is_punctuation_or_symbol;
+use wetext::unicode::is_punctuation_or_symbol;
 
 /// Which marks end a sentence, and what is appended where the text ends in none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
