@@ -1,4 +1,4 @@
-//! Text: normalised, cut into segments and tokenised.
+//! The text frontend: normalises a text, splits it into segments and tokenises them.
 
 mod chinese;
 mod frontend;

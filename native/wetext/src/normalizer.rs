@@ -93,63 +93,47 @@ mod tests {
 
     const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rules");
 
-    /// A rule that reads and writes the strings of `begin`, then any number of times a character
-    /// or one of `words`, and then the strings of `end`.
-    fn rule(begin: (&str, &str), words: &[(char, &str)], end: (&str, &str)) -> Vec<u8> {
-        let mut states = Vec::new();
-        chain(&mut states, begin, None);
-        let middle = states.len() as i32;
-        states.push((f32::INFINITY, Vec::new()));
-        for &(digit, word) in words {
-            let mut buffer = [0; 4];
-            let from = states.len() as i32;
-            chain(
-                &mut states,
-                (digit.encode_utf8(&mut buffer), word),
-                Some(middle),
-            );
-            // The first arc of the chain leaves the middle.
-            let (input, output, weight, next) = states[from as usize].1.remove(0);
-            states[middle as usize]
-                .1
-                .push((input, output, weight, next));
+    /// A rule that reads and writes `begin`, then any number of characters and `words`, then `end`.
+    fn rule(begin: (&str, &str), words: &[(String, &str)], end: (&str, &str)) -> Vec<u8> {
+        let mut states = vec![Vec::new()];
+        let middle = chain(&mut states, 0, begin, None);
+        for (digit, word) in words {
+            chain(&mut states, middle, (digit, word), Some(middle));
         }
         for byte in (b' '..=b'~').chain(0x80..=0xff) {
-            let is_word = words
-                .iter()
-                .any(|&(digit, _)| u32::from(digit) == u32::from(byte));
+            let is_word = words.iter().any(|(digit, _)| digit.as_bytes() == [byte]);
             if !is_word && !matches!(byte, b'"' | b'\\') {
-                states[middle as usize]
-                    .1
-                    .push((byte.into(), byte.into(), 0.0, middle));
+                states[middle].push((byte.into(), byte.into(), 0.0, middle as i32));
             }
         }
-        let from = states.len() as i32;
-        chain(&mut states, end, None);
-        let (input, output, weight, next) = states[from as usize].1.remove(0);
-        states[middle as usize]
-            .1
-            .push((input, output, weight, next));
-        states.push((0.0, Vec::new()));
-        states[middle as usize].1.sort_by_key(|arc| arc.0);
-        let states: Vec<(f32, &[TestArc])> = states.iter().map(|(w, a)| (*w, &a[..])).collect();
+        let last = chain(&mut states, middle, end, None);
+        states[middle].sort_by_key(|arc| arc.0);
+        let weight = |state| if state == last { 0.0 } else { f32::INFINITY };
+        let states = states.iter().enumerate();
+        let states: Vec<_> = states.map(|(at, arcs)| (weight(at), &arcs[..])).collect();
         file(0, &states)
     }
 
-    /// Appends states that read and write two strings, the last of which leads to `to` or else to
-    /// the state appended next.
-    fn chain(states: &mut Vec<(f32, Vec<TestArc>)>, text: (&str, &str), to: Option<i32>) {
+    /// Adds arcs from the state `from` that read and write `text`, and returns the state after them:
+    /// `to`, or a new one.
+    fn chain(
+        states: &mut Vec<Vec<TestArc>>,
+        mut from: usize,
+        text: (&str, &str),
+        to: Option<usize>,
+    ) -> usize {
         let (read, written) = (text.0.as_bytes(), text.1.as_bytes());
         let length = read.len().max(written.len());
         let byte = |bytes: &[u8], at| bytes.get(at).copied().map_or(0, i32::from);
         for at in 0..length {
-            let next = match to {
-                Some(to) if at + 1 == length => to,
-                _ => states.len() as i32 + 1,
-            };
-            let arc = (byte(read, at), byte(written, at), 0.0, next);
-            states.push((f32::INFINITY, vec![arc]));
+            let next = to.filter(|_| at + 1 == length).unwrap_or(states.len());
+            if next == states.len() {
+                states.push(Vec::new());
+            }
+            states[from].push((byte(read, at), byte(written, at), 0.0, next as i32));
+            from = next;
         }
+        from
     }
 
     const ENGLISH: [&str; 10] = [
@@ -161,7 +145,8 @@ mod tests {
     fn the_rules_of_the_example_spell_digits() {
         let (begin, end) = (r#"tokens { name: ""#, r#"" }"#);
         for (language, words) in [("en", ENGLISH), ("zh", CHINESE)] {
-            let words: Vec<_> = ('0'..='9').zip(words).collect();
+            let digits = ('0'..='9').map(String::from);
+            let words: Vec<_> = digits.zip(words).collect();
             for (name, rule) in [
                 ("tagger", rule(("", begin), &words, ("", end))),
                 ("verbalizer", rule((begin, ""), &[], (end, ""))),
