@@ -45,6 +45,15 @@ impl From<candle_core::Error> for Error {
     }
 }
 
+impl From<wetext::Error> for Error {
+    fn from(error: wetext::Error) -> Self {
+        match error {
+            wetext::Error::Io { path, source } => Self::Io { path, source },
+            wetext::Error::Format { path, reason } => Self::Format { path, reason },
+        }
+    }
+}
+
 /// The error itself: candle wraps it in its own call stack where `RUST_BACKTRACE` is set, and a
 /// page of that would bury the message.
 pub(crate) fn without_backtrace(error: candle_core::Error) -> candle_core::Error {

@@ -1,7 +1,4 @@
-//! CosyVoice3 text-to-speech: a text and a voice prompt in, 24 kHz speech out, without Python.
-//!
-//! [`engine::Engine`] is the whole pipeline. Each of its stages is a public field that can be run
-//! alone, which is how the parity harness finds out where a difference comes from.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod ops;
@@ -21,10 +18,10 @@ pub mod precision;
 pub mod stage;
 pub mod tap;
 pub mod text;
-pub use torch_rng;
 pub mod vocoder;
 pub mod voice;
 pub mod weights;
 
 pub use error::{Error, Result, error_chain};
 pub use portion::Portion;
+pub use torch_rng;

@@ -1,4 +1,4 @@
-//! Flac and mp3, by symphonia.
+//! Flac and mp3 files, decoded by symphonia.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use symphonia::core::formats::{FormatOptions, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
-use super::waveform::Interleaved;
+use super::interleaved::Interleaved;
 
 /// Whether `bytes` begin like a flac or mp3 file.
 pub fn is_supported(bytes: &[u8]) -> bool {
@@ -18,7 +18,11 @@ pub fn is_supported(bytes: &[u8]) -> bool {
     bytes.starts_with(b"fLaC") || bytes.starts_with(b"ID3") || frame_sync
 }
 
-/// Reads a whole flac or mp3 file. The error says what is wrong, without the file's name.
+/// Reads a whole flac or mp3 file; `extension` helps to recognise the format.
+///
+/// # Errors
+///
+/// What is wrong with the file, without its name.
 pub fn decode(bytes: Vec<u8>, extension: Option<&str>) -> Result<Interleaved, String> {
     let mut hint = Hint::new();
     if let Some(extension) = extension {
@@ -36,13 +40,13 @@ pub fn decode(bytes: Vec<u8>, extension: Option<&str>) -> Result<Interleaved, St
         .map_err(damaged)?;
     let track = format
         .default_track(TrackType::Audio)
-        .ok_or("holds no sound track")?;
+        .ok_or("contains no audio track")?;
     let track_id = track.id;
     let parameters = track
         .codec_params
         .as_ref()
         .and_then(|parameters| parameters.audio())
-        .ok_or("holds no sound track")?;
+        .ok_or("contains no audio track")?;
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(damaged)?;
@@ -62,13 +66,13 @@ pub fn decode(bytes: Vec<u8>, extension: Option<&str>) -> Result<Interleaved, St
         if sound.channels == 0 {
             (sound.channels, sound.sample_rate) = (channels, rate);
         } else if (channels, rate) != (sound.channels, sound.sample_rate) {
-            return Err("changes its sample rate or channels midway".to_owned());
+            return Err("changes its sample rate or number of channels midway".to_owned());
         }
         decoded.copy_to_vec_interleaved(&mut packet_samples);
         sound.samples.extend_from_slice(&packet_samples);
     }
     if sound.channels == 0 {
-        return Err("holds no samples".to_owned());
+        return Err("contains no samples".to_owned());
     }
     Ok(sound)
 }
@@ -78,23 +82,23 @@ mod tests {
     use super::*;
     use crate::audio::test_signals::noise;
 
-    /// 100 frames of the noise, two channels interleaved, 44.1 kHz, 16 bits; by libsndfile.
+    /// 100 frames of the test noise, two channels, 44.1 kHz, 16 bits; written by libsndfile.
     const FLAC: &[u8] = include_bytes!("testdata/noise_stereo_16.flac");
-    /// 3000 samples of a sine of 1 kHz, 24 kHz; by libsndfile (LAME).
+    /// 3000 samples of a 1 kHz sine at 24 kHz; written by libsndfile (LAME).
     const MP3: &[u8] = include_bytes!("testdata/sine_1khz.mp3");
 
     #[test]
-    fn flac_comes_out_as_it_went_in() {
+    fn flac_is_lossless() {
         let sound = decode(FLAC.to_vec(), Some("flac")).unwrap();
         assert_eq!((sound.channels, sound.sample_rate), (2, 44_100));
         assert_eq!(sound.samples, noise(200));
     }
 
     #[test]
-    fn mp3_comes_out_as_libsndfile_decodes_it() {
+    fn mp3_matches_libsndfile() {
         let sound = decode(MP3.to_vec(), Some("mp3")).unwrap();
         assert_eq!((sound.channels, sound.sample_rate), (1, 24_000));
-        // The encoder's delay and padding are cut off again.
+        // Without the encoder's delay and padding.
         assert_eq!(sound.samples.len(), 3000);
         let expected = [
             (0, -0.007_879_082),
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_need_not_tell_the_format() {
+    fn a_wrong_or_missing_extension_is_no_obstacle() {
         assert!(is_supported(FLAC) && is_supported(MP3));
         assert_eq!(
             decode(FLAC.to_vec(), Some("mp3")).unwrap().samples.len(),
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_short_is_an_error_or_a_shorter_sound() {
+    fn a_truncated_file_is_an_error_or_a_shorter_sound() {
         for length in 0..FLAC.len() {
             assert!(
                 decode(FLAC[..length].to_vec(), None).is_err(),

@@ -15,10 +15,12 @@ const LOWEST_HZ: f64 = 20.0;
 const PREEMPHASIS: f32 = 0.97;
 
 /// Kaldi's log filterbank energies, [frames, 80], natural log, of a 16 kHz signal with full scale
-/// at ±1: frames of 25 ms every 10 ms, no dither, the mean over the frames subtracted
+/// at ±1: frames of 25 ms every 10 ms, no dither, mean over the frames subtracted
 /// (`torchaudio.compliance.kaldi.fbank`, then CosyVoice's front end).
 ///
-/// An error for fewer than 400 samples (25 ms), which make no frame.
+/// # Errors
+///
+/// If there are fewer than 400 samples (25 ms), one frame.
 pub fn kaldi_fbank(wav_16k: &[f32]) -> Result<Tensor> {
     if wav_16k.len() < WINDOW {
         return Err(Error::input(format!(
@@ -32,8 +34,8 @@ pub fn kaldi_fbank(wav_16k: &[f32]) -> Result<Tensor> {
     let mut transform = FrameTransform::new(N_FFT);
     let mut features = Vec::with_capacity(wav_16k.len() / HOP * CHANNELS);
     for frame in wav_16k.windows(WINDOW).step_by(HOP) {
-        // Each of these steps rounds to float32, as in the reference: they lie before the
-        // logarithm, which would magnify a difference in quiet channels.
+        // Each step rounds to float32, as in the reference: the logarithm that follows would
+        // magnify differences in quiet channels.
         let mean = (frame.iter().copied().map(f64::from).sum::<f64>() / WINDOW as f64) as f32;
         let level: Vec<f32> = frame.iter().map(|x| x - mean).collect();
         let previous = level.first().into_iter().chain(&level);
@@ -81,7 +83,7 @@ fn subtract_mean(features: &mut [f32]) {
     }
 }
 
-/// Kaldi's own window: a Hann window to the power of 0.85.
+/// Kaldi's own window: a Hann window raised to the power of 0.85.
 fn povey() -> Vec<f32> {
     symmetric_hann(WINDOW)
         .into_iter()
@@ -89,8 +91,8 @@ fn povey() -> Vec<f32> {
         .collect()
 }
 
-/// Triangles that are linear in mels, in the float32 steps of torchaudio's `get_mel_banks`: the
-/// differences of large mel values lose five digits, which is part of the features.
+/// Triangles that are linear in mels, in the float32 steps of torchaudio's `get_mel_banks`.
+/// Differences of large mel values lose five digits there, and the features depend on it.
 fn kaldi_filters() -> MelFilters {
     let lowest = mel(LOWEST_HZ);
     let spacing = (mel(SAMPLE_RATE / 2.0) - lowest) / (CHANNELS + 1) as f64;
@@ -135,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn values_equal_the_references() {
-        // torchaudio 2.3.1, compliance.kaldi.fbank less its mean, of 12,000 samples of the noise.
+    fn values_match_the_reference() {
+        // torchaudio 2.3.1, compliance.kaldi.fbank without its mean, of 12,000 samples of the test noise.
         let features = fbank(&noise(12_000));
         assert_eq!((features.len(), features[0].len()), (73, 80));
         let expected = [
@@ -151,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn silence_lies_on_the_floor_of_float32s_epsilon() {
-        // The reference, on the noise with its second half silent.
+    fn silence_is_at_the_floor_of_float32_epsilon() {
+        // torchaudio 2.3.1, for test noise whose second half is silent.
         let mut samples = noise(12_000);
         samples[6000..].fill(0.0);
         let expected = [
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_povey_window_has_torchaudios_values() {
+    fn the_povey_window_matches_torchaudio() {
         let window = povey();
         assert_eq!((window[0], window[399]), (0.0, 0.0));
         assert_eq!((window[1], window[200]), (2.651_345_6e-4, 0.999_986_8));

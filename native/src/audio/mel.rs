@@ -14,7 +14,9 @@ const CHANNELS: usize = 80;
 /// Log-mel spectrogram, [frames, 80], natural log, of a 24 kHz signal: hop 480, window 1920,
 /// floor ln 1e-5 (Matcha-TTS `mel_spectrogram`, transposed as CosyVoice's front end does).
 ///
-/// An error for 720 samples (30 ms) or fewer, which cannot be padded by reflection.
+/// # Errors
+///
+/// If there are 720 samples (30 ms) or fewer, which cannot be padded by reflection.
 pub fn mel_spectrogram(wav_24k: &[f32]) -> Result<Tensor> {
     let pad = (N_FFT - HOP) / 2;
     let padded = reflect(wav_24k, pad).ok_or_else(|| {
@@ -55,8 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn values_equal_the_references() {
-        // Matcha-TTS mel_spectrogram under torch 2.3.1, of 12,000 samples of the noise.
+    fn values_match_the_reference() {
+        // Matcha-TTS mel_spectrogram under torch 2.3.1, of 12,000 samples of the test noise.
         let mel = mel(&noise(12_000));
         assert_eq!((mel.len(), mel[0].len()), (25, 80));
         let expected = [
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lies_on_the_floor() {
+    fn silence_is_at_the_floor() {
         let mut samples = noise(12_000);
         samples[6000..].fill(0.0);
         assert!(
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn a_sine_of_1_khz_peaks_in_the_channel_around_it() {
         // On the Slaney scale 1 kHz is mel 15 and 12 kHz is mel 51.14, so the centres of the 80
-        // channels lie 0.6314 apart: 1 kHz is at 23.76 of them, the nearest is the 24th.
+        // channels are 0.6314 apart: 1 kHz is at 23.76, and the nearest channel is the 24th.
         for frame in &mel(&sine(9600, 1000.0, 24_000))[2..18] {
             let peak = (0..CHANNELS).max_by(|&a, &b| frame[a].total_cmp(&frame[b]));
             assert_eq!(peak, Some(23));
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_cannot_be_reflected_is_an_error() {
+    fn a_recording_too_short_to_be_reflected_is_an_error() {
         assert_eq!(mel(&noise(721)).len(), 1);
         let error = mel_spectrogram(&noise(720)).unwrap_err().to_string();
         assert!(

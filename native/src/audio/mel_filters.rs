@@ -1,6 +1,6 @@
 //! Triangular mel filters on the Slaney scale, as librosa computes them.
 
-/// A mel filterbank that knows where its filters are not zero.
+/// A mel filterbank that stores only the non-zero part of each filter.
 pub struct MelFilters {
     filters: Vec<Filter>,
 }
@@ -12,7 +12,7 @@ struct Filter {
 
 impl MelFilters {
     /// `librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels)`: from 0 Hz to Nyquist,
-    /// area-normalised, with librosa's roundings to float32.
+    /// area-normalised, rounded to float32 where librosa rounds.
     pub fn slaney(sample_rate: u32, n_fft: usize, n_mels: usize) -> Self {
         let rate = f64::from(sample_rate);
         let bin_width = 1.0 / (n_fft as f64 * (1.0 / rate));
@@ -43,7 +43,7 @@ impl MelFilters {
         }
     }
 
-    /// A filterbank of given rows of weights, one for each mel channel.
+    /// A filterbank from one row of weights per mel channel.
     pub fn from_rows(rows: impl Iterator<Item = Vec<f32>>) -> Self {
         Self {
             filters: rows.map(Filter::new).collect(),
@@ -78,12 +78,12 @@ impl Filter {
     }
 }
 
-/// Below this the Slaney scale is linear, Hz.
+/// The Slaney scale is linear below this frequency and logarithmic above, Hz.
 const LOG_FROM_HZ: f64 = 1000.0;
 const HZ_PER_MEL: f64 = 200.0 / 3.0;
 const LOG_FROM_MEL: f64 = LOG_FROM_HZ / HZ_PER_MEL;
 
-/// Mels for a factor of e in frequency, inverted: 27 mels span a factor of 6.4.
+/// Increase of ln(frequency) per mel: 27 mels span a factor of 6.4.
 fn log_step() -> f64 {
     6.4_f64.ln() / 27.0
 }
@@ -108,7 +108,7 @@ fn mel_to_hz(mel: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// All weights, each multiplied by 1 + its place modulo 97, summed in float64.
+    /// Sum in float64 of all weights, each multiplied by 1 + its index modulo 97.
     fn checksum(filters: &MelFilters, bins: usize) -> f64 {
         let mut sum = 0.0;
         for (row, filter) in filters.filters.iter().enumerate() {
@@ -120,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn filters_equal_librosas() {
-        // librosa 0.10.2, filters.mel; the second are whisper's stored filters, too.
+    fn filters_match_librosa() {
+        // librosa 0.10.2, filters.mel; the second equals the filters that whisper ships.
         let mel = MelFilters::slaney(24_000, 1920, 80);
         assert_eq!(checksum(&mel, 961), 278.269_165_366_894_64);
         let whisper = MelFilters::slaney(16_000, 400, 128);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_weighs_its_own_bins() {
+    fn each_filter_weights_its_own_bins() {
         let rows = [
             vec![0.0, 0.5, 0.25, 0.0],
             vec![0.0; 4],

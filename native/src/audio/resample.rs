@@ -1,18 +1,18 @@
-//! Windowed-sinc resampling, as torchaudio's `Resample` does it by default.
+//! Windowed-sinc resampling with the defaults of torchaudio's `Resample`.
 
 /// Zero crossings of the sinc on either side (`lowpass_filter_width`).
 const WIDTH: f64 = 6.0;
-/// The cut-off as a part of the lower Nyquist frequency.
+/// Cut-off relative to the lower of the two Nyquist frequencies.
 const ROLLOFF: f64 = 0.99;
 
 /// `samples` at `from` Hz, resampled to `to` Hz with a Hann-windowed sinc of six zero crossings
 /// (`torchaudio.transforms.Resample`, defaults).
 ///
-/// The kernel has torchaudio's values: computed in float64 from a phase that was rounded to
-/// float32, then stored as float32. More than 20,480 samples come out equal to torch's, bit for
-/// bit; for fewer torch sums in another order, so that the last bits differ. The result has
-/// ⌈samples · to / from⌉ elements, where torch rounds the quotient to float32 first, so that long
-/// recordings can come out one sample shorter. A rate of 0 gives silence of length 0.
+/// The kernel has torchaudio's values: computed in float64 from a phase rounded to float32, then
+/// stored as float32. For more than 20,480 samples the result equals torch's bit for bit; for fewer,
+/// torch sums in another order and the last bits differ. The result has ⌈samples · to / from⌉
+/// elements, with the quotient rounded to float32 first as in torch, so a long recording can be one
+/// sample shorter. If a rate is 0, the result is empty.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
     if from == to {
         return samples.to_vec();
@@ -33,8 +33,8 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
             let skipped = start.min(0).unsigned_abs();
             let inside = samples.get(start.max(0) as usize..).unwrap_or_default();
             let taps = taps.get(skipped..).unwrap_or_default();
-            // One float32 fused multiply-add after the other, in the order of the taps: so
-            // torch's convolution sums, to the last bit.
+            // torch's convolution sums like this, bit for bit: float32 fused multiply-adds in
+            // the order of the taps.
             *out = taps
                 .iter()
                 .zip(inside)
@@ -46,7 +46,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 
 /// The filter of one output phase, without the taps that are zero.
 struct Kernel {
-    /// Input sample that the first tap multiplies, relative to the block's first.
+    /// The input sample of the first tap, relative to the block's first sample.
     first: isize,
     taps: Vec<f32>,
 }
@@ -54,10 +54,10 @@ struct Kernel {
 impl Kernel {
     fn new(orig: usize, new: usize, phase: usize) -> Self {
         let cutoff = orig.min(new) as f64 * ROLLOFF;
-        // torch divides two integers into float32, whatever it adds them to afterwards.
+        // torch's quotient of two integers is float32, even if a float64 is added afterwards.
         let shift = f64::from(-(phase as f32) / new as f32);
         let time = |index: isize| (shift + index as f64 / orig as f64) * cutoff;
-        // Where |time| reaches WIDTH, the window is zero.
+        // The window is zero from |time| = WIDTH on.
         let reach = WIDTH * orig as f64 / cutoff;
         let centre = -shift * orig as f64;
         let (first, last) = (
@@ -95,8 +95,8 @@ mod tests {
     use crate::audio::test_signals::{noise, sine};
 
     #[test]
-    fn samples_equal_torchaudios_to_the_last_bit() {
-        // torchaudio 2.3.1, Resample(from, to) of 24,000 samples of the noise.
+    fn samples_match_torchaudio_bit_for_bit() {
+        // torchaudio 2.3.1, Resample(from, to) of 24,000 samples of the test noise.
         let places = [0, 17, 1000, 4001];
         let cases: [(u32, u32, [f32; 4], usize, f32); 4] = [
             (
@@ -141,8 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn the_length_is_rounded_in_float32_as_torch_rounds_it() {
-        // 90,569 · 320 / 441 is a little more than 65,719, which float32 cannot tell from it.
+    fn the_length_is_rounded_in_float32_as_in_torch() {
+        // 90,569 · 320 / 441 is slightly more than 65,719, but equal to it in float32.
         assert_eq!(resample(&vec![0.0; 90_569], 22_050, 16_000).len(), 65_719);
         assert_eq!(resample(&vec![0.0; 180_697], 44_100, 16_000).len(), 65_559);
         assert_eq!(resample(&vec![0.0; 442], 22_050, 16_000).len(), 321);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sine_above_the_new_nyquist_frequency_vanishes() {
+    fn a_sine_above_the_new_nyquist_frequency_is_removed() {
         let resampled = resample(&sine(4800, 11_000.0, 48_000), 48_000, 16_000);
         let loudest = resampled[100..1500]
             .iter()
@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn no_samples_and_impossible_rates_give_no_samples() {
+    fn no_samples_or_a_rate_of_zero_give_no_samples() {
         assert!(resample(&[], 44_100, 16_000).is_empty());
         assert!(resample(&[1.0], 0, 16_000).is_empty());
         assert!(resample(&[1.0], 16_000, 0).is_empty());
     }
 
     #[test]
-    fn rates_without_a_common_divisor_need_no_table_of_all_phases() {
+    fn rates_without_a_common_divisor_take_little_memory() {
         // torchaudio would build 16,000 filters of 44,137 taps here, 2.8 GB.
         assert_eq!(resample(&noise(300), 44_101, 16_000).len(), 109);
     }

@@ -1,9 +1,9 @@
-//! The wav container, read as leniently as libsndfile does.
+//! Wav files, read as leniently as by libsndfile.
 //!
-//! The usual crates refuse what the reference accepts: 64-bit floats, 24 bits under a short
-//! format chunk, a data chunk whose length was never filled in (a pipe), a file cut short.
+//! The usual crates refuse files that the reference accepts: 64-bit floats, 24-bit samples with a
+//! short format chunk, a data chunk without a length (written to a pipe), and truncated files.
 
-use super::waveform::Interleaved;
+use super::interleaved::Interleaved;
 
 const PCM: u16 = 1;
 const IEEE_FLOAT: u16 = 3;
@@ -14,16 +14,20 @@ pub fn is_wav(bytes: &[u8]) -> bool {
     bytes.starts_with(b"RIFF") && bytes.get(8..12).is_none_or(|form| form == b"WAVE")
 }
 
-/// Reads a whole wav file. The error says what is wrong, without the file's name.
+/// Reads a whole wav file.
+///
+/// # Errors
+///
+/// What is wrong with the file, without its name.
 pub fn decode(bytes: &[u8]) -> Result<Interleaved, String> {
-    const CUT: &str = "the wav header is cut short";
+    const CUT: &str = "the wav header is truncated";
     let mut rest = bytes.get(12..).ok_or(CUT)?;
     let mut format = None;
     loop {
         let Some((header, body)) = rest.split_at_checked(8) else {
             return Err(match format {
                 None => CUT.to_owned(),
-                Some(_) => "the wav file has no data chunk, so it holds no samples".to_owned(),
+                Some(_) => "the wav file has no data chunk, so it contains no samples".to_owned(),
             });
         };
         let stated = u32_at(header, 4).ok_or(CUT)? as usize;
@@ -63,7 +67,7 @@ enum Encoding {
 
 impl Format {
     fn parse(chunk: &[u8]) -> Result<Self, String> {
-        let cut = || "the wav header's format chunk is cut short".to_owned();
+        let cut = || "the wav header's format chunk is truncated".to_owned();
         let tag = u16_at(chunk, 0).ok_or_else(cut)?;
         let channels = usize::from(u16_at(chunk, 2).ok_or_else(cut)?);
         let sample_rate = u32_at(chunk, 4).ok_or_else(cut)?;
@@ -78,7 +82,7 @@ impl Format {
         if channels == 0 {
             return Err("the wav header states no channels".to_owned());
         }
-        // Fewer valid bits than the container has are left-justified in it.
+        // Samples with fewer bits than their container are left-justified in it.
         let container = if block % channels == 0 {
             block / channels * 8
         } else {
@@ -93,7 +97,7 @@ impl Format {
             (IEEE_FLOAT, 64) => Encoding::Float64,
             _ => {
                 return Err(format!(
-                    "a wav encoding that is not supported (format {tag:#06x}, {bits} bits, blocks \
+                    "unsupported wav encoding (format {tag:#06x}, {bits} bits, blocks \
                      of {block} bytes for {channels} channel(s)); convert it to 16-bit PCM"
                 ));
             }
@@ -161,7 +165,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// A wav file of one format chunk and one data chunk that states `length`.
+    /// A wav file of one format chunk, and one data chunk whose header states `length`.
     fn wav(tag: u16, channels: u16, bits: u16, data: &[u8], length: u32) -> Vec<u8> {
         let block = channels * bits / 8;
         let mut file = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0".to_vec();
@@ -204,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_taken_as_they_are() {
+    fn floats_are_read_unchanged() {
         assert_eq!(samples(IEEE_FLOAT, 32, &1.5_f32.to_le_bytes()), [1.5]);
         assert_eq!(samples(IEEE_FLOAT, 64, &0.1_f64.to_le_bytes()), [0.1_f32]);
     }
 
     #[test]
-    fn the_extensible_format_is_looked_through() {
+    fn the_extensible_formats_real_tag_is_used() {
         let mut file = wav(EXTENSIBLE, 2, 16, &[], 0);
         file.truncate(36);
         file[16] = 40;
@@ -222,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_was_never_filled_in_means_the_rest_of_the_file() {
+    fn a_missing_data_length_means_the_rest_of_the_file() {
         let sound = decode(&wav(PCM, 1, 16, &[0, 0x40, 0, 0x20], u32::MAX)).unwrap();
         assert_eq!(sound.samples, [0.5, 0.25]);
     }
 
     #[test]
-    fn data_cut_short_end_with_the_last_complete_frame() {
+    fn truncated_data_ends_with_the_last_complete_frame() {
         let sound = decode(&wav(PCM, 2, 16, &[0, 0x40, 0, 0x20, 0, 0x10, 7], 400)).unwrap();
         assert_eq!(sound.samples, [0.5, 0.25]);
     }
@@ -242,19 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_through_the_header_is_an_error() {
+    fn a_header_truncated_anywhere_is_an_error() {
         let file = wav(PCM, 1, 16, &[0, 0x40], 2);
         for length in 0..44 {
             let reason = message(&file[..length]);
             assert!(
-                reason.contains("cut short") || reason.contains("no data"),
+                reason.contains("truncated") || reason.contains("no data"),
                 "{reason}"
             );
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn an_unreadable_file_is_refused_with_the_reason() {
         const A_LAW: u16 = 6;
         assert!(message(&wav(A_LAW, 1, 8, &[0], 1)).contains("convert it"));
         assert!(message(&wav(PCM, 1, 64, &[0], 1)).contains("64 bits"));

@@ -1,12 +1,12 @@
-//! Short-time spectra: framing, reflection, windows and the transform.
+//! Building blocks of short-time spectra: reflection, windows and the Fourier transform.
 
 use std::sync::Arc;
 
 use rustfft::num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 
-/// A Fourier transform of windowed frames. It works in float64: the features stay well below
-/// the reference's float32 noise, and the time it takes is no matter beside the networks.
+/// A Fourier transform of windowed frames, in float64: the error stays well below the reference's
+/// float32 noise, and the time does not matter beside that of the networks.
 pub struct FrameTransform {
     fft: Arc<dyn Fft<f64>>,
     frame: Vec<Complex64>,
@@ -24,7 +24,7 @@ impl FrameTransform {
         }
     }
 
-    /// The spectrum of `frame` (zero-padded at its end), bins 0 to n_fft / 2.
+    /// The spectrum of `frame`, zero-padded at the end: bins 0 to n_fft / 2.
     pub fn spectrum(&mut self, frame: impl Iterator<Item = f64>) -> &[Complex64] {
         self.frame.fill(Complex64::default());
         for (slot, sample) in self.frame.iter_mut().zip(frame) {
@@ -36,8 +36,8 @@ impl FrameTransform {
     }
 }
 
-/// `samples` with `pad` mirrored samples on either side, the edge itself not repeated (torch's
-/// `reflect`). `None` unless there are more than `pad` samples.
+/// `samples` with `pad` mirrored samples on either side, without repeating the edge (torch's
+/// padding mode `reflect`). `None` unless there are more than `pad` samples.
 pub fn reflect(samples: &[f32], pad: usize) -> Option<Vec<f32>> {
     let last = samples.len().checked_sub(1).filter(|&last| last >= pad)?;
     let left = samples[..=pad].iter().skip(1).rev();
@@ -45,12 +45,12 @@ pub fn reflect(samples: &[f32], pad: usize) -> Option<Vec<f32>> {
     Some(left.chain(samples).chain(right).copied().collect())
 }
 
-/// The Hann window that repeats after `n` samples, in the float32 steps of `torch.hann_window`.
+/// The periodic Hann window of `n` samples, in the float32 steps of `torch.hann_window`.
 pub fn hann(n: usize) -> Vec<f32> {
     hann_over(n, n)
 }
 
-/// The Hann window that ends at zero, as [`hann`] otherwise.
+/// The symmetric Hann window of `n` samples, in the same steps.
 pub fn symmetric_hann(n: usize) -> Vec<f32> {
     hann_over(n, n.saturating_sub(1))
 }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_have_torchs_values() {
+    fn windows_match_torch() {
         // torch 2.3.1, hann_window(1920) and hann_window(400, periodic=False).
         let periodic = hann(1920);
         assert_eq!(
@@ -97,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn the_spectrum_of_a_shifted_impulse_turns_its_phase() {
+    fn the_spectrum_of_a_shifted_impulse_has_a_linear_phase() {
         let mut transform = FrameTransform::new(8);
-        // What an earlier, longer frame left behind must not stay.
+        // An earlier, longer frame must leave nothing behind.
         transform.spectrum([9.0; 8].into_iter());
         let spectrum = transform.spectrum([0.0, 1.0].into_iter());
         assert_eq!(spectrum.len(), 5);

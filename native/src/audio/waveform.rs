@@ -6,29 +6,33 @@ use std::path::{Path, PathBuf};
 use super::{compressed, resample, riff};
 use crate::{Error, Result};
 
-/// The lowest rate the reference resamples from, Hz (CosyVoice `load_wav`, `min_sr`).
+/// Lowest sample rate that the reference resamples from, Hz (CosyVoice `load_wav`, `min_sr`).
 pub const MIN_SAMPLE_RATE: u32 = 16_000;
 
-/// Of a written sample.
+/// Bytes per sample in a written file.
 const SAMPLE_BYTES: u32 = 4;
-/// More than the header of a written file takes.
+/// Upper bound of the header's size in a written file.
 const MAX_HEADER_BYTES: u32 = 128;
 
 /// A mono recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waveform {
-    /// Samples, full scale at ±1; the mean of the channels if the file had several.
+    /// Samples, full scale at ±1.
     pub samples: Vec<f32>,
-    /// Samples a second, Hz.
+    /// Sample rate, Hz.
     pub sample_rate: u32,
 }
 
 impl Waveform {
-    /// Reads a wav (integer PCM of 8 to 32 bits, or float), flac or mp3 file, mixed down to mono.
+    /// Reads a wav (integer PCM of 8 to 32 bits, or float), flac or mp3 file and averages its
+    /// channels.
     ///
-    /// Samples are scaled as libsndfile scales them, which the reference reads with: integers of
-    /// n bits are divided by 2ⁿ⁻¹. What the file is follows from its first bytes, not its name.
-    /// A file without samples, or with samples that are not finite, is an error.
+    /// The format is recognised by the file's first bytes, not by its name. Samples are scaled as
+    /// in libsndfile, which the reference uses: integers of n bits are divided by 2ⁿ⁻¹.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or decoded, has no samples, or has samples that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let decoded = if riff::is_wav(&bytes) {
@@ -40,33 +44,25 @@ impl Waveform {
         } else {
             Err("neither a wav, a flac nor an mp3 file".to_owned())
         };
-        let Interleaved {
-            samples,
-            channels,
-            sample_rate,
-        } = decoded.map_err(|reason| Error::format(path, reason))?;
-        if sample_rate == 0 {
-            return Err(Error::format(path, "states a sample rate of 0 Hz"));
-        }
-        if samples.len() < channels {
-            return Err(Error::format(path, "holds no samples"));
-        }
-        if let Some(at) = samples.iter().position(|s| !s.is_finite()) {
-            let seconds = (at / channels) as f64 / f64::from(sample_rate);
-            return Err(Error::format(
-                path,
-                format!("has a sample that is not a finite number, {seconds:.3} s from the start"),
-            ));
-        }
+        let (samples, sample_rate) = decoded
+            .and_then(|sound| {
+                let sample_rate = sound.sample_rate;
+                Ok((sound.into_mono()?, sample_rate))
+            })
+            .map_err(|reason| Error::format(path, reason))?;
         Ok(Self {
-            samples: mix_down(samples, channels),
+            samples,
             sample_rate,
         })
     }
 
-    /// Writes a mono wav of 32-bit floats, beside `path` first and then renamed to it, so that
-    /// an interrupted run leaves no half file. An error where a wav header cannot state the
-    /// sample rate or the length (4 GiB).
+    /// Writes a mono wav of 32-bit floats. The file is written under a temporary name and then
+    /// renamed, so that an interrupted run leaves no partial file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, or if a wav header cannot hold the sample rate or the length
+    /// (4 GiB).
     pub fn write_f32(&self, path: &Path) -> Result<()> {
         if !(1..=u32::MAX / SAMPLE_BYTES).contains(&self.sample_rate)
             || self.samples.len() > ((u32::MAX - MAX_HEADER_BYTES) / SAMPLE_BYTES) as usize
@@ -84,7 +80,7 @@ impl Waveform {
             .and_then(|()| std::fs::rename(&temporary, path))
             .map_err(Error::io(path));
         if written.is_err() {
-            // What matters to the caller is why writing failed.
+            // The caller needs the error of writing, not that of removing.
             let _ = std::fs::remove_file(&temporary);
         }
         written
@@ -110,12 +106,15 @@ impl Waveform {
 
     /// The samples at `rate` Hz, by [`resample`].
     ///
-    /// Like the reference, refuses to resample from less than [`MIN_SAMPLE_RATE`].
+    /// # Errors
+    ///
+    /// If the recording has to be resampled from less than [`MIN_SAMPLE_RATE`], as in the
+    /// reference.
     pub fn resampled(&self, rate: u32) -> Result<Vec<f32>> {
         self.at_rate(rate).map(Cow::into_owned)
     }
 
-    /// [`Self::resampled`] without the copy where the rate is right already.
+    /// Like [`Self::resampled`], but without a copy if the recording has that rate already.
     pub(crate) fn at_rate(&self, rate: u32) -> Result<Cow<'_, [f32]>> {
         if self.sample_rate == rate {
             return Ok(Cow::Borrowed(&self.samples));
@@ -136,29 +135,9 @@ impl Waveform {
     }
 }
 
-/// What a decoder read: all channels, interleaved, full scale at ±1.
-pub(super) struct Interleaved {
-    pub samples: Vec<f32>,
-    /// At least 1.
-    pub channels: usize,
-    pub sample_rate: u32,
-}
-
-/// The mean over the channels, summed in float32 in their order as torch does.
-fn mix_down(samples: Vec<f32>, channels: usize) -> Vec<f32> {
-    if channels == 1 {
-        return samples;
-    }
-    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channels as f32;
-    samples.chunks_exact(channels).map(mean).collect()
-}
-
 fn temporary_beside(path: &Path) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
-        return Err(Error::input(format!(
-            "{}: not the name of a file",
-            path.display()
-        )));
+        return Err(Error::input(format!("{}: not a file name", path.display())));
     };
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -197,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_file_reads_back_the_same_and_leaves_nothing_beside_it() {
+    fn a_written_file_reads_back_identically_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("speech.wav");
         let speech = Waveform {
@@ -211,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_does_not_exist_is_named_when_writing() {
+    fn writing_into_a_missing_folder_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("speech.wav");
         let speech = Waveform {
@@ -229,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_no_header_can_state_is_an_error_when_writing() {
+    fn writing_a_rate_that_a_wav_header_cannot_hold_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         for sample_rate in [0, u32::MAX] {
             let speech = Waveform {
@@ -260,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_is_an_error_that_names_the_file() {
+    fn an_unusable_file_is_an_error_that_names_it() {
         assert!(error_of("a.wav", b"").contains("empty"));
-        assert!(error_of("a.wav", b"RIFF").contains("cut short"));
+        assert!(error_of("a.wav", b"RIFF").contains("truncated"));
         assert!(error_of("a.wav", b"hello, this is a text").contains("neither a wav"));
         assert!(error_of("a.mp3", b"ID3 but nothing after it").contains("cannot be decoded"));
         assert!(error_of("a.flac", b"fLaC").contains("cannot be decoded"));

@@ -12,10 +12,12 @@ const HOP: usize = 160;
 const CHANNELS: usize = 128;
 
 /// Whisper's log-mel spectrogram, [128, frames], of a 16 kHz signal: hop 160, base-10 logarithm,
-/// clipped 8 below the signal's maximum, then (x + 4) / 4. The signal is not padded to 30 s
+/// clipped to 8 below the signal's maximum, then (x + 4) / 4. The signal is not padded to 30 s
 /// (openai-whisper `log_mel_spectrogram`, `n_mels=128`).
 ///
-/// An error for 200 samples (12.5 ms) or fewer, which cannot be padded by reflection.
+/// # Errors
+///
+/// If there are 200 samples (12.5 ms) or fewer, which cannot be padded by reflection.
 pub fn whisper_log_mel(wav_16k: &[f32]) -> Result<Tensor> {
     let pad = N_FFT / 2;
     let padded = reflect(wav_16k, pad).ok_or_else(|| {
@@ -28,7 +30,7 @@ pub fn whisper_log_mel(wav_16k: &[f32]) -> Result<Tensor> {
     let filters = MelFilters::slaney(SAMPLE_RATE, N_FFT, CHANNELS);
     let window = hann(N_FFT);
     let mut transform = FrameTransform::new(N_FFT);
-    // Whisper drops the last frame, which is centred on the signal's end.
+    // Whisper drops the last frame, which is centred on the end of the signal.
     let frames = wav_16k.len() / HOP;
     let mut log_mel = vec![0.0; CHANNELS * frames];
     for (t, frame) in padded.windows(N_FFT).step_by(HOP).take(frames).enumerate() {
@@ -59,8 +61,8 @@ mod tests {
     }
 
     #[test]
-    fn values_equal_the_references() {
-        // openai-whisper 20231117 under torch 2.3.1, of 12,000 samples of the noise.
+    fn values_match_the_reference() {
+        // openai-whisper 20231117 under torch 2.3.1, of 12,000 samples of the test noise.
         let log_mel = log_mel(&noise(12_000));
         assert_eq!((log_mel.len(), log_mel[0].len()), (128, 75));
         let expected = [
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lies_eight_decades_below_the_peak() {
+    fn silence_is_eight_decades_below_the_peak() {
         let mut samples = noise(12_000);
         samples[6000..].fill(0.0);
         let values = log_mel(&samples).concat();
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_cannot_be_reflected_is_an_error() {
+    fn a_recording_too_short_to_be_reflected_is_an_error() {
         assert_eq!(log_mel(&noise(201))[0].len(), 1);
         let error = whisper_log_mel(&noise(200)).unwrap_err().to_string();
         assert!(

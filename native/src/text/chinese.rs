@@ -1,8 +1,8 @@
-//! What the reference does to a Chinese text after its numbers are in words.
+//! Clean-up of a Chinese text after its numbers have been put into words, as in the reference.
 
-/// Removes line feeds, blanks between Chinese characters, and marks that are not spoken.
+/// Removes line feeds, blanks between Chinese characters, and unspoken marks.
 ///
-/// Returns also whether the text ended in a blank, where the reference raises IndexError.
+/// Also returns whether the text ended in a blank, on which the reference raises IndexError.
 pub(super) fn clean(text: &str) -> (String, bool) {
     let (text, ends_in_blank) = remove_blanks(&text.replace('\n', ""));
     let text = text
@@ -15,9 +15,9 @@ pub(super) fn clean(text: &str) -> (String, bool) {
     (close_with_full_stop(text), ends_in_blank)
 }
 
-/// Keeps a blank only between two ASCII characters that are none themselves.
+/// Removes blanks except between two ASCII characters that are not blanks themselves.
 ///
-/// The first character counts the last as its neighbour, as an index of −1 does in Python.
+/// The first character's left neighbour is the last character, as index −1 in Python.
 fn remove_blanks(text: &str) -> (String, bool) {
     let joins = |c: char| c.is_ascii() && c != ' ';
     let mut kept = String::with_capacity(text.len());
@@ -32,7 +32,7 @@ fn remove_blanks(text: &str) -> (String, bool) {
     (kept, text.ends_with(' '))
 }
 
-/// Turns the commas at the very end into one full stop.
+/// Replaces commas at the very end by one full stop.
 fn close_with_full_stop(mut text: String) -> String {
     let kept = text.trim_end_matches(['，', ',', '、']).len();
     if kept < text.len() {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cleaned_as_in_the_reference() {
+    fn cleaned_texts_match_the_reference() {
         for (text, cleaned) in [
             ("你 好 world 再 见", "你好world再见"),
             ("hello world 你好 ok go", "hello world你好ok go"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_at_the_end_is_dropped_and_reported() {
+    fn a_trailing_blank_is_dropped_and_reported() {
         assert_eq!(clean("好 "), ("好".into(), true));
     }
 }

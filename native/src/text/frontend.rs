@@ -1,34 +1,35 @@
-//! From a text to the segments that are synthesised, and to their token ids.
+//! From a text to the segments that are synthesised one by one, and their token ids.
 
 use std::path::Path;
 
+use wetext::unicode::{is_chinese, strip};
+use wetext::{Normalizer, Version};
+
 use super::paragraph::{self, Marks};
 use super::tokenizer::Tokenizer;
-use super::unicode::{is_chinese, strip};
-use super::wetext::{Version, Wetext};
 use super::{chinese, number_words};
 use crate::{Error, Result};
 
-/// Which text normaliser puts numbers, dates, units and the like into words.
+/// The text normaliser, which puts numbers, dates, units and the like into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum NormalizerKind {
-    /// wetext 0.1.8, which runs on every English text and on Chinese texts with digits.
+    /// wetext 0.1.8: runs on every English text, and on Chinese texts with digits.
     #[default]
     #[serde(rename = "wetext-0.1.8")]
     Wetext018,
-    /// wetext 0.0.4, which runs on texts with digits only.
+    /// wetext 0.0.4: runs only on texts with digits.
     #[serde(rename = "wetext-0.0.4")]
     Wetext004,
-    /// None, as the reference does where wetext is not installed.
+    /// No normaliser, as in the reference without wetext installed.
     #[serde(rename = "none")]
     None,
 }
 
 impl NormalizerKind {
-    /// The names in files and on command lines.
+    /// All names, as in files and on command lines.
     pub const NAMES: [&'static str; 3] = ["wetext-0.1.8", "wetext-0.0.4", "none"];
 
-    /// The name in files and on command lines.
+    /// The name, as in files and on command lines.
     pub const fn name(self) -> &'static str {
         Self::NAMES[self as usize]
     }
@@ -48,34 +49,33 @@ impl std::str::FromStr for NormalizerKind {
     }
 }
 
-/// What may be chosen about a [`TextFrontend`].
+/// Options of a [`TextFrontend`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrontendOptions {
     /// The text normaliser.
     pub normalizer: NormalizerKind,
-    /// Put `<|en|>` before every English segment; upstream does not.
+    /// Put `<|en|>` before every English segment; the reference does not.
     pub english_prefix: bool,
-    /// Leave every text as it is, in one segment, as the reference does with
-    /// `text_frontend=False`.
+    /// Return every text unchanged in one segment, as the reference with `text_frontend=False`.
     pub verbatim: bool,
-    /// Make it an error where the reference raises an exception, instead of a warning.
+    /// If the reference raises an exception on a text, return an error instead of a warning.
     pub strict: bool,
 }
 
-/// A text as the tokenizer gets it.
+/// A normalised text, as it is tokenised.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Normalized {
     /// The whole text after normalisation (`text_normalize(split=False)`).
     pub text: String,
-    /// The segments to be synthesised one by one (`text_normalize(split=True)`); the text
-    /// alone where no splitting was asked for.
+    /// The segments to be synthesised one by one (`text_normalize(split=True)`); without
+    /// splitting, the whole text.
     pub segments: Vec<String>,
-    /// What was left undone because the reference raises an exception on it.
+    /// The steps that were skipped because the reference raises an exception in them.
     pub warnings: Vec<String>,
 }
 
 impl Normalized {
-    /// The text as it is, in one segment.
+    /// The unchanged text in one segment.
     pub fn verbatim(text: &str) -> Self {
         Self {
             text: text.into(),
@@ -88,14 +88,18 @@ impl Normalized {
 /// `CosyVoiceFrontEnd.text_normalize` and the tokenizer of CosyVoice3.
 pub struct TextFrontend {
     tokenizer: Tokenizer,
-    wetext: Option<Wetext>,
+    wetext: Option<Normalizer>,
     options: FrontendOptions,
 }
 
 impl TextFrontend {
     /// Reads the tokenizer from `blank_en_dir` (`CosyVoice-BlankEN` of a model directory:
     /// `tokenizer.json`, or `vocab.json` and `merges.txt`), and the normaliser's rule files
-    /// from `rules_dir`, laid out `{en,zh}/tn/{tagger,verbalizer}.fst`.
+    /// `{en,zh}/tn/{tagger,verbalizer}.fst` from `rules_dir`.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or unusable, or if the normaliser needs `rules_dir` and it is `None`.
     pub fn load(
         blank_en_dir: &Path,
         rules_dir: Option<&Path>,
@@ -109,12 +113,11 @@ impl TextFrontend {
         };
         let wetext = match (version, rules_dir) {
             (None, _) => None,
-            (Some(version), Some(dir)) => Some(Wetext::open(dir, version)?),
+            (Some(version), Some(dir)) => Some(Normalizer::open(dir, version)?),
             (Some(_), None) => {
                 return Err(Error::input(
-                    "the text normaliser needs the directory of its rule files \
-                     (the folder `fsts` of the Python package wetext); name it, or choose to \
-                     go without a normaliser",
+                    "the text normaliser needs the directory of its rule files (the folder `fsts` \
+                     of the Python package wetext); pass it, or select the normaliser `none`",
                 ));
             }
         };
@@ -125,12 +128,16 @@ impl TextFrontend {
         })
     }
 
-    /// Normalises `text` and, with `split`, cuts it into segments.
+    /// Normalises `text` and, with `split`, splits it into segments.
     ///
-    /// A text with both `<|` and `|>` in it, and the empty text, are left as they are; every text
-    /// is with [`FrontendOptions::verbatim`]. Where the
-    /// reference raises an exception, only the step that raises it is left out and a warning
-    /// says so; with [`FrontendOptions::strict`] it is an [`Error::Input`].
+    /// An empty text and a text that contains both `<|` and `|>` are returned unchanged, and so is
+    /// every text with [`FrontendOptions::verbatim`]. If the reference raises an exception on a
+    /// text, the step that raises it is skipped and a warning names it.
+    ///
+    /// # Errors
+    ///
+    /// With [`FrontendOptions::strict`], an [`Error::Input`] instead of a warning; also if the text
+    /// is too long to be tokenised.
     pub fn normalize(&self, text: &str, split: bool) -> Result<Normalized> {
         let marked = text.contains("<|") && text.contains("|>");
         if text.is_empty() || marked || self.options.verbatim {
@@ -142,7 +149,7 @@ impl TextFrontend {
         };
         let stripped = strip(text);
         if stripped.is_empty() {
-            warnings.push("the text is blank (IndexError in Python); it was left as it is")?;
+            warnings.push("the text is blank (IndexError in Python); it was left unchanged")?;
             return Ok(Normalized {
                 warnings: warnings.found,
                 ..Normalized::verbatim(text)
@@ -153,7 +160,7 @@ impl TextFrontend {
         } else {
             Marks::English
         };
-        let spoken = self.speak(stripped, &mut warnings)?;
+        let spoken = self.run_wetext(stripped, &mut warnings)?;
         let normalized = match marks {
             Marks::Chinese => {
                 let (cleaned, ends_in_blank) = chinese::clean(&spoken);
@@ -166,11 +173,11 @@ impl TextFrontend {
                 cleaned
             }
             Marks::English => {
-                let (spelled, unspoken) = number_words::spell_out_numbers(&spoken);
-                for number in unspoken {
+                let (spelled, unspelled) = number_words::spell_out_numbers(&spoken);
+                for number in unspelled {
                     warnings.push(&format!(
-                        "{} digits are too many to be spoken as a number ({} in Python); they \
-                         were left as they are",
+                        "a number of {} digits is too long to be spelled out ({} in Python); it was \
+                         left unchanged",
                         number.digits,
                         number.reason.exception()
                     ))?;
@@ -191,28 +198,27 @@ impl TextFrontend {
         })
     }
 
-    /// The token ids of a text, special tokens within it recognised.
+    /// The token ids of a text, in which special tokens are recognised.
+    ///
+    /// # Errors
+    ///
+    /// If the text is too long to be tokenised (4 MiB).
     pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
         self.tokenizer.ids(text)
     }
 
-    /// The id of a token such as `<|endofprompt|>`; none if the vocabulary lacks it.
-    pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.tokenizer.id(token)
-    }
-
-    /// The token of an id, in the tokenizer's byte-level alphabet.
+    /// The token with an id, in the tokenizer's byte-level alphabet; `None` for an unknown id.
     pub fn token(&self, id: u32) -> Option<String> {
         self.tokenizer.token(id)
     }
 
-    fn speak(&self, text: &str, warnings: &mut Warnings) -> Result<String> {
+    fn run_wetext(&self, text: &str, warnings: &mut Warnings) -> Result<String> {
         let Some(wetext) = &self.wetext else {
             return Ok(text.to_owned());
         };
         let reason = match wetext.normalize(text) {
             Ok(spoken) if !spoken.is_empty() => return Ok(spoken),
-            Ok(_) => "wetext leaves nothing of it (IndexError in Python)".to_owned(),
+            Ok(_) => "wetext's output is empty (IndexError in Python)".to_owned(),
             Err(failure) => failure.to_string(),
         };
         warnings.push(&format!("the text was not normalised: {reason}"))?;
@@ -223,8 +229,8 @@ impl TextFrontend {
         let paragraph = paragraph::sentences(text, marks);
         if paragraph.orphan_quote {
             warnings.push(
-                "a closing quote follows a mark with no sentence before it (IndexError in \
-                 Python); it was kept with the sentence after it",
+                "a closing quote follows a mark without a sentence before it (IndexError in \
+                 Python); it was kept with the next sentence",
             )?;
         }
         let mut segments = match marks {
@@ -234,7 +240,7 @@ impl TextFrontend {
             }
             Marks::English => {
                 let tokens = |text: &str| Ok(self.tokenizer.ids(text)?.len());
-                paragraph::join(&paragraph.sentences, most_tokens, tokens)
+                paragraph::join(&paragraph.sentences, max_tokens, tokens)
             }
         }?;
         if self.options.english_prefix && marks == Marks::English {
@@ -247,8 +253,9 @@ impl TextFrontend {
     }
 }
 
-/// A token is at least a byte, and normalising changes no ASCII text.
-fn most_tokens(text: &str) -> usize {
+/// Upper bound of the number of tokens: a token has at least one byte. The tokenizer's Unicode
+/// normalisation may lengthen a text, but not an ASCII text.
+fn max_tokens(text: &str) -> usize {
     if text.is_ascii() {
         text.len()
     } else {

@@ -1,4 +1,4 @@
-//! Text: normalised, cut into segments and tokenised.
+//! The text frontend: normalises a text, splits it into segments and tokenises them.
 
 mod chinese;
 mod frontend;
@@ -6,8 +6,5 @@ mod number_words;
 mod paragraph;
 mod special_tokens;
 mod tokenizer;
-mod unicode;
-mod unicode_tables;
-mod wetext;
 
 pub use frontend::{FrontendOptions, Normalized, NormalizerKind, TextFrontend};

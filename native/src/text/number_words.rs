@@ -1,6 +1,6 @@
-//! Numbers in words, as the Python package inflect 7.3.1 spells them.
+//! Numbers in English words, spelled as by the Python package inflect 7.3.1.
 
-use super::unicode::{decimal_value, is_digit};
+use wetext::unicode::{decimal_value, is_digit};
 
 const BELOW_TWENTY: [&str; 20] = [
     "",
@@ -42,20 +42,20 @@ const SCALES: [&str; 12] = [
     "decillion",
 ];
 
-/// CPython refuses to read a longer digit string as an integer.
+/// CPython refuses to convert longer digit strings to integers.
 const MAX_DIGITS: usize = 4300;
 
-/// Why inflect raises an exception for a number.
+/// Why a number cannot be spelled; inflect raises an exception on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unspeakable {
-    /// It is past the decillions: NumOutOfRangeError.
+pub(super) enum SpellingError {
+    /// It is beyond the decillions: NumOutOfRangeError.
     OutOfRange,
     /// It has more than 4,300 digits: ValueError.
     TooManyDigits,
 }
 
-impl Unspeakable {
-    /// The exception in Python.
+impl SpellingError {
+    /// Name of the exception in Python.
     pub(super) fn exception(self) -> &'static str {
         match self {
             Self::OutOfRange => "NumOutOfRangeError",
@@ -64,20 +64,17 @@ impl Unspeakable {
     }
 }
 
-/// A run of digits that cannot be spoken.
+/// A run of digits that cannot be spelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unspoken {
-    /// How many digits it has.
+pub(super) struct UnspelledNumber {
     pub(super) digits: usize,
-    /// Why.
-    pub(super) reason: Unspeakable,
+    pub(super) reason: SpellingError,
 }
 
 /// `inflect.engine().number_to_words` of a string for which `str.isdigit` holds.
 ///
-/// Characters that are digits without being decimal (`²`, `①`) are dropped, and nothing left
-/// reads as zero.
-pub(super) fn number_to_words(digits: &str) -> Result<String, Unspeakable> {
+/// Digits that are not decimal (`²`, `①`) are dropped; if none are left, the number is zero.
+pub(super) fn number_to_words(digits: &str) -> Result<String, SpellingError> {
     let decimals: Vec<char> = digits
         .chars()
         .filter(|&c| decimal_value(c).is_some())
@@ -88,7 +85,7 @@ pub(super) fn number_to_words(digits: &str) -> Result<String, Unspeakable> {
         .map(usize::from)
         .collect();
     if values.len() > MAX_DIGITS {
-        return Err(Unspeakable::TooManyDigits);
+        return Err(SpellingError::TooManyDigits);
     }
     let Some(first) = values.iter().position(|&v| v != 0) else {
         return Ok("zero".into());
@@ -96,19 +93,19 @@ pub(super) fn number_to_words(digits: &str) -> Result<String, Unspeakable> {
     if values[first..] == [1] {
         return Ok("one".into());
     }
-    // Only the ASCII zero is stripped: a leading zero of another script still makes up groups.
+    // inflect strips only ASCII zeros: leading zeros of other scripts still form groups.
     let start = decimals.iter().position(|&c| c != '0').unwrap_or(first);
     Ok(join_groups(&groups(&values[start..])?))
 }
 
-/// The words of each group of three digits that is spoken, most significant first, and whether
-/// the last of them is the group of the units.
 struct Groups {
+    /// The words of each spoken group of three digits, most significant first.
     words: Vec<String>,
+    /// Whether the last spoken group is that of the units.
     ends_in_units: bool,
 }
 
-fn groups(values: &[usize]) -> Result<Groups, Unspeakable> {
+fn groups(values: &[usize]) -> Result<Groups, SpellingError> {
     let mut words = Vec::new();
     let mut ends_in_units = false;
     for (scale, group) in values.rchunks(3).enumerate() {
@@ -118,12 +115,12 @@ fn groups(values: &[usize]) -> Result<Groups, Unspeakable> {
             [u] => (0, 0, u),
             _ => continue,
         };
-        // A short leading group is spoken even where it is zero, as its bare scale.
+        // A zero leading group of fewer than three digits is spoken as its scale alone.
         let spoken = group.len() < 3 || hundreds + tens + units > 0;
         if !spoken {
             continue;
         }
-        let scale_name = SCALES.get(scale).ok_or(Unspeakable::OutOfRange)?;
+        let scale_name = SCALES.get(scale).ok_or(SpellingError::OutOfRange)?;
         let mut parts = Vec::new();
         if hundreds > 0 {
             parts.push(format!("{} hundred", BELOW_TWENTY[hundreds]));
@@ -167,11 +164,11 @@ fn join_groups(groups: &Groups) -> String {
     format!("{}{between}{last}", rest.join(", "))
 }
 
-/// Replaces every run of digits by its words; a run that cannot be spoken stays, and is
-/// named beside the text.
-pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<Unspoken>) {
+/// Replaces every run of digits by its words. Runs that cannot be spelled are kept, and returned
+/// beside the text.
+pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<UnspelledNumber>) {
     let mut spelled = String::with_capacity(text.len());
-    let mut unspoken = Vec::new();
+    let mut unspelled = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find(is_digit) {
         let (before, from_number) = rest.split_at(start);
@@ -185,13 +182,13 @@ pub(super) fn spell_out_numbers(text: &str) -> (String, Vec<Unspoken>) {
             Err(reason) => {
                 spelled.push_str(number);
                 let digits = number.chars().count();
-                unspoken.push(Unspoken { digits, reason });
+                unspelled.push(UnspelledNumber { digits, reason });
             }
         }
         rest = after;
     }
     spelled.push_str(rest);
-    (spelled, unspoken)
+    (spelled, unspelled)
 }
 
 #[cfg(test)]
@@ -201,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_spelled_as_inflect_spells_them() {
+    fn spelled_numbers_match_inflect() {
         let table = include_str!("../../tests/data/text/number_words.tsv");
         for (digits, words) in table.lines().filter_map(|line| line.split_once('\t')) {
             assert_eq!(number_to_words(digits).as_deref(), Ok(words), "{digits}");
@@ -209,8 +206,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_inflect_refuses_are_refused_with_its_reason() {
-        let (range, digits) = (Unspeakable::OutOfRange, Unspeakable::TooManyDigits);
+    fn numbers_that_inflect_refuses_are_errors_with_its_reason() {
+        let (range, digits) = (SpellingError::OutOfRange, SpellingError::TooManyDigits);
         for (number, reason) in [
             (format!("1{}", "0".repeat(36)), range),
             (format!("12{}", "0".repeat(36)), range),
@@ -227,15 +224,15 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_digits_are_spelled_within_a_text() {
+    fn runs_of_digits_in_a_text_are_spelled() {
         let huge = "9".repeat(40);
         assert_eq!(
             spell_out_numbers(&format!("a 42, x²! {huge} 7")),
             (
                 format!("a forty-two, xzero! {huge} seven"),
-                vec![Unspoken {
+                vec![UnspelledNumber {
                     digits: 40,
-                    reason: Unspeakable::OutOfRange
+                    reason: SpellingError::OutOfRange
                 }]
             )
         );
@@ -244,9 +241,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_spellable_digit_is_left(text in "[a-z0-9²٣ .]{0,60}") {
-            let (spelled, unspoken) = spell_out_numbers(&text);
-            prop_assert_eq!(unspoken.is_empty(), !spelled.contains(is_digit));
+        fn no_digit_that_can_be_spelled_is_left(text in "[a-z0-9²٣ .]{0,60}") {
+            let (spelled, unspelled) = spell_out_numbers(&text);
+            prop_assert_eq!(unspelled.is_empty(), !spelled.contains(is_digit));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Splitting a paragraph into segments short enough to be synthesised at once.
+//! Splits a text into segments short enough to be synthesised at once.
 
-use super::unicode::is_punctuation_or_symbol;
+use wetext::unicode::is_punctuation_or_symbol;
 
-/// Which marks end a sentence, and what is appended where the text ends in none of them.
+/// The marks that end a sentence, and the full stop that is appended to a text without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marks {
-    /// Full-width marks and the enumeration comma, beside the ASCII ones but the colon.
+    /// Full-width marks, the enumeration comma, and the ASCII marks except the colon.
     Chinese,
     /// ASCII marks.
     English,
@@ -30,26 +30,26 @@ impl Marks {
     }
 }
 
-/// A segment is closed once it is longer than this and the next sentence would take it past
+/// A segment longer than this is closed if the next sentence would make it longer than
 /// [`MAX_LENGTH`].
 const MIN_LENGTH: usize = 60;
-/// Segments are kept to this length where the sentences allow it.
+/// Maximum length of a segment, if its sentences allow it.
 const MAX_LENGTH: usize = 80;
-/// A last segment shorter than this joins the one before.
+/// A last segment shorter than this is appended to the previous one.
 const MERGE_LENGTH: usize = 20;
 
-/// The sentences of a paragraph.
+/// The sentences of a text.
 pub(super) struct Sentences {
-    /// Each with its closing mark and a closing quote right after it.
+    /// Each with its closing mark, and with the closing quote that follows it, if any.
     pub(super) sentences: Vec<String>,
-    /// A closing quote stood after a mark with no sentence before it to take it; the reference
-    /// raises IndexError there.
+    /// Whether a closing quote followed a mark with no sentence before it, on which the reference
+    /// raises IndexError.
     pub(super) orphan_quote: bool,
 }
 
-/// Cuts `text`, which must not be empty, after each sentence mark.
+/// Splits a non-empty text after each sentence mark.
 ///
-/// A mark right after another one is dropped, as in the reference.
+/// A mark that directly follows another is dropped, as in the reference.
 pub(super) fn sentences(text: &str, marks: Marks) -> Sentences {
     let mut text = text.to_owned();
     if !text.ends_with(|c| marks.contains(c)) {
@@ -83,9 +83,13 @@ pub(super) fn sentences(text: &str, marks: Marks) -> Sentences {
     found
 }
 
-/// Joins sentences into segments, measuring them with `length`.
+/// Joins sentences into segments whose length is measured by `length`.
 ///
-/// `at_most` is a cheap upper bound of `length`, by which most calls of it are saved.
+/// `at_most` is a cheap upper bound of `length` that saves most calls to it.
+///
+/// # Errors
+///
+/// The first error of `length`.
 pub(super) fn join<E>(
     sentences: &[String],
     at_most: impl Fn(&str) -> usize,
@@ -113,7 +117,7 @@ pub(super) fn join<E>(
     Ok(segments)
 }
 
-/// Whether a segment has nothing to be spoken.
+/// Whether a segment has nothing but punctuation and symbols.
 pub(super) fn is_only_punctuation(segment: &str) -> bool {
     segment.chars().all(is_punctuation_or_symbol)
 }
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn short_sentences_stay_together_and_a_missing_full_stop_is_added() {
+    fn short_sentences_form_one_segment_and_a_missing_full_stop_is_added() {
         for (text, whole) in [
             ("A: b; c", "A: b; c."),
             ("He said \"go.\" Then left.", "He said \"go.\" Then left."),
@@ -156,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_right_after_another_is_dropped() {
+    fn a_mark_directly_after_another_is_dropped() {
         assert_eq!(split("a..b?!c", Marks::English), ["a.b?c."]);
     }
 
-    /// The lengths of the sentences in each segment of a text of sentences of these lengths.
+    /// Splits a text whose sentences have `lengths`, and returns the sentence lengths per segment.
     fn segment_lengths(lengths: &[usize], marks: Marks) -> Vec<Vec<usize>> {
         let (word, between) = if marks == Marks::Chinese {
             ("好", "")
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn english_segments_are_closed_by_tokens_as_in_the_reference() {
+    fn english_segment_lengths_match_the_reference() {
         for (lengths, segments) in [
             (&[70, 12, 5], &[&[70, 12, 5][..]][..]),
             (&[70, 25, 5], &[&[70], &[25, 5]]),
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn chinese_segments_are_closed_by_characters_as_in_the_reference() {
+    fn chinese_segment_lengths_match_the_reference() {
         for (lengths, segments) in [
             (&[59, 25, 30][..], &[&[59, 25][..], &[30]][..]),
             (&[60, 25, 30], &[&[60], &[25, 30]]),
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_without_a_sentence_before_it_stays_with_the_next() {
+    fn a_quote_without_a_sentence_before_it_joins_the_next_sentence() {
         let found = sentences(".\"x", Marks::English);
         assert_eq!(
             (found.sentences, found.orphan_quote),
@@ -239,14 +243,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_sentence_marks_are_lost(text in "[ab好。.?!;:、\"” ]{1,80}", chinese: bool) {
+        fn splitting_loses_only_sentence_marks(text in "[ab好。.?!;:、\"” ]{1,80}", chinese: bool) {
             let marks = if chinese { Marks::Chinese } else { Marks::English };
             let spoken = |text: &str| text.replace(|c| marks.contains(c), "");
             prop_assert_eq!(spoken(&split(&text, marks).concat()), spoken(&text));
         }
 
         #[test]
-        fn the_upper_bound_changes_no_segment(text in "[a-c]{0,9}([a-c ]{0,30}[.?!;]){0,20}[a-c]") {
+        fn the_upper_bound_does_not_change_segments(text in "[a-c]{0,9}([a-c ]{0,30}[.?!;]){0,20}[a-c]") {
             let sentences = sentences(&text, Marks::English).sentences;
             let length = |text: &str| Ok::<_, ()>(text.split_whitespace().count());
             prop_assert_eq!(

@@ -1,7 +1,7 @@
 //! The tokens that CosyVoice3 adds to Qwen2's vocabulary.
 
-/// In the order in which they take ids, from 151643 on where the vocabulary is Qwen2's
-/// (CosyVoice3Tokenizer): controls, sounds, ARPAbet phonemes, and pinyin initials and finals.
+/// In order of their ids, which begin at 151643 with Qwen2's vocabulary (CosyVoice3Tokenizer):
+/// control tokens, sounds, ARPAbet phonemes, and pinyin initials and finals.
 pub(super) static SPECIAL_TOKENS: &[&str] = &[
     "<|endoftext|>",
     "<|im_start|>",

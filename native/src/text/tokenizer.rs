@@ -13,20 +13,24 @@ use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer as HfTokenizer};
 use super::special_tokens::SPECIAL_TOKENS;
 use crate::{Error, Result};
 
-/// Qwen2's way of cutting a text into words, before pairs of bytes are merged within them.
+/// Qwen2's pre-tokenizer: splits a text into words, within which byte pairs are merged.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Past this many bytes a text is refused: a run of blanks of twice this length makes the regular
-/// expression engine give up, and the tokenizers crate panic.
+/// Maximum length of a text in bytes. On a run of blanks twice as long, the regular expression
+/// engine fails and the tokenizers crate panics.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Text to token ids, as `CosyVoice3Tokenizer.encode` of the reference.
+/// `CosyVoice3Tokenizer` of the reference.
 pub(super) struct Tokenizer(HfTokenizer);
 
 impl Tokenizer {
-    /// Reads the tokenizer from a directory as transformers' `AutoTokenizer` does: from
-    /// `tokenizer.json` if it is there, else from `vocab.json` and `merges.txt`, with the
-    /// added tokens of `tokenizer_config.json`; then adds the special tokens.
+    /// Reads the tokenizer from a directory like transformers' `AutoTokenizer`: from
+    /// `tokenizer.json` if it exists, otherwise from `vocab.json` and `merges.txt`, and the added
+    /// tokens from `tokenizer_config.json`. Then adds the special tokens.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing, unreadable or malformed.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         let whole = dir.join("tokenizer.json");
         let mut tokenizer = if whole.exists() {
@@ -42,15 +46,19 @@ impl Tokenizer {
         );
         tokenizer
             .add_special_tokens(tokens)
-            .map_err(|e| Error::format(dir, format!("its special tokens cannot be added: {e}")))?;
+            .map_err(|e| Error::format(dir, format!("cannot add the special tokens: {e}")))?;
         Ok(Self(tokenizer))
     }
 
-    /// The ids of a text; special tokens within it are recognised.
+    /// The token ids of a text, in which special tokens are recognised.
+    ///
+    /// # Errors
+    ///
+    /// If the text is too long or cannot be tokenised.
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>> {
         if text.len() > MAX_BYTES {
             return Err(Error::input(format!(
-                "a text of {} bytes is too long to be tokenised (at most {MAX_BYTES}); split it",
+                "the text is too long to be tokenised ({} bytes, at most {MAX_BYTES}); split it",
                 text.len()
             )));
         }
@@ -61,12 +69,7 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The id of a token, special or not.
-    pub(super) fn id(&self, token: &str) -> Option<u32> {
-        self.0.token_to_id(token)
-    }
-
-    /// The token of an id, in the byte-level alphabet.
+    /// The token with an id, in the byte-level alphabet.
     pub(super) fn token(&self, id: u32) -> Option<String> {
         self.0.id_to_token(id)
     }
@@ -76,7 +79,7 @@ fn read_whole(path: &Path) -> Result<HfTokenizer> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let damaged = |e| Error::format(path, format!("not a readable tokenizer: {e}"));
     let mut tokenizer = HfTokenizer::from_bytes(bytes).map_err(damaged)?;
-    // transformers neither truncates nor pads unless it is asked to.
+    // transformers neither truncates nor pads by default.
     tokenizer
         .with_truncation(None)
         .map_err(damaged)?
@@ -92,7 +95,7 @@ fn read_vocabulary(dir: &Path) -> Result<HfTokenizer> {
     let damaged = |e: tokenizers::Error| {
         Error::format(
             &vocab,
-            format!("no readable vocabulary with its merges.txt: {e}"),
+            format!("not a readable vocabulary together with merges.txt: {e}"),
         )
     };
     let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy())
@@ -118,7 +121,7 @@ fn read_vocabulary(dir: &Path) -> Result<HfTokenizer> {
     Ok(tokenizer)
 }
 
-/// The `added_tokens_decoder` of a `tokenizer_config.json`, by id; none if there is no file.
+/// The `added_tokens_decoder` of a `tokenizer_config.json` in order of ids; empty without a file.
 fn configured_tokens(path: &Path) -> Result<Vec<AddedToken>> {
     #[derive(serde::Deserialize)]
     struct Config {
@@ -133,9 +136,12 @@ fn configured_tokens(path: &Path) -> Result<Vec<AddedToken>> {
         .map_err(|e| Error::format(path, format!("not a readable tokenizer configuration: {e}")))?;
     let mut tokens = Vec::new();
     for (id, token) in config.added_tokens_decoder {
-        let id: u32 = id
-            .parse()
-            .map_err(|_| Error::format(path, format!("`{id}` of an added token is no id")))?;
+        let id: u32 = id.parse().map_err(|_| {
+            Error::format(
+                path,
+                format!("the id `{id}` of an added token is not a number"),
+            )
+        })?;
         tokens.push((id, token));
     }
     tokens.sort_by_key(|(id, _)| *id);

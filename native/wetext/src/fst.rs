@@ -2,96 +2,98 @@
 
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::Error;
 
 const MAGIC: i32 = 2_125_659_606;
-/// Bits of the header's flags that announce symbol tables or padding in the body.
+/// Header flags for symbol tables and padding in the body, which are not supported.
 const UNREAD_FLAGS: i32 = 1 | 2 | 4;
-/// Bytes of an arc in the file.
+/// Bytes per arc in the file.
 const ARC_SIZE: usize = 16;
-/// Bytes of a state in the file, less its arcs.
+/// Bytes per state in the file, without its arcs.
 const STATE_SIZE: usize = 12;
 
-/// A larger file is none of wetext's, whose largest has 6.4 MB. This also keeps every index
-/// within 32 bits.
+/// wetext's largest rule file has 6.4 MB. The limit also keeps every index within 32 bits.
 const MAX_SIZE: usize = 1 << 30;
 
-/// The label that reads or writes nothing.
-pub(super) const EPSILON: u8 = 0;
+/// The label of an arc that reads or writes nothing.
+pub(crate) const EPSILON: u8 = 0;
 
 /// One arc of a rule.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RuleArc {
-    /// The byte that is read, or [`EPSILON`].
-    pub(super) input: u8,
-    /// The byte that is written, or [`EPSILON`].
-    pub(super) output: u8,
-    /// The cost of taking it, finite.
-    pub(super) weight: f32,
-    /// The state it leads to, below the number of states.
-    pub(super) next: u32,
+pub(crate) struct RuleArc {
+    /// The byte read, or [`EPSILON`].
+    pub(crate) input: u8,
+    /// The byte written, or [`EPSILON`].
+    pub(crate) output: u8,
+    /// The cost of taking the arc; finite.
+    pub(crate) weight: f32,
+    /// The state it leads to.
+    pub(crate) next: u32,
 }
 
-/// A transducer over bytes whose arcs are sorted by input within each state, and in which no
-/// path leads back to a state without reading.
+/// A transducer over bytes. Arcs are sorted by input within each state, and every cycle reads
+/// something.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     start: u32,
     arcs: Vec<RuleArc>,
-    /// Where the arcs of each state begin; one entry more than there are states.
+    /// Index of each state's first arc, and the number of arcs at the end.
     first: Vec<u32>,
-    /// Where, within them, the arcs begin that read something.
+    /// Index of each state's first arc that reads something.
     reading: Vec<u32>,
-    /// The cost of ending in a state, infinite where a path may not end.
+    /// The cost of ending in each state; infinite if a path cannot end there.
     finals: Vec<f32>,
 }
 
 impl Rule {
     /// Reads and checks a rule file.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        Self::parse(&bytes)
-            .map_err(|reason| Error::format(path, format!("not a usable rule file: {reason}")))
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&bytes).map_err(|reason| Error::Format {
+            path: path.to_owned(),
+            reason: format!("not a usable rule file: {reason}"),
+        })
     }
 
     /// Reads the bytes of a rule file.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() > MAX_SIZE {
             return Err(format!(
-                "it has {} bytes, a rule file at most {MAX_SIZE}",
+                "it has {} bytes, more than the limit of {MAX_SIZE}",
                 bytes.len()
             ));
         }
         let mut reader = Reader { rest: bytes };
         if reader.i32()? != MAGIC {
-            return Err("it does not begin as an OpenFst file".into());
+            return Err("it does not begin like an OpenFst file".into());
         }
         for (what, expected) in [("kind", "vector"), ("arc type", "standard")] {
             let found = reader.string()?;
             if found != expected.as_bytes() {
                 let found = String::from_utf8_lossy(found);
-                return Err(format!(
-                    "its {what} is `{found}`, only `{expected}` is read"
-                ));
+                return Err(format!("its {what} is `{found}` (expected `{expected}`)"));
             }
         }
         let _version = reader.i32()?;
         if reader.i32()? & UNREAD_FLAGS != 0 {
-            return Err("it carries symbol tables or is padded".into());
+            return Err("it has symbol tables or padding, which are not supported".into());
         }
         let _properties = reader.i64()?;
         let start = reader.i64()?;
         let states = reader.i64()?;
         let _arcs = reader.i64()?;
-        // Each state takes some bytes, so a count that the file cannot hold allocates nothing.
+        // Checked before anything is allocated for the states.
         let states = usize::try_from(states)
             .ok()
             .filter(|&n| n <= reader.rest.len() / STATE_SIZE)
-            .ok_or_else(|| format!("it announces {states} states, more than it can hold"))?;
+            .ok_or_else(|| format!("its header states {states} states, more than it can hold"))?;
         let start = u32::try_from(start)
             .ok()
             .filter(|&s| (s as usize) < states)
-            .ok_or_else(|| format!("its start state {start} is not one of its {states}"))?;
+            .ok_or_else(|| format!("its start state {start} does not exist (it has {states})"))?;
         let mut rule = Self {
             start,
             arcs: Vec::with_capacity(
@@ -124,7 +126,7 @@ impl Rule {
         let count = usize::try_from(count)
             .ok()
             .filter(|&n| n <= reader.rest.len() / ARC_SIZE)
-            .ok_or_else(|| format!("it announces {count} arcs, more than the file can hold"))?;
+            .ok_or_else(|| format!("it states {count} arcs, more than the file can hold"))?;
         let mut previous = EPSILON;
         for _ in 0..count {
             let (input, output) = (reader.label()?, reader.label()?);
@@ -153,8 +155,8 @@ impl Rule {
         Ok(())
     }
 
-    /// Rules in use have no cycle that reads nothing; with one the number of paths over a text
-    /// would be unbounded, and a negative cost on it would leave no shortest.
+    /// With a cycle that reads nothing, a text would have infinitely many paths, and a negative
+    /// cost on the cycle would leave no shortest one. wetext's rules have no such cycle.
     fn refuse_silent_cycles(&self) -> Result<(), String> {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
@@ -195,29 +197,29 @@ impl Rule {
         Ok(())
     }
 
-    /// The state every path begins in.
-    pub(super) fn start(&self) -> u32 {
+    /// The state in which every path begins.
+    pub(crate) fn start(&self) -> u32 {
         self.start
     }
 
     /// Number of states.
-    pub(super) fn states(&self) -> usize {
+    pub(crate) fn states(&self) -> usize {
         self.finals.len()
     }
 
-    /// The cost of ending in `state`, infinite where a path may not end.
-    pub(super) fn final_weight(&self, state: u32) -> f32 {
+    /// The cost of ending in `state`; infinite if a path cannot end there.
+    pub(crate) fn final_weight(&self, state: u32) -> f32 {
         self.finals[state as usize]
     }
 
     /// The arcs of `state` that read nothing, in file order.
-    pub(super) fn silent(&self, state: u32) -> &[RuleArc] {
+    pub(crate) fn silent(&self, state: u32) -> &[RuleArc] {
         let state = state as usize;
         &self.arcs[self.first[state] as usize..self.reading[state] as usize]
     }
 
-    /// The arcs of `state` that read `input`, which is not [`EPSILON`], in file order.
-    pub(super) fn reading(&self, state: u32, input: u8) -> &[RuleArc] {
+    /// The arcs of `state` that read `input` (not [`EPSILON`]), in file order.
+    pub(crate) fn reading(&self, state: u32, input: u8) -> &[RuleArc] {
         let state = state as usize;
         let arcs = &self.arcs[self.reading[state] as usize..self.first[state + 1] as usize];
         let from = arcs.partition_point(|arc| arc.input < input);
@@ -238,7 +240,7 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self
             .rest
             .split_first_chunk()
-            .ok_or("the file is cut short")?;
+            .ok_or("the file is truncated")?;
         self.rest = rest;
         Ok(*taken)
     }
@@ -257,7 +259,7 @@ impl<'a> Reader<'a> {
 
     fn label(&mut self) -> Result<u8, String> {
         let label = self.i32()?;
-        u8::try_from(label).map_err(|_| format!("an arc's label is {label}, which is no byte"))
+        u8::try_from(label).map_err(|_| format!("an arc's label is {label}, which is not a byte"))
     }
 
     fn string(&mut self) -> Result<&'a [u8], String> {
@@ -265,21 +267,21 @@ impl<'a> Reader<'a> {
         let (taken, rest) = usize::try_from(length)
             .ok()
             .and_then(|n| self.rest.split_at_checked(n))
-            .ok_or("the file is cut short")?;
+            .ok_or("the file is truncated")?;
         self.rest = rest;
         Ok(taken)
     }
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use super::MAGIC;
 
     /// Input, output, weight and next state of an arc.
-    pub(in crate::text::wetext) type TestArc = (i32, i32, f32, i32);
+    pub(crate) type TestArc = (i32, i32, f32, i32);
 
     /// The bytes of a rule file of the given states, each a final weight and its arcs.
-    pub(in crate::text::wetext) fn file(start: i64, states: &[(f32, &[TestArc])]) -> Vec<u8> {
+    pub(crate) fn file(start: i64, states: &[(f32, &[TestArc])]) -> Vec<u8> {
         let mut file = MAGIC.to_le_bytes().to_vec();
         for name in ["vector", "standard"] {
             file.extend((name.len() as i32).to_le_bytes());
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_file_is_read_arc_by_arc() {
+    fn a_valid_file_is_read_arc_by_arc() {
         let rule = Rule::parse(&file(
             1,
             &[
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_cannot_be_is_refused_with_the_reason() {
+    fn an_invalid_rule_is_refused_with_the_reason() {
         let inf = f32::INFINITY;
         for (reason, found) in [
             ("start state 2", refused(2, &[(0.0, &[]), (0.0, &[])])),
@@ -391,12 +393,15 @@ mod tests {
                 Rule::parse(b"<html>404 not found</html>").unwrap_err(),
             ),
         ] {
-            assert!(found.contains(reason), "`{found}` does not say `{reason}`");
+            assert!(
+                found.contains(reason),
+                "`{found}` does not contain `{reason}`"
+            );
         }
     }
 
     #[test]
-    fn a_file_cut_short_anywhere_is_refused() {
+    fn a_file_truncated_anywhere_is_refused() {
         let whole = file(
             0,
             &[
@@ -415,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_the_file_cannot_hold_are_refused_before_memory_is_taken() {
+    fn counts_that_the_file_cannot_hold_are_refused_before_allocating() {
         let mut states = file(0, &[(0.0, &[])]);
         let header = states.len() - STATE_SIZE;
         states[header - 16..header - 8].copy_from_slice(&i64::MAX.to_le_bytes());
@@ -449,17 +454,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        fn any_bytes_are_accepted_or_refused(bytes: Vec<u8>) {
             let _ = Rule::parse(&bytes);
         }
 
         #[test]
-        fn a_changed_byte_is_read_or_refused(at in 0_usize..160, to: u8) {
+        fn a_changed_byte_is_accepted_or_refused(at in 0_usize..160, to: u8) {
             let mut bytes = file(0, &[(0.0, &[(0, A, 0.0, 1), (98, 98, 0.5, 0)]), (1.0, &[(A, A, 0.0, 0)])]);
             let length = bytes.len();
             bytes[at % length] = to;
             if let Ok(rule) = Rule::parse(&bytes) {
-                let _ = super::super::shortest_path::rewrite(&rule, b"abba");
+                let _ = crate::shortest_path::rewrite(&rule, b"abba");
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Character classes as ranges, both ends included, in code-point order.
+//! Character classes as inclusive ranges in code-point order.
 //!
-//! They are written down because the reference pins them and Rust's standard library follows
-//! a newer Unicode: a character assigned in between would be normalised differently.
+//! They are spelled out because Rust's standard library follows a newer Unicode than the Python
+//! packages do, and would classify later characters differently.
 
 /// Unicode Nd as CPython 3.11 has it (Unicode 14): what `\d` matches and `int` reads.
 ///
-/// Every range holds whole runs of ten, from a zero to a nine.
-pub(super) static DECIMAL_DIGITS: &[(char, char)] = &[
+/// Every range consists of whole runs from zero to nine.
+pub(crate) static DECIMAL_DIGITS: &[(char, char)] = &[
     ('\u{30}', '\u{39}'),
     ('\u{660}', '\u{669}'),
     ('\u{6f0}', '\u{6f9}'),
@@ -73,7 +73,7 @@ pub(super) static DECIMAL_DIGITS: &[(char, char)] = &[
 
 /// What `str.isdigit` accepts beyond [`DECIMAL_DIGITS`] in CPython 3.11: superscripts, circled
 /// digits and their like.
-pub(super) static OTHER_DIGITS: &[(char, char)] = &[
+pub(crate) static OTHER_DIGITS: &[(char, char)] = &[
     ('\u{b2}', '\u{b3}'),
     ('\u{b9}', '\u{b9}'),
     ('\u{1369}', '\u{1371}'),
@@ -97,7 +97,7 @@ pub(super) static OTHER_DIGITS: &[(char, char)] = &[
 ];
 
 /// `[\p{P}\p{S}]` of the Python package `regex` (2026.11.15).
-pub(super) static PUNCTUATION_AND_SYMBOLS: &[(char, char)] = &[
+pub(crate) static PUNCTUATION_AND_SYMBOLS: &[(char, char)] = &[
     ('\u{21}', '\u{2f}'),
     ('\u{3a}', '\u{40}'),
     ('\u{5b}', '\u{60}'),

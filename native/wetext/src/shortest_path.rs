@@ -1,32 +1,32 @@
-//! Applying a rule to a text: the bytes written along the cheapest path over it.
+//! Applies a rule to a text: the output is what the cheapest path over the text writes.
 //!
-//! Paths of equal cost are common, so the order in which OpenFst visits states decides the
-//! answer and is followed exactly: costs are float32 sums from the start onwards, a path
-//! replaces another only if it is strictly cheaper, and states are visited in the topological
-//! order of a depth-first search, or, where no arc costs anything, the state seen last first.
+//! Many paths have equal costs, so the result depends on the order in which OpenFst visits states,
+//! which is reproduced exactly. Costs are float32 sums from the start onwards. A path replaces
+//! another only if it is strictly cheaper. States are visited in the topological order of a
+//! depth-first search or, if no arc has a cost, last in, first out.
 //!
-//! A long text is solved stretch by stretch. Where all paths run through one state, nothing
-//! before that state depends on what follows, and neither order mixes the two sides; so the
-//! answer is that of the whole text, in the memory of a stretch.
+//! A long text is solved in chunks. If all paths run through one state, the best path up to that
+//! state does not depend on what follows, and neither order of visits mixes the two sides. The
+//! result is therefore that of the whole text, in the memory of a chunk.
 
-use super::compose::{Composer, Lattice, TooLarge};
-use super::fst::{EPSILON, Rule};
+use crate::compose::{Composer, Lattice, TooLarge};
+use crate::fst::{EPSILON, Rule};
 
-/// Bytes of text composed at once, where that is enough to find a state all paths run through.
-const STRETCH: usize = 1024;
+/// Bytes of text composed at once; more only if no state is common to all paths.
+const CHUNK: usize = 1024;
 
-/// The bytes that `rule` writes along its cheapest path over `text`; empty if it has no path.
-pub(super) fn rewrite(rule: &Rule, text: &[u8]) -> Result<Vec<u8>, TooLarge> {
-    rewrite_by(rule, text, STRETCH)
+/// What `rule` writes along its cheapest path over `text`; empty if it has no path.
+pub(crate) fn rewrite(rule: &Rule, text: &[u8]) -> Result<Vec<u8>, TooLarge> {
+    rewrite_by(rule, text, CHUNK)
 }
 
-fn rewrite_by(rule: &Rule, text: &[u8], stretch: usize) -> Result<Vec<u8>, TooLarge> {
+fn rewrite_by(rule: &Rule, text: &[u8], chunk: usize) -> Result<Vec<u8>, TooLarge> {
     let mut composer = Composer::new(rule);
     let mut written = Vec::new();
-    // Which order OpenFst takes depends on the whole text: this is written if it is all free.
+    // OpenFst's order of visits depends on the whole text; this result holds if all of it is free.
     let mut written_if_free = Some(Vec::new());
     let (mut rest, mut entry, mut cost) = (text, rule.start(), 0.0);
-    let mut size = stretch;
+    let mut size = chunk;
     loop {
         let (now, is_last) = rest.get(..size).map_or((rest, true), |now| (now, false));
         let lattice = composer.compose(entry, now, is_last)?;
@@ -62,7 +62,7 @@ fn rewrite_by(rule: &Rule, text: &[u8], stretch: usize) -> Result<Vec<u8>, TooLa
             Goal::Narrow(narrow) => {
                 rest = &rest[narrow.position..];
                 entry = lattice.rule_state(narrow.state);
-                size = stretch;
+                size = chunk;
             }
         }
     }
@@ -71,12 +71,11 @@ fn rewrite_by(rule: &Rule, text: &[u8], stretch: usize) -> Result<Vec<u8>, TooLa
 /// The states from which the end of a lattice can be reached.
 struct Useful {
     is: Vec<bool>,
-    /// In topological order: the reverse of the order in which a depth-first search, taking
-    /// arcs in their order, leaves them.
+    /// In topological order: the reverse of the order in which a depth-first search leaves them.
     order: Vec<u32>,
 }
 
-/// A position at which a single state reads on.
+/// A position at which only one useful state reads the next byte.
 #[derive(Debug, Clone, Copy)]
 struct Narrow {
     position: usize,
@@ -117,7 +116,7 @@ impl Useful {
         useful
     }
 
-    /// The last position but the first and the end at which a single useful state reads on.
+    /// The last position, other than the start and the end, at which only one useful state reads.
     fn last_narrow(&self, lattice: &Lattice) -> Option<Narrow> {
         (1..lattice.length()).rev().find_map(|position| {
             let next = lattice.first_at(position + 1);
@@ -136,7 +135,7 @@ impl Useful {
         })
     }
 
-    /// Whether an arc on the way to `goal` costs or gains anything.
+    /// Whether any arc on the way to `goal` has a cost, positive or negative.
     fn any_costs(&self, lattice: &Lattice, goal: &Goal<'_>) -> bool {
         self.order
             .iter()
@@ -149,11 +148,11 @@ impl Useful {
     }
 }
 
-/// Where the paths over a stretch are led to.
+/// Where the paths over a chunk end.
 enum Goal<'a> {
-    /// A state that all paths run through.
+    /// In a state common to all paths.
     Narrow(Narrow),
-    /// A state of the last position, which begins with state `begin`, in which `rule` may end.
+    /// In a final state of `rule` after the last byte; the states there begin with `begin`.
     End { begin: u32, rule: &'a Rule },
 }
 
@@ -166,7 +165,7 @@ impl Goal<'_> {
         }
     }
 
-    /// The cost of stopping in `state`, infinite where that is not the goal.
+    /// The cost of ending in `state`; infinite if that is not the goal.
     fn cost(&self, state: u32, lattice: &Lattice) -> f32 {
         match self {
             Self::Narrow(narrow) if state == narrow.state => 0.0,
@@ -184,7 +183,7 @@ struct Search<'a> {
     useful: &'a Useful,
     goal: &'a Goal<'a>,
     cost: Vec<f32>,
-    /// The state before, and the byte written on the way from it.
+    /// The previous state, and the byte written between the two.
     came_from: Vec<(u32, u8)>,
     end: u32,
     end_cost: f32,
@@ -242,7 +241,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Appends what is written along the cheapest path, and returns its cost.
+    /// Appends what the cheapest path writes, and returns its cost.
     fn write(&self, written: &mut Vec<u8>) -> f32 {
         let begin = written.len();
         let mut state = self.end;
@@ -257,12 +256,13 @@ impl<'a> Search<'a> {
         self.end_cost
     }
 }
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::text::wetext::fst::testing::file;
+    use crate::fst::testing::file;
 
     #[derive(serde::Deserialize)]
     struct Recorded {
@@ -276,9 +276,9 @@ mod tests {
         (0..hex.len()).step_by(2).map(byte).collect()
     }
 
-    /// Random rules full of ties, with NULs in some texts, and what kaldifst 1.8.3 makes of them.
+    /// Random rules with many ties, and texts, some with NULs, with the results of kaldifst 1.8.3.
     fn recorded() -> Vec<Recorded> {
-        include_str!("../../../tests/data/text/openfst.jsonl")
+        include_str!("../tests/data/openfst.jsonl")
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
@@ -299,20 +299,24 @@ mod tests {
     }
 
     #[test]
-    fn solving_stretch_by_stretch_changes_no_answer() {
+    fn solving_in_chunks_changes_no_result() {
         for Recorded { fst, cases } in recorded() {
             let rule = Rule::parse(&bytes(&fst)).unwrap();
             for (text, answer) in cases {
-                for stretch in 1..6 {
-                    let found = rewrite_by(&rule, &bytes(&text), stretch);
-                    assert_eq!(found, Ok(bytes(&answer)), "{text} in {stretch}s by {fst}");
+                for chunk in 1..6 {
+                    let found = rewrite_by(&rule, &bytes(&text), chunk);
+                    assert_eq!(
+                        found,
+                        Ok(bytes(&answer)),
+                        "{text} in chunks of {chunk} by {fst}"
+                    );
                 }
             }
         }
     }
 
     #[test]
-    fn a_text_of_many_stretches_is_rewritten_whole() {
+    fn a_text_of_many_chunks_is_rewritten_as_a_whole() {
         let upper = |byte: u8| i32::from(byte.to_ascii_uppercase());
         let arcs: Vec<_> = (b'a'..=b'z')
             .map(|b| (i32::from(b), upper(b), 0.5, 0))
@@ -325,7 +329,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_gets_an_answer(text: Vec<u8>, which in 0_usize..40) {
+        fn any_text_has_a_result(text: Vec<u8>, which in 0_usize..40) {
             let rule = Rule::parse(&bytes(&recorded()[which].fst)).unwrap();
             prop_assert!(rewrite(&rule, &text).is_ok());
         }

@@ -1,11 +1,11 @@
-//! The tags between the two rules: `name { key: "value" … }`, put into spoken order.
+//! The tags that the tagger writes, `name { key: "value" … }`, put into spoken order.
 
 use std::collections::HashMap;
 
-use super::Version;
-use super::normalizer::{Failure, Language};
+use crate::Failure;
+use crate::version::{Language, Version};
 
-/// Keys in the order in which they are spoken, by the tag's name.
+/// For each tag name, its keys in spoken order.
 type Orders = &'static [(&'static str, &'static [&'static str])];
 
 const CHINESE: Orders = &[
@@ -28,7 +28,7 @@ const ENGLISH: Orders = &[
     ),
 ];
 
-/// Puts the keys of every tag in `tagged` into the order in which they are spoken.
+/// Puts the keys of every tag in `tagged` into spoken order.
 pub(super) fn reorder(
     tagged: &str,
     language: Language,
@@ -58,9 +58,9 @@ pub(super) fn reorder(
 
 struct Tag<'a> {
     name: &'a str,
-    /// In the order of the text; a repeated key stands here twice.
+    /// In text order, with repetitions.
     keys: Vec<&'a str>,
-    /// The last value of each key, its escapes as they stand.
+    /// The last value of each key, with its escapes.
     values: HashMap<&'a str, &'a str>,
 }
 
@@ -82,7 +82,7 @@ impl Tag<'_> {
                 order
                     .iter()
                     .for_each(|key| self.write_key(key, version, out));
-                // The older version loses the keys that its table does not list.
+                // The older version drops keys that its table does not list.
                 if version == Version::V018 {
                     let others = self.keys.iter().filter(|key| !order.contains(key));
                     others.for_each(|key| self.write_key(key, version, out));
@@ -101,7 +101,7 @@ impl Tag<'_> {
         out.push_str(": \"");
         match version {
             Version::V004 => out.push_str(value),
-            // Escapes are escaped again: this is how `"` reaches the model as `\"`.
+            // Escapes are escaped again, which is how `"` reaches the model as `\"`.
             Version::V018 => out.extend(value.chars().flat_map(|c| {
                 matches!(c, '\\' | '"')
                     .then_some('\\')
@@ -113,8 +113,8 @@ impl Tag<'_> {
     }
 }
 
-/// Reads as leniently as the reference: what is expected is skipped where it stands, and
-/// nothing is said where it does not.
+/// A parser as lenient as the Python package's: expected characters are skipped if present, and
+/// missing ones are not an error.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Skips blanks; false at the end of the text.
+    /// Skips blanks and returns whether any text is left.
     fn skip_blanks(&mut self) -> bool {
         while self.peek() == Some(b' ') {
             self.at += 1;
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
         loop {
             match self.peek().ok_or(Failure::MalformedTags)? {
                 b'"' => return Ok(&self.text[start..self.at]),
-                // What is escaped may be a character of several bytes; none of the later ones
-                // looks like a quote.
+                // An escaped character may have several bytes, but its later bytes cannot be
+                // mistaken for a quote.
                 b'\\' => self.at += 2,
                 _ => self.at += 1,
             }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn chinese_keys_come_in_the_order_in_which_they_are_spoken() {
+    fn chinese_keys_are_put_into_spoken_order() {
         for (tagged, reordered) in [
             (
                 r#"date { day: "1" month: "5" year: "2024" }"#,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn english_keys_outside_the_table_follow_and_preserve_order_keeps_all() {
+    fn unlisted_english_keys_follow_and_preserve_order_keeps_every_key_in_place() {
         for (tagged, reordered) in [
             (
                 r#"date { month: "may" day: "five" year: "twenty" }"#,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_version_drops_keys_outside_the_table_and_escapes_nothing() {
+    fn the_older_version_drops_unlisted_keys_and_escapes_nothing() {
         let older = |tagged| reorder(tagged, Language::English, Version::V004).unwrap();
         assert_eq!(
             older(r#"money { currency_maj: "dollars" integer_part: "five" extra: "x" }"#),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn sloppy_tags_are_read_as_leniently_as_in_the_reference() {
+    fn malformed_tags_are_parsed_as_leniently_as_in_the_reference() {
         for (tagged, reordered) in [
             ("x", "x { }"),
             (r#"  a{b:"c"d:"e"}  "#, r#"a { b: "c" d: "e" }"#),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_on_which_the_reference_raises_or_hangs_are_failures() {
+    fn tags_that_make_the_reference_raise_or_hang_are_failures() {
         assert_eq!(english(""), Err(Failure::NoTags));
         for tagged in [
             "x y",

@@ -1,65 +1,65 @@
-//! A rule composed with a stretch of text: every path the rule allows over it.
+//! Composition of a rule with a chunk of text: every path of the rule over that text.
 
-use super::fst::{EPSILON, Rule};
+use crate::fst::{EPSILON, Rule};
 
-/// Past this many arcs (0.4 GB of them) a text is refused: some 300,000 digits in a row.
+/// Maximum number of arcs per chunk (0.4 GB). Some 300,000 digits in a row exceed it.
 const MAX_ARCS: usize = 1 << 25;
 
-/// A stretch of text allows more than [`MAX_ARCS`] arcs.
+/// A chunk of text has more than [`MAX_ARCS`] arcs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 /// One arc of a [`Lattice`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Arc {
-    /// The cost of taking it, finite.
-    pub(super) weight: f32,
+pub(crate) struct Arc {
+    /// The cost of taking the arc; finite.
+    pub(crate) weight: f32,
     /// The state it leads to.
-    pub(super) next: u32,
-    /// The byte that is written, or [`EPSILON`].
-    pub(super) output: u8,
+    pub(crate) next: u32,
+    /// The byte written, or [`EPSILON`].
+    pub(crate) output: u8,
 }
 
-/// The rule's states that are reached at each position of a stretch of text, and the arcs
-/// between them, in the order in which OpenFst composes them: a state's silent arcs first,
-/// then those that read the next byte, both in file order.
+/// The rule's states reachable at each position of a chunk of text, and the arcs between them, in
+/// OpenFst's order of composition: a state's silent arcs first, then those that read the next
+/// byte, both in file order.
 ///
-/// States are numbered by position, the entry is state 0. Every arc leads to the same or to
-/// the next position and no rule has silent cycles, so the lattice has no cycles either.
+/// States are numbered by position, and the entry is state 0. Every arc leads to the same or the
+/// next position and rules have no silent cycles, so a lattice has no cycles.
 #[derive(Debug)]
-pub(super) struct Lattice {
+pub(crate) struct Lattice {
     rule_state: Vec<u32>,
-    /// Where the arcs of each state begin; one entry more than there are states.
+    /// Index of each state's first arc, and the number of arcs at the end.
     first: Vec<u32>,
     arcs: Vec<Arc>,
-    /// The first state at each position; one entry more than there are bytes.
+    /// The first state at each position, from before the first byte to after the last.
     positions: Vec<u32>,
 }
 
 impl Lattice {
     /// Number of states.
-    pub(super) fn states(&self) -> usize {
+    pub(crate) fn states(&self) -> usize {
         self.rule_state.len()
     }
 
-    /// The state of the rule that is behind `state`.
-    pub(super) fn rule_state(&self, state: u32) -> u32 {
+    /// The rule's state that `state` stands for.
+    pub(crate) fn rule_state(&self, state: u32) -> u32 {
         self.rule_state[state as usize]
     }
 
     /// The arcs of `state`.
-    pub(super) fn arcs(&self, state: u32) -> &[Arc] {
+    pub(crate) fn arcs(&self, state: u32) -> &[Arc] {
         let state = state as usize;
         &self.arcs[self.first[state] as usize..self.first[state + 1] as usize]
     }
 
     /// The first state after `position` bytes.
-    pub(super) fn first_at(&self, position: usize) -> u32 {
+    pub(crate) fn first_at(&self, position: usize) -> u32 {
         self.positions[position]
     }
 
     /// Number of bytes.
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.positions.len() - 1
     }
 
@@ -68,8 +68,8 @@ impl Lattice {
     }
 }
 
-/// Composes one rule with one stretch of text after the other.
-pub(super) struct Composer<'a> {
+/// Composes a rule with successive chunks of text.
+pub(crate) struct Composer<'a> {
     rule: &'a Rule,
     here: Numbering,
     ahead: Numbering,
@@ -77,7 +77,7 @@ pub(super) struct Composer<'a> {
 
 impl<'a> Composer<'a> {
     /// A composer of `rule`.
-    pub(super) fn new(rule: &'a Rule) -> Self {
+    pub(crate) fn new(rule: &'a Rule) -> Self {
         let numbering = || Numbering {
             given: vec![0; rule.states()],
             begin: 0,
@@ -89,11 +89,11 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// The lattice of `text` entered in the rule's state `entry`.
+    /// The lattice of `text`, starting in the rule's state `entry`.
     ///
-    /// At the position after the last byte silent arcs are followed only if `at_end`, that is
-    /// if nothing comes after it.
-    pub(super) fn compose(
+    /// After the last byte, silent arcs are followed only if `at_end`: otherwise the next chunk
+    /// begins with them.
+    pub(crate) fn compose(
         &mut self,
         entry: u32,
         text: &[u8],
@@ -129,7 +129,7 @@ impl<'a> Composer<'a> {
         Ok(lattice)
     }
 
-    /// Adds the silent arcs of the states from `begin` on, and those that read `byte`.
+    /// Adds the arcs of all states from `begin` on that are silent or read `byte`.
     fn follow(&mut self, lattice: &mut Lattice, begin: u32, byte: Option<u8>) {
         let Self { rule, here, ahead } = self;
         here.begin = begin;
@@ -165,8 +165,8 @@ impl<'a> Composer<'a> {
         lattice.positions.push(end);
     }
 
-    /// OpenFst cannot tell a NUL in the text from silence: it moves the text and not the rule,
-    /// and allows the rule no silent arc before.
+    /// Handles a NUL in the text. OpenFst mistakes it for an epsilon: it advances the text without
+    /// the rule, and does not let the rule take a silent arc first.
     fn move_text_only(&mut self, lattice: &mut Lattice, begin: u32) {
         let end = lattice.states() as u32;
         self.ahead.begin = end;
@@ -184,19 +184,19 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Numbers the rule's states at one position in the order in which they are first met.
+/// Numbers the rule's states at one position in the order of their discovery.
 struct Numbering {
-    /// The number last given to each state of the rule, perhaps at an earlier position.
+    /// The number last given to each of the rule's states, possibly at an earlier position.
     given: Vec<u32>,
     /// The first number of this position.
     begin: u32,
 }
 
 impl Numbering {
-    /// The number of `rule_state` at this position; the next free one if it is new here.
+    /// The number of `rule_state` at this position; the next free number if it is new.
     fn number(&mut self, rule_state: u32, numbered: &mut Vec<u32>) -> u32 {
         let given = self.given[rule_state as usize];
-        // A number from an earlier position is below `begin` or belongs to another state now.
+        // A number from an earlier position is below `begin` or now belongs to another state.
         if given >= self.begin && numbered.get(given as usize) == Some(&rule_state) {
             return given;
         }
