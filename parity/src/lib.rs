@@ -9,6 +9,7 @@ pub mod case;
 pub mod diff;
 pub mod exit;
 pub mod fixture;
+mod format;
 pub mod judge;
 pub mod layers;
 pub mod metric;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-const STYLE: &str = include_str!("../../src/report/templates/style.css");
+const STYLE: &str = include_str!("../../src/report/render/templates/style.css");
 
 /// The variables of each `:root`: light, then dark.
 fn themes() -> Vec<BTreeMap<&'static str, [f64; 3]>> {

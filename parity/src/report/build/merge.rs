@@ -1,0 +1,174 @@
+use super::evaluation::{cases_not_covered, metrics, stages};
+use crate::judge::{CaseOutcome, Summary};
+use crate::layers::LayerReport;
+use crate::report::model::{
+    CaseReport, LengthParity, REPORT_VERSION, RecordingInfo, Report, Shard,
+};
+
+/// Reports cannot be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There is none.
+    #[error("there is nothing to merge: name the report.json of every shard")]
+    Nothing,
+    /// They are of different runs.
+    #[error("report {number} is of another run: its {what} is not that of report 1")]
+    Different {
+        /// The report, counted from 1.
+        number: usize,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A case is in two of them.
+    #[error("case {case} is in two of the reports; each shard must be given once")]
+    Twice {
+        /// The case.
+        case: String,
+    },
+}
+
+/// One report of the shards' reports, in the order in which one run would have had the cases.
+/// Trends are left out: they are of the whole, and are found anew.
+///
+/// # Errors
+/// If the reports are of different goldens, engines or settings, or share a case.
+pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
+    let first = reports.first().ok_or(MergeError::Nothing)?.clone();
+    for (report, number) in reports.iter().zip(1..) {
+        if let Some(what) = difference(&first, report) {
+            return Err(MergeError::Different { number, what });
+        }
+    }
+    let mut general = Vec::new();
+    for report in &reports {
+        let of_cases = cases_not_covered(&outcomes(&report.cases));
+        let listed = report.not_covered.iter();
+        general.extend(listed.filter(|line| !of_cases.contains(line)).cloned());
+    }
+    general.extend(missing_shards(&reports));
+    let mut seen = std::collections::BTreeSet::new();
+    general.retain(|line| seen.insert(line.clone()));
+
+    let mut candidates = first.candidates.clone();
+    for (i, candidate) in candidates.iter_mut().enumerate() {
+        let parts = reports.iter().filter_map(|r| r.candidates.get(i));
+        candidate.recorded_at = parts
+            .clone()
+            .map(|p| p.recorded_at.clone())
+            .max()
+            .unwrap_or_default();
+        candidate.seconds.clear();
+        for (part, seconds) in parts.flat_map(|p| &p.seconds) {
+            *candidate.seconds.entry(part.clone()).or_default() += seconds;
+        }
+    }
+    let made_at = reports
+        .iter()
+        .map(|r| r.made_at.clone())
+        .max()
+        .unwrap_or_default();
+    let deep = deep(&reports);
+    let texts = reports.iter().find_map(|r| r.text_corpus.clone());
+    let mut lengths: Vec<_> = reports
+        .iter()
+        .flat_map(|r| r.length_parity.iter().flat_map(|l| l.segments.clone()))
+        .collect();
+    let cases = interleave(reports);
+    lengths.sort_by_key(|l| cases.iter().position(|c| c.outcome.name == l.case));
+    let mut names = std::collections::BTreeSet::new();
+    if let Some(twice) = cases.iter().find(|c| !names.insert(&c.outcome.name)) {
+        return Err(MergeError::Twice {
+            case: twice.outcome.name.clone(),
+        });
+    }
+    let outcomes = outcomes(&cases);
+    let summary = Summary::of(&outcomes);
+    let exit = summary.exit();
+    let mut not_covered = general;
+    not_covered.extend(cases_not_covered(&outcomes));
+    let report = Report {
+        version: REPORT_VERSION,
+        made_at,
+        verdict: exit.meaning().into(),
+        exit: exit.code(),
+        summary,
+        candidates,
+        shard: None,
+        trend: None,
+        deep: None,
+        text_corpus: None,
+        not_covered,
+        metrics: metrics(&outcomes),
+        stages: stages(&outcomes),
+        length_parity: LengthParity::of(lengths),
+        cases,
+        ..first
+    };
+    let report = match deep {
+        Some(deep) => report.with_layers(deep),
+        None => report,
+    };
+    Ok(match texts {
+        Some(texts) => report.with_text_corpus(texts),
+        None => report,
+    })
+}
+
+/// What was found inside the networks, by all of them.
+fn deep(reports: &[Report]) -> Option<LayerReport> {
+    let found: Vec<_> = reports.iter().filter_map(|r| r.deep.as_ref()).collect();
+    let mut notes: Vec<String> = found.iter().flat_map(|d| d.notes.clone()).collect();
+    notes.dedup();
+    let looks = found.iter().flat_map(|d| d.looks.clone()).collect();
+    (!found.is_empty()).then_some(LayerReport { notes, looks })
+}
+
+fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {
+    cases.iter().map(|c| c.outcome.clone()).collect()
+}
+
+/// What two reports must share to be parts of one, and do not.
+fn difference(a: &Report, b: &Report) -> Option<&'static str> {
+    if a.golden != b.golden {
+        return Some("golden");
+    }
+    if a.parity_version != b.parity_version {
+        return Some("program version");
+    }
+    if a.shard.map(|s| s.of) != b.shard.map(|s| s.of) {
+        return Some("number of shards");
+    }
+    // Shards run at their own time, and take their own.
+    let timeless = |parties: &[RecordingInfo]| -> Vec<RecordingInfo> {
+        let strip = |p: &RecordingInfo| RecordingInfo {
+            recorded_at: String::new(),
+            seconds: Default::default(),
+            ..p.clone()
+        };
+        parties.iter().map(strip).collect()
+    };
+    (timeless(&a.candidates) != timeless(&b.candidates)).then_some("candidate")
+}
+
+fn missing_shards(reports: &[Report]) -> Vec<String> {
+    let given: Vec<Shard> = reports.iter().filter_map(|r| r.shard).collect();
+    let of = given.first().map_or(0, |s| s.of);
+    (1..=of)
+        .filter(|index| given.iter().all(|s| s.index != *index))
+        .map(|index| format!("shard {index} of {of}: its report was not given"))
+        .collect()
+}
+
+/// Case `k` of shard `i` of `n` was case `k·n + i` of the whole.
+fn interleave(mut reports: Vec<Report>) -> Vec<CaseReport> {
+    reports.sort_by_key(|r| r.shard.map_or(0, |s| s.index));
+    let mut placed: Vec<((usize, usize), CaseReport)> = Vec::new();
+    for (at, report) in reports.into_iter().enumerate() {
+        let sharded = report.shard.is_some();
+        for (k, case) in report.cases.into_iter().enumerate() {
+            placed.push((if sharded { (k, at) } else { (at, k) }, case));
+        }
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, case)| case).collect()
+}
