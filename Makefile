@@ -30,7 +30,7 @@ test: setup      ## all tests, the goldens among them
 
 golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
-	$(RECORDER) record --engine python $(REFERENCE) --cases golden/deep.toml --deep llm,flow,vocoder --out $(GOLDEN)-deep
+	$(RECORDER) record --engine python $(REFERENCE) --cases golden/deep.toml --layers llm,flow,vocoder --out $(GOLDEN)-deep
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 
 fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)

@@ -46,9 +46,14 @@ pub struct PythonArgs {
     /// Keep the logits of every step, not only some
     #[arg(long)]
     pub all_logits: bool,
-    /// Record the tensors inside these networks too, for `parity report --deep`: they are many
-    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
-    pub deep: Vec<Network>,
+    /// Record the layers of these networks too, for `parity report --layers`: they are many
+    #[arg(
+        long,
+        alias = "deep",
+        value_name = "llm,flow,vocoder",
+        value_delimiter = ','
+    )]
+    pub layers: Vec<Network>,
 }
 
 /// The environment that `python_ref/README.md` has made, where none is named or active.
@@ -99,7 +104,7 @@ impl PythonArgs {
             } else {
                 LogitRows::Some
             },
-            inside: self.deep.clone(),
+            inside: self.layers.clone(),
             ..self.place.options(engine)?
         })
     }

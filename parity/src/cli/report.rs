@@ -25,7 +25,7 @@ use super::text::{read_corpus, summarise};
     parity report --case english-short\n  \
     parity report --baseline last-week/report.json\n  \
     parity report --shard 2/8 --out out/2\n  \
-    parity report --deep llm\n  \
+    parity report --layers llm\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -47,12 +47,17 @@ pub struct ReportArgs {
     /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// NetworkLayers into these networks too, and name the first layer that departs
-    #[arg(long, value_name = "llm,flow,vocoder", value_delimiter = ',')]
-    deep: Vec<Network>,
-    /// What the reference recorded inside the networks; by default the golden's name with `-deep`
-    #[arg(long, value_name = "DIR")]
-    deep_golden: Option<PathBuf>,
+    /// Compare the layers of these networks too, and name the first one that departs
+    #[arg(
+        long,
+        alias = "deep",
+        value_name = "llm,flow,vocoder",
+        value_delimiter = ','
+    )]
+    layers: Vec<Network>,
+    /// The layers that the reference recorded; by default the golden's name with `-deep`
+    #[arg(long, alias = "deep-golden", value_name = "DIR")]
+    layers_golden: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -68,9 +73,9 @@ impl ReportArgs {
             name.push("-deep");
             PathBuf::from(name)
         };
-        let dir = self.deep_golden.clone().unwrap_or_else(beside);
+        let dir = self.layers_golden.clone().unwrap_or_else(beside);
         let golden = open_golden(&dir)?;
-        Ok(compare_layers(recorder, &golden, &self.deep, tolerances)?)
+        Ok(compare_layers(recorder, &golden, &self.layers, tolerances)?)
     }
 }
 
@@ -118,14 +123,14 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     })?;
     // What is not of a case is found by the first shard, for all of them.
     let whole_run = args.shard.is_none_or(|s| s.index == 1);
-    if whole_run && !args.deep.is_empty() {
+    if whole_run && !args.layers.is_empty() {
         report = report.with_layers(args.compare_layers(&mut recorder, &tolerances)?);
     }
     if whole_run {
         report = with_text_corpus(report, args)?;
     }
-    if let Some(deep) = &report.deep {
-        say(&layers_table(deep))?;
+    if let Some(layers) = &report.layers {
+        say(&layers_table(layers))?;
     }
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())

@@ -125,7 +125,7 @@ fn a_trend_names_the_stage_that_became_worse_or_better() {
     assert_eq!(trend.changes.len(), 1);
     let change = &trend.changes[0];
     assert_eq!(
-        (change.case.as_str(), change.stage, change.course),
+        (change.case.as_str(), change.stage, change.direction),
         (
             "first",
             Some((Stage::FlowMel, Feed::Isolated)),
@@ -156,7 +156,7 @@ fn a_measure_that_moves_within_its_limit_is_a_trend_as_well() {
     assert_eq!((small.is_parity(), large.is_parity()), (true, true));
     let trend = Trend::of(&small, &large);
     let moved = trend.changes[0].measure.as_ref().unwrap();
-    assert_eq!(trend.changes[0].course, ChangeDirection::Worse);
+    assert_eq!(trend.changes[0].direction, ChangeDirection::Worse);
     assert!(moved.after.0 > 2.0 * moved.before.0, "{moved:?}");
 }
 
@@ -164,19 +164,19 @@ fn a_measure_that_moves_within_its_limit_is_a_trend_as_well() {
 fn cases_that_come_and_go_are_named() {
     let mut fewer = with_gain(1.0);
     fewer.cases.remove(0);
-    let courses = |t: &Trend| {
+    let directions = |t: &Trend| {
         t.changes
             .iter()
-            .map(|c| (c.case.clone(), c.course))
+            .map(|c| (c.case.clone(), c.direction))
             .collect::<Vec<_>>()
     };
     let now = Trend::of(&with_gain(1.0), &fewer);
-    assert_eq!(courses(&now), [("first".into(), ChangeDirection::Gone)]);
+    assert_eq!(directions(&now), [("first".into(), ChangeDirection::Gone)]);
     assert_eq!(
-        courses(&Trend::of(&fewer, &with_gain(1.0))),
+        directions(&Trend::of(&fewer, &with_gain(1.0))),
         [("first".into(), ChangeDirection::New)]
     );
     // A shard lacks cases by design.
     fewer.shard = Some(Shard { index: 2, of: 2 });
-    assert_eq!(courses(&Trend::of(&with_gain(1.0), &fewer)), []);
+    assert_eq!(directions(&Trend::of(&with_gain(1.0), &fewer)), []);
 }

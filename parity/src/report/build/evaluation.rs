@@ -66,7 +66,7 @@ pub fn build_report(
         stages: stages(&outcomes),
         length_parity: LengthParity::of(lengths),
         cases,
-        deep: None,
+        layers: None,
         text_corpus: None,
     })
 }

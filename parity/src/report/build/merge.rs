@@ -67,7 +67,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         .map(|r| r.made_at.clone())
         .max()
         .unwrap_or_default();
-    let deep = deep(&reports);
+    let layers = merge_layers(&reports);
     let texts = reports.iter().find_map(|r| r.text_corpus.clone());
     let mut lengths: Vec<_> = reports
         .iter()
@@ -95,7 +95,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         candidates,
         shard: None,
         trend: None,
-        deep: None,
+        layers: None,
         text_corpus: None,
         not_covered,
         metrics: metrics(&outcomes),
@@ -104,8 +104,8 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         cases,
         ..first
     };
-    let report = match deep {
-        Some(deep) => report.with_layers(deep),
+    let report = match layers {
+        Some(layers) => report.with_layers(layers),
         None => report,
     };
     Ok(match texts {
@@ -114,13 +114,13 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     })
 }
 
-/// What was found inside the networks, by all of them.
-fn deep(reports: &[Report]) -> Option<LayerReport> {
-    let found: Vec<_> = reports.iter().filter_map(|r| r.deep.as_ref()).collect();
-    let mut notes: Vec<String> = found.iter().flat_map(|d| d.notes.clone()).collect();
+/// The layers of the networks that any of the reports compared.
+fn merge_layers(reports: &[Report]) -> Option<LayerReport> {
+    let found: Vec<_> = reports.iter().filter_map(|r| r.layers.as_ref()).collect();
+    let mut notes: Vec<String> = found.iter().flat_map(|l| l.notes.clone()).collect();
     notes.dedup();
-    let looks = found.iter().flat_map(|d| d.looks.clone()).collect();
-    (!found.is_empty()).then_some(LayerReport { notes, looks })
+    let networks = found.iter().flat_map(|l| l.networks.clone()).collect();
+    (!found.is_empty()).then_some(LayerReport { notes, networks })
 }
 
 fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {

@@ -50,10 +50,10 @@ impl Trend {
                 };
                 match cell_change(earlier, cell) {
                     None => self.unchanged += 1,
-                    Some((course, measure)) => self.changes.push(Change {
+                    Some((direction, measure)) => self.changes.push(Change {
                         case: now.name.clone(),
                         stage: Some((stage.stage, feed)),
-                        course,
+                        direction,
                         from: Some(earlier.verdict),
                         to: Some(cell.verdict),
                         measure,
@@ -63,28 +63,28 @@ impl Trend {
         }
         // A golden that became stale leaves no stage to compare.
         if self.changes.len() == seen && before.verdict != now.verdict {
-            let course = course(before.verdict, now.verdict);
+            let direction = direction(before.verdict, now.verdict);
             self.changes.push(Change {
                 from: Some(before.verdict),
-                ..whole_case(now, course)
+                ..whole_case(now, direction)
             });
         }
     }
 }
 
-fn whole_case(outcome: &CaseOutcome, course: ChangeDirection) -> Change {
-    let gone = course == ChangeDirection::Gone;
+fn whole_case(outcome: &CaseOutcome, direction: ChangeDirection) -> Change {
+    let gone = direction == ChangeDirection::Gone;
     Change {
         case: outcome.name.clone(),
         stage: None,
-        course,
+        direction,
         from: gone.then_some(outcome.verdict),
         to: (!gone).then_some(outcome.verdict),
         measure: None,
     }
 }
 
-fn course(before: Verdict, now: Verdict) -> ChangeDirection {
+fn direction(before: Verdict, now: Verdict) -> ChangeDirection {
     if now > before {
         ChangeDirection::Worse
     } else {
@@ -96,7 +96,7 @@ fn course(before: Verdict, now: Verdict) -> ChangeDirection {
 /// for the better if none did.
 fn cell_change(before: &Cell, now: &Cell) -> Option<(ChangeDirection, Option<MeasureChange>)> {
     if before.verdict != now.verdict {
-        return Some((course(before.verdict, now.verdict), None));
+        return Some((direction(before.verdict, now.verdict), None));
     }
     let mut moves = Vec::new();
     for value in &now.values {

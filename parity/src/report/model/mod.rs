@@ -13,5 +13,5 @@ pub use evidence::{Contour, MelPicture, Sound, TokenLists};
 pub use grid::Grid;
 pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use recording_info::RecordingInfo;
-pub use report::{CaseReport, REPORT_VERSION, Report, Shard};
+pub use report::{CaseReport, OLDEST_REPORT_VERSION, REPORT_VERSION, Report, Shard};
 pub use trend::{Change, ChangeDirection, MeasureChange, Trend};

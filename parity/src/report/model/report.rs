@@ -11,8 +11,12 @@ use crate::judge::{CaseOutcome, Summary};
 use crate::layers::LayerReport;
 use crate::text_corpus;
 
-/// Version of `report.json`.
-pub const REPORT_VERSION: u32 = 2;
+/// Version of the `report.json` that this program writes.
+pub const REPORT_VERSION: u32 = 3;
+
+/// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
+/// `looks`, `part` and `taps` for layers, `course` for the direction of a change.
+pub const OLDEST_REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The HTML, the table and the JUnit file are made from it alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,9 +52,9 @@ pub struct Report {
     pub length_parity: Option<LengthParity>,
     /// Case by case.
     pub cases: Vec<CaseReport>,
-    /// What was found inside the networks, where that was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deep: Option<LayerReport>,
+    /// The layers of the networks, if the run compared them.
+    #[serde(default, alias = "deep", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<LayerReport>,
     /// The text frontend over the recorded texts, where that was run.
     #[serde(default)]
     pub text_corpus: Option<text_corpus::Summary>,
@@ -60,16 +64,16 @@ impl Report {
     /// The exit status of the run.
     pub fn status(&self) -> Exit {
         let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
-        match (self.summary.exit(), &self.deep) {
+        match (self.summary.exit(), &self.layers) {
             (Exit::Parity, _) if !texts_agree => Exit::Failed,
-            (Exit::Parity, Some(deep)) => deep.exit(),
+            (Exit::Parity, Some(layers)) => layers.exit(),
             (exit, _) => exit,
         }
     }
 
-    /// The same report with what was found inside the networks, which may change the verdict.
-    pub fn with_layers(mut self, deep: LayerReport) -> Self {
-        self.deep = Some(deep);
+    /// Adds the layers of the networks, which may change the verdict.
+    pub fn with_layers(mut self, layers: LayerReport) -> Self {
+        self.layers = Some(layers);
         self.judged_again()
     }
 

@@ -19,9 +19,12 @@ pub struct Trend {
 }
 
 impl Trend {
-    /// How many changes are of a course.
-    pub fn count(&self, course: ChangeDirection) -> usize {
-        self.changes.iter().filter(|c| c.course == course).count()
+    /// How many changes went in a direction.
+    pub fn count(&self, direction: ChangeDirection) -> usize {
+        self.changes
+            .iter()
+            .filter(|c| c.direction == direction)
+            .count()
     }
 }
 
@@ -49,7 +52,8 @@ pub struct Change {
     /// The stage and its feed; none where the case as a whole is new, gone or judged otherwise.
     pub stage: Option<(Stage, Feed)>,
     /// Which way it went.
-    pub course: ChangeDirection,
+    #[serde(alias = "course")]
+    pub direction: ChangeDirection,
     /// The verdict before.
     pub from: Option<Verdict>,
     /// The verdict now.

@@ -43,7 +43,7 @@ pub fn html(report: &Report) -> Result<String, String> {
         &[PAGE_SCRIPT, SOUND_SCRIPT],
         context! {
             report, candidates, them, matrix, overview, cases, glossary,
-            deep => layers_view(report),
+            layers => layers_view(report),
             parity => report.is_parity(),
         },
     )

@@ -8,68 +8,73 @@ use crate::layers::{LayerOutcome, LayerReport, NetworkLayers};
 use crate::metric::Value;
 use crate::report::model::Report;
 
-/// Every point of every network in the order of computation, and the first that departs.
+/// Every layer of every network in the order of computation, and the first one that departs.
 pub fn layers_table(report: &LayerReport) -> String {
     let mut out = String::new();
     for note in &report.notes {
         let _ = writeln!(out, "note: {note}");
     }
-    for look in &report.looks {
-        let _ = writeln!(out, "inside the {} of {}:", look.part, look.case);
-        let width = look.taps.iter().map(|t| t.key.to_string().len()).max();
-        for tap in &look.taps {
-            row(&mut out, tap, width.unwrap_or(0));
+    for network in &report.networks {
+        let _ = writeln!(
+            out,
+            "layers of the {}, case {}:",
+            network.network, network.case
+        );
+        let names = network.layers.iter().map(|l| l.key.to_string().len());
+        let width = names.max().unwrap_or(0);
+        for layer in &network.layers {
+            row(&mut out, layer, width);
         }
-        let _ = writeln!(out, "{}\n", conclusion(look));
+        let _ = writeln!(out, "{}\n", conclusion(network));
     }
     out
 }
 
 /// The same for the page.
 pub(super) fn layers_view(report: &Report) -> Option<minijinja::Value> {
-    let deep = report.deep.as_ref()?;
-    let row = |tap: &LayerOutcome| {
+    let layers = report.layers.as_ref()?;
+    let row = |layer: &LayerOutcome| {
         let number = |value: Option<Value>| measured(value.map(|v| v.0));
         context! {
-            key => tap.key.to_string(),
-            error => number(tap.nmse_db),
-            multiple => number(tap.multiple),
-            limit => number(tap.limit),
-            verdict => tap.verdict.name(),
-            reason => tap.reason,
+            key => layer.key.to_string(),
+            error => number(layer.nmse_db),
+            multiple => number(layer.multiple),
+            limit => number(layer.limit),
+            verdict => layer.verdict.name(),
+            reason => layer.reason,
         }
     };
-    let look = |look: &NetworkLayers| {
+    let network = |network: &NetworkLayers| {
         context! {
-            part => look.part.name(),
-            case => look.case,
-            first => look.first.as_ref().map(ToString::to_string),
-            rows => look.taps.iter().map(row).collect::<Vec<_>>(),
+            name => network.network.name(),
+            case => network.case,
+            first => network.first.as_ref().map(ToString::to_string),
+            rows => network.layers.iter().map(row).collect::<Vec<_>>(),
         }
     };
-    let looks: Vec<_> = deep.looks.iter().map(look).collect();
-    Some(context! { notes => deep.notes, looks })
+    let networks: Vec<_> = layers.networks.iter().map(network).collect();
+    Some(context! { notes => layers.notes, networks })
 }
 
-fn row(out: &mut String, tap: &LayerOutcome, width: usize) {
-    let name = tap.key.to_string();
-    let error = measured(tap.nmse_db.map(|v| v.0));
-    let multiple = measured(tap.multiple.map(|v| v.0));
-    let verdict = match tap.verdict {
+fn row(out: &mut String, layer: &LayerOutcome, width: usize) {
+    let name = layer.key.to_string();
+    let error = measured(layer.nmse_db.map(|v| v.0));
+    let multiple = measured(layer.multiple.map(|v| v.0));
+    let verdict = match layer.verdict {
         Verdict::Pass => "",
         verdict => verdict.name(),
     };
     let line = format!("  {name:width$} {error:>8} dB {multiple:>9}x  {verdict}");
     out.push_str(line.trim_end());
-    if let Some(reason) = &tap.reason {
+    if let Some(reason) = &layer.reason {
         let _ = write!(out, ": {reason}");
     }
     out.push('\n');
 }
 
-fn conclusion(look: &NetworkLayers) -> String {
-    match &look.first {
-        Some(key) => format!("first departs at: {key}"),
-        None => format!("no point of the {} departs", look.part),
+fn conclusion(network: &NetworkLayers) -> String {
+    match &network.first {
+        Some(key) => format!("first layer that departs: {key}"),
+        None => format!("no layer of the {} departs", network.network),
     }
 }

@@ -104,7 +104,7 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
         "\nsince {since}: {worse} worse, {better} better, {unchanged} as before"
     );
     for change in trend.changes.iter().take(shown) {
-        let course = match change.course {
+        let direction = match change.direction {
             ChangeDirection::Worse => "worse ",
             ChangeDirection::Better => "better",
             ChangeDirection::New => "new   ",
@@ -121,7 +121,7 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
             (None, Some(from), Some(to)) => format!(": {} → {}", from.name(), to.name()),
             _ => String::new(),
         };
-        item(out, &format!("{course} {}{stage}{what}", change.case));
+        item(out, &format!("{direction} {}{stage}{what}", change.case));
     }
     if trend.changes.len() > shown {
         item(

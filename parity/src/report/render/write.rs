@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::html::html;
 use super::junit::junit;
-use crate::report::model::{REPORT_VERSION, Report};
+use crate::report::model::{OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum ReadError {
 }
 
 /// Writes `report.json`, `index.html` and `junit.xml` into `dir`. Each appears whole or not at all.
+///
+/// # Errors
+/// If a file cannot be written, or if a template fails, which would be a bug.
 pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
     std::fs::create_dir_all(dir).map_err(|source| WriteError::Io {
         path: dir.to_owned(),
@@ -74,7 +77,10 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Reads a `report.json`.
+/// Reads a `report.json` of this version or of an older one, which is brought up to date.
+///
+/// # Errors
+/// If the file cannot be read, is of an unknown version, or is not a report.
 pub fn read(path: &Path) -> Result<Report, ReadError> {
     #[derive(serde::Deserialize)]
     struct Versioned {
@@ -89,10 +95,15 @@ pub fn read(path: &Path) -> Result<Report, ReadError> {
         source,
     })?;
     let Versioned { version } = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
-    if version != u64::from(REPORT_VERSION) {
+    if !(u64::from(OLDEST_REPORT_VERSION)..=u64::from(REPORT_VERSION)).contains(&version) {
         return Err(format(format!(
-            "report version {version}, but this program reads {REPORT_VERSION}; write it again with `parity judge`"
+            "report version {version}, but this program reads {OLDEST_REPORT_VERSION} to \
+             {REPORT_VERSION}; write it again with `parity judge`"
         )));
     }
-    serde_json::from_str(&text).map_err(|e| format(e.to_string()))
+    let report: Report = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
+    Ok(Report {
+        version: REPORT_VERSION,
+        ..report
+    })
 }

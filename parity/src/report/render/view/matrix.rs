@@ -44,7 +44,7 @@ struct CellView {
     isolated: Mark,
     cascaded: Mark,
     /// Since the earlier report: `▲ better`, `▼ worse`.
-    course: Option<(&'static str, &'static str)>,
+    direction: Option<(&'static str, &'static str)>,
     /// Whether the stage says anything about the case.
     empty: bool,
 }
@@ -123,10 +123,10 @@ fn cell(report: &Report, case: &CaseReport, stage: Stage) -> CellView {
     };
     let changes = report.trend.iter().flat_map(|t| &t.changes);
     let here = changes.filter(|c| c.case == outcome.name && c.stage.is_some_and(|s| s.0 == stage));
-    let course = here
-        .map(|c| c.course)
+    let direction = here
+        .map(|c| c.direction)
         .min()
-        .and_then(|course| match course {
+        .and_then(|direction| match direction {
             ChangeDirection::Worse => Some(("▼", "worse than before")),
             ChangeDirection::Better => Some(("▲", "better than before")),
             ChangeDirection::New | ChangeDirection::Gone => None,
@@ -136,7 +136,7 @@ fn cell(report: &Report, case: &CaseReport, stage: Stage) -> CellView {
         first: outcome.first_introduced == Some(stage),
         isolated: mark(Feed::Isolated),
         cascaded: mark(Feed::Cascaded),
-        course,
+        direction,
         empty: found.is_none_or(|s| s.cells().next().is_none()),
     }
 }

@@ -60,7 +60,7 @@ struct TrendView {
 #[derive(Serialize)]
 struct ChangeView {
     symbol: &'static str,
-    course: &'static str,
+    direction: &'static str,
     case: String,
     stage: Option<String>,
     feed: &'static str,
@@ -215,7 +215,7 @@ fn trend(trend: &Trend) -> TrendView {
 }
 
 fn change(change: &Change) -> ChangeView {
-    let (symbol, course) = match change.course {
+    let (symbol, direction) = match change.direction {
         ChangeDirection::Worse => ("▼", "worse"),
         ChangeDirection::Better => ("▲", "better"),
         ChangeDirection::New => ("+", "new"),
@@ -234,7 +234,7 @@ fn change(change: &Change) -> ChangeView {
     };
     ChangeView {
         symbol,
-        course,
+        direction,
         case: change.case.clone(),
         stage: change.stage.map(|s| s.0.to_string()),
         feed: change.stage.map_or("", |s| s.1.name()),
