@@ -2,7 +2,7 @@
 
 use crate::metric::Metric;
 
-/// A number as people read it: four digits, a minus sign, and a symbol where it is no number.
+/// A number for people: four digits, a true minus sign, and a symbol for infinity.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if value.is_nan() {
@@ -44,7 +44,7 @@ pub fn unit(metric: Metric) -> String {
     }
 }
 
-/// A measured value, or a dash where there was nothing to measure it on.
+/// A measured value, or a dash if it could not be measured.
 pub fn measured(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), number)
 }

@@ -4,7 +4,7 @@ use super::outcome::{Cell, Check, Verdict};
 use crate::format::{number, unit};
 use crate::metric::Value;
 
-/// Why a cell is not green: its reasons, and the limits that do not hold.
+/// Why a cell did not pass: its reasons, and the limits that it breaks.
 pub fn explain(cell: &Cell) -> String {
     let mut reasons: Vec<String> = cell.reason.iter().cloned().collect();
     for value in cell.values.iter().filter(|v| v.verdict != Verdict::Pass) {
@@ -32,8 +32,8 @@ pub fn explain(cell: &Cell) -> String {
     reasons.join(" | ")
 }
 
-/// The check that is closest to its limit: a failed one before any that holds, and one with a
-/// margin before those that are exact and either hold or do not.
+/// The check that is closest to its limit. Failed checks come before passed ones, and checks with a
+/// margin before exact ones.
 pub fn closest_to_limit<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
     let order = |c: &Check| (c.passed, c.by_floor, is_exact(c), margin(c));
     checks.filter(|c| c.value.is_some()).min_by(|a, b| {
@@ -44,12 +44,12 @@ pub fn closest_to_limit<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&
     })
 }
 
-/// Whether a check holds or does not, without a margin.
+/// Whether a check demands equality, so that it has no margin.
 pub fn is_exact(check: &Check) -> bool {
     check.at_most.is_some_and(|l| l.0 == 0.0)
 }
 
-/// The share of a limit that is left, so that limits of different units can be ordered.
+/// The share of a limit that is left, which makes limits of different units comparable.
 pub fn margin(check: &Check) -> f64 {
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let margins = [

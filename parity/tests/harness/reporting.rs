@@ -1,4 +1,4 @@
-//! What is in the report, and in everything that is made from it.
+//! The contents of the report, and of everything that is made from it.
 
 use std::path::Path;
 
@@ -141,7 +141,7 @@ fn what_was_not_compared_is_listed() {
     );
 }
 
-/// The schema as it stands in the repository.
+/// The committed schema.
 fn schema() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
     std::fs::read_to_string(path).unwrap()
@@ -156,7 +156,7 @@ fn the_schema_in_the_repository_is_that_of_the_code() {
 }
 
 #[test]
-fn reports_fit_the_schema_and_what_is_no_report_does_not() {
+fn reports_fit_the_schema_and_broken_ones_do_not() {
     let schema = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors = |json: &serde_json::Value| -> Vec<String> {
@@ -248,7 +248,7 @@ fn quiet_is_short_and_verbose_has_every_case() {
 }
 
 #[test]
-fn recorded_texts_that_differ_fail_a_run_that_is_else_in_parity() {
+fn recorded_texts_that_differ_fail_a_run_that_is_otherwise_in_parity() {
     let agreeing = parity::text_corpus::Summary {
         lines: 10,
         compared: 9,

@@ -1,4 +1,4 @@
-//! Reports of parts joined, and reports held against earlier ones.
+//! Merged shards, and trends against earlier reports.
 
 use parity::array::Array;
 use parity::judge::Verdict;
@@ -8,7 +8,7 @@ use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
 
-/// Five cases, of which the fourth has a louder mel and the fifth is not there.
+/// Five cases: the mel of the fourth is louder, and the fifth is missing.
 fn report(shard: Option<Shard>) -> Report {
     let many = |mut recording: Recording| {
         let second = recording.cases["second"].clone();
@@ -85,10 +85,7 @@ fn merged_shards_are_the_report_of_one_run() {
 fn a_shard_that_was_not_given_is_not_covered() {
     let shards = [1, 3].map(|index| report(Some(Shard { index, of: 3 })));
     let merged = merge(shards.into()).unwrap();
-    assert_eq!(
-        merged.not_covered[0],
-        "shard 2 of 3: its report was not given"
-    );
+    assert_eq!(merged.not_covered[0], "shard 2 of 3: its report is missing");
 }
 
 #[test]
@@ -99,10 +96,10 @@ fn reports_of_different_runs_are_not_merged() {
         change(&mut other);
         merge(vec![shard(1), other]).unwrap_err().to_string()
     };
-    let other = "report 2 is of another run: its";
+    let other = "report 2 is from another run: its";
     assert_eq!(
         refused(|r| r.golden.model = "x".into()),
-        format!("{other} golden is not that of report 1")
+        format!("{other} golden differs from that of report 1")
     );
     assert!(
         refused(|r| r.candidates[0].device = "cuda".into())

@@ -10,14 +10,14 @@ use crate::report::model::{
 };
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
-/// Seconds of sound that all cases of a report share, so that it stays a page to send around.
+/// Seconds of sound in a report, shared by all cases, so that the page stays small enough to send.
 const SOUND_SECONDS: f64 = 50.0;
 
-/// Judges every case of a evaluation, or every one of a shard, reading one at a time. `reproduce`
-/// gives the command that runs a case alone.
+/// Judges every case of an evaluation, or every case of a shard, reading one at a time.
+/// `reproduce` returns the command that runs a case alone.
 ///
 /// # Errors
-/// If a recording of the candidate is damaged. A damaged golden is part of the report.
+/// If a recording of the candidate is damaged. A damaged golden is reported, not an error.
 pub fn build_report(
     evaluation: &Evaluation<'_>,
     shard: Option<Shard>,
@@ -25,7 +25,7 @@ pub fn build_report(
 ) -> Result<Report, Error> {
     let (mut cases, mut lengths) = (Vec::new(), Vec::new());
     let names = evaluation.names();
-    // Of all cases, so that one is shown the same however they are spread over shards.
+    // Computed over all cases, so that a case is cut in the same way in every shard.
     let longest = longest_sound(evaluation, &names);
     for (position, name) in names.into_iter().enumerate() {
         if shard.is_some_and(|s| !s.has(position)) {
@@ -71,7 +71,7 @@ pub fn build_report(
     })
 }
 
-/// The seconds to which the longest sounds have to be cut for all to fit into [`SOUND_SECONDS`].
+/// The length in seconds to which sounds are cut so that all fit into [`SOUND_SECONDS`].
 fn longest_sound(evaluation: &Evaluation<'_>, names: &[String]) -> f64 {
     let seconds = |name: &String| {
         let samples = evaluation
@@ -93,11 +93,10 @@ fn longest_sound(evaluation: &Evaluation<'_>, names: &[String]) -> f64 {
     SOUND_SECONDS
 }
 
-/// Cases that are named in a line about what was not covered; of more, only how many.
+/// Maximum number of cases that a line about missing coverage lists in full.
 const NAMED: usize = 6;
 
-/// What the cases say nothing about, after what the evaluation as a whole does not cover. Cases of
-/// which the same is to be said share a line.
+/// What individual cases do not cover. Cases with the same gap share a line.
 pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for outcome in outcomes {
@@ -124,7 +123,7 @@ pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
         .collect()
 }
 
-/// For each reason, the stages that were not compared.
+/// The stages that were not compared, grouped by reason.
 fn stages_not_covered(outcome: &CaseOutcome) -> Vec<String> {
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     for stage in &outcome.stages {
@@ -148,7 +147,7 @@ fn stages_not_covered(outcome: &CaseOutcome) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
-/// Why a cell says nothing about its stage, or not about every segment of it.
+/// Why a cell does not cover its stage, or some segments of it.
 fn why_not_compared(cell: &Cell) -> Option<&str> {
     let values = cell.values.iter().map(|v| (v.verdict, v.reason.as_deref()));
     let all = std::iter::once((cell.verdict, cell.reason.as_deref())).chain(values);
@@ -183,8 +182,8 @@ fn sound(loaded: &LoadedCase<'_>, longest: f64) -> Option<Sound> {
     Sound::new(golden, candidate, SAMPLE_RATE, longest)
 }
 
-/// The candidate's value that is looked at: the cascaded one, which is what is heard, or else the
-/// isolated one.
+/// The candidate's value that the report shows: the cascaded one, which is what a listener hears,
+/// or else the isolated one.
 fn heard<'a>(loaded: &'a LoadedCase<'_>, key: &Key) -> Option<(Feed, &'a Array)> {
     let feeds = [Feed::Cascaded, Feed::Isolated].into_iter();
     let mut arrays = feeds.filter_map(|f| Some((f, loaded.candidate(f)?.tensors.get(key)?)));

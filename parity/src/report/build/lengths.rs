@@ -6,7 +6,7 @@ use crate::report::model::{Length, LengthParity, SegmentLengths};
 use crate::stage::{Feed, Key, Stage};
 
 impl LengthParity {
-    /// Sums up the segments of all cases; nothing if no tokens were compared.
+    /// Counts over the segments of all cases. None if no tokens were compared.
     pub(super) fn of(segments: Vec<SegmentLengths>) -> Option<Self> {
         let count = |same: fn(&SegmentLengths) -> bool| segments.iter().filter(|s| same(s)).count();
         let (same_length, same_tokens) =
@@ -20,8 +20,8 @@ impl LengthParity {
 }
 
 impl SegmentLengths {
-    /// The segments of a case. The cascaded recording is what is heard; the isolated one stands
-    /// in where there is none.
+    /// The segments of a case, from the cascaded recording, or from the isolated one if there is no
+    /// cascaded one.
     pub(super) fn of_case(loaded: &LoadedCase<'_>) -> Vec<Self> {
         let Ok(golden) = &loaded.golden else {
             return Vec::new();
@@ -69,7 +69,7 @@ impl SegmentLengths {
     }
 }
 
-/// How long a segment is, and its tokens.
+/// The length of a segment, and its tokens.
 fn length(record: &CaseRecord, segment: usize) -> Option<(Length, &[i64])> {
     let ids = |stage| {
         let key = Key::segment(stage, segment);

@@ -8,30 +8,30 @@ use crate::report::model::{
 /// Reports cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// There is none.
-    #[error("there is nothing to merge: name the report.json of every shard")]
+    /// No report was given.
+    #[error("nothing to merge: name the report.json of every shard")]
     Nothing,
-    /// They are of different runs.
-    #[error("report {number} is of another run: its {what} is not that of report 1")]
+    /// A report comes from another run.
+    #[error("report {number} is from another run: its {what} differs from that of report 1")]
     Different {
-        /// The report, counted from 1.
+        /// The report's number, counted from 1.
         number: usize,
         /// What differs.
         what: &'static str,
     },
-    /// A case is in two of them.
-    #[error("case {case} is in two of the reports; each shard must be given once")]
+    /// Two reports contain the same case.
+    #[error("case {case} is in two reports; give each shard once")]
     Twice {
         /// The case.
         case: String,
     },
 }
 
-/// One report of the shards' reports, in the order in which one run would have had the cases.
-/// Trends are left out: they are of the whole, and are found anew.
+/// Joins the reports of shards, with the cases in the order of a single run. Trends are dropped:
+/// they are computed again from the whole.
 ///
 /// # Errors
-/// If the reports are of different goldens, engines or settings, or share a case.
+/// If the reports have different goldens, engines or settings, or share a case.
 pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     let first = reports.first().ok_or(MergeError::Nothing)?.clone();
     for (report, number) in reports.iter().zip(1..) {
@@ -127,7 +127,7 @@ fn outcomes(cases: &[CaseReport]) -> Vec<CaseOutcome> {
     cases.iter().map(|c| c.outcome.clone()).collect()
 }
 
-/// What two reports must share to be parts of one, and do not.
+/// The first thing that differs between two reports although all shards of a run share it.
 fn difference(a: &Report, b: &Report) -> Option<&'static str> {
     if a.golden != b.golden {
         return Some("golden");
@@ -138,14 +138,14 @@ fn difference(a: &Report, b: &Report) -> Option<&'static str> {
     if a.shard.map(|s| s.of) != b.shard.map(|s| s.of) {
         return Some("number of shards");
     }
-    // Shards run at their own time, and take their own.
-    let timeless = |parties: &[RecordingInfo]| -> Vec<RecordingInfo> {
+    // Each shard has its own start time and duration.
+    let timeless = |infos: &[RecordingInfo]| -> Vec<RecordingInfo> {
         let strip = |p: &RecordingInfo| RecordingInfo {
             recorded_at: String::new(),
             seconds: Default::default(),
             ..p.clone()
         };
-        parties.iter().map(strip).collect()
+        infos.iter().map(strip).collect()
     };
     (timeless(&a.candidates) != timeless(&b.candidates)).then_some("candidate")
 }
@@ -155,7 +155,7 @@ fn missing_shards(reports: &[Report]) -> Vec<String> {
     let of = given.first().map_or(0, |s| s.of);
     (1..=of)
         .filter(|index| given.iter().all(|s| s.index != *index))
-        .map(|index| format!("shard {index} of {of}: its report was not given"))
+        .map(|index| format!("shard {index} of {of}: its report is missing"))
         .collect()
 }
 

@@ -7,12 +7,12 @@ use flacenc::source::MemSource;
 
 use crate::report::model::Sound;
 
-/// Seconds by which a stretch is moved to find the one that differs most.
+/// Step, in seconds, of the search for the excerpt that differs most.
 const HOP_SECONDS: f64 = 0.1;
 
 impl Sound {
-    /// The sounds of both sides at `rate`, or of the `longest` seconds in which they differ most.
-    /// None if there is nothing to hear.
+    /// Encodes the sounds of both sides at `rate`, or the `longest` seconds in which they differ
+    /// most. None if both are empty.
     pub fn new(reference: &[f32], candidate: &[f32], rate: u32, longest: f64) -> Option<Self> {
         let whole = reference.len().max(candidate.len());
         if whole == 0 || rate == 0 {
@@ -20,7 +20,7 @@ impl Sound {
         }
         let samples = whole.min((longest * f64::from(rate)).ceil().max(1.0) as usize);
         let hop = ((HOP_SECONDS * f64::from(rate)) as usize).max(1);
-        let start = worst_stretch(reference, candidate, samples, hop);
+        let start = worst_excerpt(reference, candidate, samples, hop);
         let at = |side: &[f32], i: usize| pcm(side.get(i).copied().unwrap_or(0.0));
         let interleaved: Vec<i32> = (start..start + samples)
             .flat_map(|i| [at(reference, i), at(candidate, i)])
@@ -36,12 +36,12 @@ impl Sound {
     }
 }
 
-/// 16 bit. A cast saturates, and makes silence of NaN.
+/// To 16 bit. The cast saturates, and turns NaN into silence.
 fn pcm(sample: f32) -> i32 {
     i32::from((sample * 32767.0).round() as i16)
 }
 
-/// A FLAC file of whole blocks, silent at the end: decoders differ on shorter ones.
+/// A FLAC file padded with silence to whole blocks: decoders disagree on a shorter last block.
 fn flac(mut interleaved: Vec<i32>, rate: u32) -> Option<Vec<u8>> {
     let config = flacenc::config::Encoder::default().into_verified().ok()?;
     let block = 2 * config.block_size;
@@ -53,8 +53,8 @@ fn flac(mut interleaved: Vec<i32>, rate: u32) -> Option<Vec<u8>> {
     Some(sink.as_slice().to_vec())
 }
 
-/// Where the stretch of `samples` begins that has most of the energy of the difference.
-fn worst_stretch(reference: &[f32], candidate: &[f32], samples: usize, hop: usize) -> usize {
+/// The start of the excerpt of `samples` samples with the largest energy of the difference.
+fn worst_excerpt(reference: &[f32], candidate: &[f32], samples: usize, hop: usize) -> usize {
     let whole = reference.len().max(candidate.len());
     let at = |side: &[f32], i: usize| side.get(i).copied().unwrap_or(0.0);
     let mut total = 0.0;
@@ -70,7 +70,7 @@ fn worst_stretch(reference: &[f32], candidate: &[f32], samples: usize, hop: usiz
         }))
         .collect();
     let energy = |start: usize| sums[start + samples] - sums[start];
-    // Of equals the first, so that sounds which agree are heard from their beginning.
+    // The first of equals, so that sounds that agree start at their beginning.
     let starts = (0..=whole - samples).step_by(hop);
     starts.fold(0, |best, start| {
         if energy(start) > energy(best) {
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// As a FLAC decoder of somebody else's reads it: left, right, left …
+    /// Decoded by an independent FLAC decoder: left, right, left …
     fn decoded(sound: &Sound) -> Vec<i32> {
         let bytes = BASE64.decode(&sound.flac).unwrap();
         let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_saturates_and_nan_is_silence() {
+    fn samples_out_of_range_saturate_and_nan_is_silence() {
         let sound = Sound::new(&[0.0, 0.5, -1.0, 2.0, f32::NAN], &[], 24_000, 60.0).unwrap();
         let left: Vec<i32> = decoded(&sound).chunks(2).map(|s| s[0]).collect();
         assert_eq!(left[..5], [0, 16384, -32767, 32767, 0]);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_sound_the_stretch_that_differs_most_is_kept() {
+    fn a_long_sound_is_cut_to_the_excerpt_that_differs_most() {
         let r = noise(48_000);
         let mut c = r.clone();
         c[40_000] += 0.3;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_is_nearly_the_reference_costs_little() {
+    fn a_candidate_close_to_the_reference_costs_little() {
         let r = noise(24_000);
         let c: Vec<f32> = r.iter().map(|x| x * 1.001).collect();
         let size = |r: &[f32], c: &[f32]| Sound::new(r, c, 24_000, 9.0).unwrap().flac.len();

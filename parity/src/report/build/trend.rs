@@ -5,13 +5,13 @@ use crate::metric::{Direction, Metric, Value};
 use crate::report::model::{Change, ChangeDirection, MeasureChange, Report, Trend};
 use crate::stage::Key;
 
-/// A measure has changed if it moved by this share of its limit …
+/// A measure has changed if it differs by this share of its limit …
 const SHARE: f64 = 0.1;
 /// … or, in dB, by this much.
 const DECIBELS: f64 = 1.0;
 
 impl Trend {
-    /// What changed from `earlier` to `now`. Cases that are left out of a shard are not gone.
+    /// What changed from `earlier` to `now`. In a shard, absent cases do not count as gone.
     pub fn of(earlier: &Report, now: &Report) -> Self {
         let by_name = |report: &'_ Report| -> BTreeMap<String, CaseOutcome> {
             let cases = report.cases.iter().map(|c| &c.outcome);
@@ -61,7 +61,7 @@ impl Trend {
                 }
             }
         }
-        // A golden that became stale leaves no stage to compare.
+        // A golden that became stale has no stage to compare.
         if self.changes.len() == seen && before.verdict != now.verdict {
             let direction = direction(before.verdict, now.verdict);
             self.changes.push(Change {
@@ -92,37 +92,37 @@ fn direction(before: Verdict, now: Verdict) -> ChangeDirection {
     }
 }
 
-/// How a cell changed: by its verdict, or else by the measure that moved most for the worse, or
-/// for the better if none did.
+/// How a cell changed: by its verdict, or else by the measure that got worse most, or better most
+/// if none got worse.
 fn cell_change(before: &Cell, now: &Cell) -> Option<(ChangeDirection, Option<MeasureChange>)> {
     if before.verdict != now.verdict {
         return Some((direction(before.verdict, now.verdict), None));
     }
-    let mut moves = Vec::new();
+    let mut changes = Vec::new();
     for value in &now.values {
         let Some(earlier) = before.values.iter().find(|v| v.key == value.key) else {
             continue;
         };
         for check in &value.checks {
             let same = earlier.checks.iter().find(|c| c.metric == check.metric);
-            if let Some(moved) = same.and_then(|c| moved(&value.key, c, check)) {
-                moves.push(moved);
+            if let Some(change) = same.and_then(|c| measure_change(&value.key, c, check)) {
+                changes.push(change);
             }
         }
     }
     let worst = |a: &(f64, MeasureChange), b: &(f64, MeasureChange)| a.0.total_cmp(&b.0);
-    let least = moves.iter().cloned().min_by(worst);
-    let most = moves.into_iter().max_by(worst);
+    let least = changes.iter().cloned().min_by(worst);
+    let most = changes.into_iter().max_by(worst);
     match (least, most) {
-        (Some((by, moved)), _) if by < 0.0 => Some((ChangeDirection::Worse, Some(moved))),
-        (_, Some((_, moved))) => Some((ChangeDirection::Better, Some(moved))),
+        (Some((gain, change)), _) if gain < 0.0 => Some((ChangeDirection::Worse, Some(change))),
+        (_, Some((_, change))) => Some((ChangeDirection::Better, Some(change))),
         _ => None,
     }
 }
 
-/// By how much of what counts as a change a measure moved, negative for the worse. None for less
-/// than that.
-fn moved(key: &Key, before: &Check, now: &Check) -> Option<(f64, MeasureChange)> {
+/// By how many times the smallest noticeable change a measure improved; negative if it got worse.
+/// None if the change is not noticeable.
+fn measure_change(key: &Key, before: &Check, now: &Check) -> Option<(f64, MeasureChange)> {
     let (b, n) = (before.value?.0, now.value?.0);
     let definition = now.metric.definition();
     let size = |v: f64| match (now.metric, definition.direction) {

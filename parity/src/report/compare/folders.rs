@@ -7,17 +7,17 @@ use super::sound_comparison::SoundComparison;
 use crate::exit::Exit;
 use crate::wav::Wav;
 
-/// What the native engine's file is called more than the reference's.
+/// Prefix of the native engine's file names, which otherwise equal the reference's.
 const PREFIX: &str = "native_";
 
 /// The sound files of one or two folders, paired by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FolderComparison {
-    /// Version of this form.
+    /// Version of the format.
     pub version: u32,
-    /// What was compared.
+    /// The pairs that were compared.
     pub pairs: Vec<SoundComparison>,
-    /// Files without a partner, and why each is none.
+    /// Files without a partner, and the names that were looked for.
     pub unpaired: Vec<String>,
     /// Pairs that could not be compared, with what is wrong.
     pub unreadable: Vec<String>,
@@ -32,11 +32,11 @@ pub struct FolderError {
 }
 
 impl FolderComparison {
-    /// Compares every `X.wav` of `reference` with `X.wav` or `native_X.wav` of `candidate`, or,
-    /// where that is `None`, with `native_X.wav` beside it.
+    /// Compares every `X.wav` of `reference` with `X.wav` or `native_X.wav` of `candidate`, or with
+    /// `native_X.wav` of the same folder if `candidate` is `None`.
     ///
     /// # Errors
-    /// If a folder cannot be listed. A file that cannot be read is one of the results.
+    /// If a folder cannot be listed. A file that cannot be read is reported, not an error.
     pub fn of(reference: &Path, candidate: Option<&Path>) -> Result<Self, FolderError> {
         let mut references = sounds(reference)?;
         let mut candidates = match candidate {
@@ -92,7 +92,7 @@ impl FolderComparison {
         }
     }
 
-    /// What the shell is told: a file that has no partner is never parity.
+    /// The exit status. A file without a partner is never parity.
     pub fn exit(&self) -> Exit {
         if !self.unreadable.is_empty() {
             Exit::Usage
@@ -106,7 +106,7 @@ impl FolderComparison {
     }
 }
 
-/// The wav files of a folder by name, in the order of their names.
+/// The wav files of a folder, sorted by name.
 fn sounds(folder: &Path) -> Result<BTreeMap<String, PathBuf>, FolderError> {
     let error = |source| FolderError {
         path: folder.to_owned(),

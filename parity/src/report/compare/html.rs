@@ -8,7 +8,7 @@ use crate::format::{measured, number, unit};
 use crate::report::model::MetricInfo;
 use crate::report::render::{self, definition, levels, player};
 
-/// Two sound files beside each other, as one self-contained page.
+/// Two sound files side by side, as a self-contained page.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.
@@ -22,7 +22,7 @@ pub fn comparison_html(comparison: &SoundComparison) -> Result<String, String> {
     })
 }
 
-/// The pairs of two folders, an overview first, as one self-contained page.
+/// The pairs of two folders after an overview, as a self-contained page.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.

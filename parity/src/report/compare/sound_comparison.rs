@@ -6,42 +6,42 @@ use crate::recording::SAMPLE_RATE;
 use crate::report::model::{MetricInfo, Sound};
 use crate::wav::Wav;
 
-/// Version of what `parity compare --json` prints.
+/// Version of the output of `parity compare --json`.
 const COMPARISON_VERSION: u32 = 2;
-/// Of longer sounds the stretch that differs most is kept.
+/// Longer sounds are cut to the excerpt that differs most.
 const SOUND_SECONDS: f64 = 60.0;
 
-/// Two sound files beside each other.
+/// Two sound files side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SoundComparison {
-    /// Version of this form.
+    /// Version of the format.
     pub version: u32,
     /// The first file.
     pub reference: Side,
     /// The second file.
     pub candidate: Side,
-    /// Samples per second at which they were compared.
+    /// Samples per second of the comparison.
     pub rate: u32,
-    /// What had to be done to compare them.
+    /// Conversions that the comparison needed.
     pub notes: Vec<String>,
     /// Levels and measures.
     pub diff: AudioDiff,
-    /// The measures' definitions.
+    /// The definitions of the measures.
     pub metrics: Vec<MetricInfo>,
     /// The sounds, to listen to.
     pub sound: Option<Sound>,
 }
 
-/// One of two files.
+/// One of the two files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
-    /// The file's name as given.
+    /// The file's path as given.
     pub file: String,
     /// Samples per second.
     pub rate: u32,
     /// Channels.
     pub channels: u16,
-    /// Such as `float 32 bit`.
+    /// The encoding, such as `float 32 bit`.
     pub encoding: String,
 }
 
@@ -68,7 +68,7 @@ impl SoundComparison {
         });
         let samples = resampled.as_deref().unwrap_or(&c.samples);
         if r.samples.len() != samples.len() {
-            notes.push("the lengths differ: what one side lacks counts as silence".into());
+            notes.push("the lengths differ: the shorter side is padded with silence".into());
         }
         let diff = audio::diff(&r.samples, samples, rate);
         Self {
@@ -85,7 +85,7 @@ impl SoundComparison {
 }
 
 impl SoundComparison {
-    /// Whether a side has no sample, so that nothing was compared.
+    /// Whether a side has no samples, so that nothing was compared.
     pub fn is_empty(&self) -> bool {
         self.diff.reference.samples == 0 || self.diff.candidate.samples == 0
     }

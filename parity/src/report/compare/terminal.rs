@@ -6,7 +6,7 @@ use crate::format::{measured, number, unit};
 use crate::metric::Metric;
 use crate::report::render::{item, line};
 
-/// What the overview of several pairs shows of each.
+/// The metrics in the overview of several pairs.
 pub(super) const OVERVIEW: [Metric; 9] = [
     Metric::DurationDifference,
     Metric::Snr,
@@ -19,12 +19,12 @@ pub(super) const OVERVIEW: [Metric; 9] = [
     Metric::VoicingError,
 ];
 
-/// Their heads, short enough for a terminal.
+/// Column headings of [`OVERVIEW`], short enough for a terminal.
 const HEADS: [&str; 9] = [
     "Δs", "SNR", "SI-SDR", "lag", "aligned", "STFT", "MCD", "F0 ct", "voicing",
 ];
 
-/// The pairs as a table, then what could not be paired or read.
+/// The pairs as a table, then the files that could not be paired or read.
 pub fn folders_table(compared: &FolderComparison) -> String {
     let name = |file: &str| {
         let path = std::path::Path::new(file);

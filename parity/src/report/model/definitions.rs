@@ -19,7 +19,7 @@ pub struct MetricInfo {
     pub high: Value,
     /// Which way is better.
     pub direction: Direction,
-    /// Whether it does not see a change of scale.
+    /// Whether a change of scale leaves it unchanged.
     pub gain_blind: bool,
     /// What it measures.
     pub meaning: String,
@@ -42,21 +42,21 @@ impl MetricInfo {
     }
 }
 
-/// What a stage is.
+/// The description of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageInfo {
     /// The stage.
     pub stage: Stage,
     /// How it is compared.
     pub kind: ValueKind,
-    /// What it hands out.
+    /// What it produces.
     pub description: String,
-    /// What it is fed when isolated.
+    /// Its inputs when isolated.
     pub isolated_input: String,
 }
 
 impl StageInfo {
-    /// What `stage` is.
+    /// The description of `stage`.
     pub fn of(stage: Stage) -> Self {
         Self {
             stage,

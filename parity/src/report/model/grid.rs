@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::Value;
 
-/// Columns of a picture at most; longer ones are thinned out.
+/// Maximum number of columns; longer pictures are thinned out.
 const COLUMNS: usize = 1500;
 
-/// A table of values to look at, in 256 steps, the first row at the bottom.
+/// A table of values as a picture: 256 steps, the first row at the bottom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Grid {
     /// Columns: time.
@@ -26,8 +26,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// `values`, [height, width] row-major, spread over the range `low` to `high`. What is not
-    /// finite becomes the lowest step. None if there is nothing to see.
+    /// Quantises `values`, [height, width] row-major, over the range `low` to `high`. NaN becomes
+    /// the lowest step. None if there are no values.
     pub fn new(values: &[f32], height: usize, low: f32, high: f32) -> Option<Self> {
         let width = values.len().checked_div(height).filter(|&w| w > 0)?;
         let thin = width.div_ceil(COLUMNS);
@@ -73,7 +73,7 @@ impl Grid {
         Some(format!("data:image/png;base64,{}", BASE64.encode(bytes)))
     }
 
-    /// 256 colours: viridis, or red over white to blue where zero is in the middle.
+    /// 256 colours: viridis, or red to white to blue if zero is in the middle.
     fn palette(&self) -> Vec<u8> {
         let gradient = if self.signed {
             colorous::RED_BLUE
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_no_picture() {
+    fn a_grid_without_values_has_no_picture() {
         assert_eq!(Grid::new(&[], 80, 0.0, 1.0), None);
         assert_eq!(Grid::new(&[1.0], 0, 0.0, 1.0), None);
         let flat = Grid::new(&[1.0, f32::NAN], 1, 1.0, 1.0).unwrap();

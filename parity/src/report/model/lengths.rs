@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use crate::case::Mode;
 use crate::stage::Feed;
 
-/// How long both sides speak, segment by segment: a language model that runs on, or breaks off,
-/// shows here before anything else.
+/// How many tokens both sides sampled for each segment. A language model that stops too late or too
+/// early shows here before anything else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LengthParity {
     /// Every segment whose tokens were sampled on both sides.
     pub segments: Vec<SegmentLengths>,
-    /// Those of them in which the candidate's tokens are as many as the reference's, raw and kept.
+    /// How many segments have as many tokens as the reference's, raw and kept.
     pub same_length: usize,
-    /// Those of them in which the tokens themselves are the same.
+    /// How many segments have exactly the reference's tokens.
     pub same_tokens: usize,
 }
 
@@ -25,24 +25,24 @@ pub struct SegmentLengths {
     pub segment: usize,
     /// The case's mode.
     pub mode: Mode,
-    /// Whether its text arrived in pieces.
+    /// Whether the case's text arrived in pieces.
     pub pieces: bool,
-    /// Its saved speaker.
+    /// The case's saved speaker.
     pub speaker: Option<String>,
-    /// Its seed.
+    /// The case's seed.
     pub seed: u64,
-    /// Which recording of the candidate it is.
+    /// The feed of the candidate's recording.
     pub feed: Feed,
-    /// Ids of the segment's text, without the prompt's.
+    /// Number of text ids of the segment, without the prompt's.
     pub text_ids: usize,
-    /// Fewest tokens, as far as the reference holds them to it: most of its marks end the speech
-    /// before; none where text arrives in pieces.
+    /// Fewest tokens allowed, which most of the reference's end marks ignore; none if the text
+    /// arrives in pieces.
     pub min_len: Option<usize>,
-    /// Most tokens; none where text arrives in pieces.
+    /// Most tokens allowed; none if the text arrives in pieces.
     pub max_len: Option<usize>,
-    /// The reference's.
+    /// The reference's length.
     pub reference: Length,
-    /// The candidate's.
+    /// The candidate's length.
     pub candidate: Length,
     /// Whether the tokens are the same.
     pub same_tokens: bool,
@@ -51,11 +51,11 @@ pub struct SegmentLengths {
 /// How many tokens one side sampled for a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Length {
-    /// As sampled.
+    /// Tokens as sampled.
     pub raw: usize,
-    /// Without the rest of long silences.
+    /// Tokens left after long silences are shortened.
     pub kept: usize,
-    /// The mark that ended them; none where their greatest number did, or where it is unknown.
+    /// The end mark; none if the largest number of tokens was reached, or if it is unknown.
     pub stop: Option<i64>,
 }
 
@@ -68,7 +68,7 @@ impl LengthParity {
 }
 
 impl SegmentLengths {
-    /// Whether both sides have as many tokens, raw and kept.
+    /// Whether both sides have the same number of tokens, raw and kept.
     pub fn same_length(&self) -> bool {
         let lengths = |l: &Length| (l.raw, l.kept);
         lengths(&self.reference) == lengths(&self.candidate)

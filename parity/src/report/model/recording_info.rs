@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 use crate::recording::{FileHash, Manifest};
 use crate::stage::Feed;
 
-/// One recording of a comparison: who, with what, where, when.
+/// Who made a recording: engine, model, device and date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingInfo {
-    /// Where its stages got their inputs.
+    /// Where the stages got their inputs.
     pub feed: Feed,
     /// The engine.
     pub engine: String,
-    /// Its version.
+    /// The engine's version.
     pub version: String,
-    /// The commit it was run from.
+    /// The engine's commit.
     pub commit: Option<String>,
     /// The model's short name.
     pub model: String,
     /// The model's files.
     pub files: BTreeMap<String, FileHash>,
-    /// The file of the language model's weights, for cases that name no set themselves.
+    /// The language model's weight file, for cases that do not choose one.
     #[serde(default)]
     pub lm_weights: Option<String>,
     /// The device.
@@ -37,7 +37,7 @@ pub struct RecordingInfo {
 }
 
 impl RecordingInfo {
-    /// What a manifest says.
+    /// Takes the information from a manifest.
     pub fn of(manifest: &Manifest) -> Self {
         Self {
             feed: manifest.feed,

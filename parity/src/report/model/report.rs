@@ -18,14 +18,14 @@ pub const REPORT_VERSION: u32 = 3;
 /// `looks`, `part` and `taps` for layers, `course` for the direction of a change.
 pub const OLDEST_REPORT_VERSION: u32 = 2;
 
-/// Everything that a run found. The HTML, the table and the JUnit file are made from it alone.
+/// Everything that a run found. The page, the table and the JUnit file are made from it alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// Version of this form.
+    /// Version of the format.
     pub version: u32,
-    /// Version of the program that wrote it.
+    /// Version of the program that wrote the report.
     pub parity_version: String,
-    /// When it was written, as RFC 3339.
+    /// When the report was written, as RFC 3339.
     pub made_at: String,
     /// The exit status, in words: `parity`, `parity failed` …
     pub verdict: String,
@@ -37,25 +37,25 @@ pub struct Report {
     pub golden: RecordingInfo,
     /// The candidate's recordings: isolated, cascaded.
     pub candidates: Vec<RecordingInfo>,
-    /// Which part of the cases this is, where they were spread over several runs.
+    /// Which share of the cases this is, if they were spread over several runs.
     pub shard: Option<Shard>,
-    /// What became better or worse since an earlier report, where one was given.
+    /// What became better or worse since an earlier report, if one was given.
     pub trend: Option<Trend>,
-    /// What the run says nothing about.
+    /// What the run does not cover.
     pub not_covered: Vec<String>,
     /// The metrics used, with their definitions.
     pub metrics: Vec<MetricInfo>,
-    /// The stages met, in order.
+    /// The stages of the cases, in order.
     pub stages: Vec<StageInfo>,
     /// How many tokens both sides sampled for every segment.
     #[serde(default)]
     pub length_parity: Option<LengthParity>,
-    /// Case by case.
+    /// The cases.
     pub cases: Vec<CaseReport>,
     /// The layers of the networks, if the run compared them.
     #[serde(default, alias = "deep", skip_serializing_if = "Option::is_none")]
     pub layers: Option<LayerReport>,
-    /// The text frontend over the recorded texts, where that was run.
+    /// How the text frontend did on the recorded texts, if the run checked them.
     #[serde(default)]
     pub text_corpus: Option<text_corpus::Summary>,
 }
@@ -74,16 +74,16 @@ impl Report {
     /// Adds the layers of the networks, which may change the verdict.
     pub fn with_layers(mut self, layers: LayerReport) -> Self {
         self.layers = Some(layers);
-        self.judged_again()
+        self.with_status()
     }
 
-    /// The same report with what the recorded texts say, which may change the verdict.
+    /// Adds the result for the recorded texts, which may change the verdict.
     pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
         self.text_corpus = Some(summary);
-        self.judged_again()
+        self.with_status()
     }
 
-    fn judged_again(mut self) -> Self {
+    fn with_status(mut self) -> Self {
         let exit = self.status();
         self.verdict = exit.meaning().into();
         self.exit = exit.code();
@@ -99,9 +99,9 @@ impl Report {
 /// One of several runs over which the cases were spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
-    /// Which one, counted from 1.
+    /// Its number, counted from 1.
     pub index: usize,
-    /// How many there are.
+    /// The number of shards.
     pub of: usize,
 }
 
@@ -112,7 +112,7 @@ impl Shard {
     }
 }
 
-/// One case: the outcome, and what there is to see and hear.
+/// One case: the outcome, and its sounds, tokens, mels and F0 contours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseReport {
     /// The verdicts.

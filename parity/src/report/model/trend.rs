@@ -10,9 +10,9 @@ use crate::stage::{Feed, Key, Stage};
 pub struct Trend {
     /// When the earlier report was written.
     pub baseline_made_at: String,
-    /// Its verdict.
+    /// The verdict of the earlier report.
     pub baseline_verdict: String,
-    /// Stages of cases that are in both reports and changed by no more than noise.
+    /// Stages of cases that are in both reports and did not change noticeably.
     pub unchanged: usize,
     /// What changed, in the order of the cases and stages.
     pub changes: Vec<Change>,
@@ -28,7 +28,7 @@ impl Trend {
     }
 }
 
-/// Which way something went.
+/// The direction of a change.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -40,7 +40,7 @@ pub enum ChangeDirection {
     Better,
     /// Only in this report.
     New,
-    /// Only in the earlier one.
+    /// Only in the earlier report.
     Gone,
 }
 
@@ -49,28 +49,28 @@ pub enum ChangeDirection {
 pub struct Change {
     /// The case.
     pub case: String,
-    /// The stage and its feed; none where the case as a whole is new, gone or judged otherwise.
+    /// The stage and its feed; none if the whole case is new, gone or has another verdict.
     pub stage: Option<(Stage, Feed)>,
-    /// Which way it went.
+    /// The direction.
     #[serde(alias = "course")]
     pub direction: ChangeDirection,
     /// The verdict before.
     pub from: Option<Verdict>,
     /// The verdict now.
     pub to: Option<Verdict>,
-    /// The measure that moved most, where the verdict is the same.
+    /// The measure that changed most, if the verdict is the same.
     pub measure: Option<MeasureChange>,
 }
 
-/// A measure that moved.
+/// A measure that changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasureChange {
     /// The value's key.
     pub key: Key,
     /// The metric.
     pub metric: Metric,
-    /// Before.
+    /// The value before.
     pub before: Value,
-    /// Now.
+    /// The value now.
     pub after: Value,
 }

@@ -1,4 +1,4 @@
-//! What GitHub shows of a run: a few annotations, and the rest as the step's summary.
+//! A run on GitHub: a few annotations, and everything else in the step summary.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use crate::judge::{Cell, Origin, StageOutcome, Verdict, explain};
 use crate::report::model::{CaseReport, ChangeDirection, Report};
 use crate::stage::{Feed, Stage};
 
-/// Annotations of one run; GitHub shows ten of a step at most.
+/// Maximum number of annotations of a run; GitHub shows at most ten for each step.
 const WORST: usize = 5;
 
-/// Workflow commands for the worst few cells, the introduced errors first, one a line.
+/// Workflow commands for the worst few cells, introduced errors first, one on each line.
 pub fn annotations(report: &Report) -> String {
     let mut out = String::new();
     for case in report
@@ -37,7 +37,7 @@ pub fn annotations(report: &Report) -> String {
     out
 }
 
-/// One `::error` line. GitHub reads percent signs and line ends in it as its own.
+/// One `::error` line, in which GitHub wants percent signs and line ends escaped.
 fn command(out: &mut String, title: &str, message: &str) {
     let data = |text: &str| {
         text.replace('%', "%25")
@@ -74,7 +74,7 @@ fn bad_cells(report: &Report) -> Vec<Bad<'_>> {
     all
 }
 
-/// The run as Markdown: the verdict, every stage, every failure, what was not covered.
+/// The run as Markdown: the verdict, every stage, every failure and what was not covered.
 pub fn step_summary(report: &Report) -> String {
     let sign = if report.is_parity() { "✅" } else { "❌" };
     let mut out = format!("## {sign} {}\n\n", report.verdict);
@@ -100,7 +100,7 @@ pub fn step_summary(report: &Report) -> String {
         let since = &trend.baseline_made_at;
         let _ = writeln!(
             out,
-            "- since {since}: {worse} worse, {better} better, {} as before",
+            "- since {since}: {worse} worse, {better} better, {} unchanged",
             trend.unchanged
         );
     }
@@ -165,7 +165,7 @@ pub fn step_summary(report: &Report) -> String {
     out
 }
 
-/// `3/3`, or `✗ 1/3` where not all of them hold.
+/// `3/3`, or `fail 1/3` if not all pass.
 fn tally<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
     let verdicts: Vec<Verdict> = cells.map(|c| c.verdict).collect();
     let passed = verdicts.iter().filter(|v| **v == Verdict::Pass).count();
@@ -176,7 +176,7 @@ fn tally<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
     }
 }
 
-/// Text inside a table's cell.
+/// Escapes text for a table cell.
 fn text(text: &str) -> String {
     let escaped = text
         .replace('&', "&amp;")

@@ -22,7 +22,7 @@ const STYLE: &str = include_str!("templates/style.css");
 const PAGE_SCRIPT: &str = include_str!("templates/page.js");
 pub(in crate::report) const SOUND_SCRIPT: &str = include_str!("templates/sound.js");
 
-/// The report as one self-contained page.
+/// The report as a self-contained page.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.
@@ -36,7 +36,7 @@ pub fn html(report: &Report) -> Result<String, String> {
         .map(|c| view::case(report, &glossary, c))
         .collect();
     let candidates = &report.candidates;
-    // What the candidate is called beside the reference; engines are named in their manifests.
+    // The name of the candidate on the page.
     let them = candidates.first().map_or("candidate", |c| &c.engine);
     render(
         "report.html",
@@ -49,8 +49,8 @@ pub fn html(report: &Report) -> Result<String, String> {
     )
 }
 
-/// Fills a template. The page's policy allows what is in it and nothing else: no address is ever
-/// fetched, and no script runs but those whose hashes it names.
+/// Fills a template. The page's content security policy forbids every request, and every script
+/// except those whose hashes it lists.
 pub(in crate::report) fn render(
     name: &str,
     scripts: &[&str],
@@ -59,7 +59,7 @@ pub(in crate::report) fn render(
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
-    // Templates whose name ends in .html escape everything that is put into them.
+    // minijinja escapes every value in templates whose name ends in .html.
     for (name, template) in TEMPLATES {
         environment
             .add_template(name, template)

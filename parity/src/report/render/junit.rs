@@ -23,7 +23,7 @@ struct Test {
     message: String,
 }
 
-/// The report as JUnit's XML: a suite for each case, a test for each stage and feed.
+/// The report as JUnit XML: a suite for each case, a test for each stage and feed.
 ///
 /// # Errors
 /// If the template fails, which would be a bug.

@@ -1,11 +1,11 @@
-//! Curves as SVG. Their colours stand for roles and are set by the style sheet, which knows light
-//! from dark.
+//! Curves as SVG. Each colour is a placeholder for a role; the style sheet sets the real ones for
+//! light and dark themes.
 
 use plotters::prelude::*;
 
 use crate::format::number;
 
-/// What a curve stands for.
+/// The role of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// The reference: a broad line.
@@ -21,7 +21,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// The colour that the style sheet replaces, and the width.
+    /// The placeholder colour and the width.
     fn style(self) -> ShapeStyle {
         let (code, width) = match self {
             Self::Reference => (1, 4),
@@ -34,13 +34,13 @@ impl Role {
     }
 }
 
-/// One curve. Where a value is not finite, there is a gap.
+/// One curve, with gaps at values that are not finite.
 pub(super) struct Curve {
     pub(super) role: Role,
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// How values are spread over the height.
+/// The scale of the y axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
     /// Evenly.
@@ -51,7 +51,7 @@ pub(super) enum Scale {
 
 /// Curves with their axes.
 pub(super) struct Plot<'a> {
-    /// What there is to see, for those who do not see it.
+    /// A description for screen readers.
     pub(super) words: &'a str,
     pub(super) x: &'a str,
     pub(super) y: &'a str,
@@ -62,7 +62,7 @@ pub(super) struct Plot<'a> {
 const SIZE: (u32, u32) = (460, 210);
 
 impl Plot<'_> {
-    /// The plot as an SVG element for a page. None if there is nothing to see.
+    /// The plot as an SVG element for a page. None if no value is finite.
     pub(super) fn svg(&self) -> Option<String> {
         let smallest = self
             .values()
@@ -70,7 +70,7 @@ impl Plot<'_> {
             .filter(|&y| y > 0.0)
             .reduce(f64::min);
         let smallest = smallest.unwrap_or(1.0);
-        // Zero has no logarithm: it is drawn one decade below the rest.
+        // Zero has no logarithm and is drawn one decade below the smallest value.
         let height = |y: f64| match self.scale {
             Scale::Linear => y,
             Scale::Log => y.max(smallest / 10.0).log10(),
@@ -127,7 +127,7 @@ impl Plot<'_> {
     }
 }
 
-/// From the smallest to the largest, and a little room.
+/// From the smallest to the largest value, with a margin of the share `room`.
 fn range(values: impl Iterator<Item = f64>, room: f64) -> Option<(f64, f64)> {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
         (l.min(v), h.max(v))
@@ -143,7 +143,7 @@ fn range(values: impl Iterator<Item = f64>, room: f64) -> Option<(f64, f64)> {
     }
 }
 
-/// Inside a page an SVG needs no name space, but a name.
+/// Drops the name space, which an SVG inside a page does not need, and adds an accessible name.
 fn for_a_page(svg: &str, words: &str) -> String {
     let body = svg.find("viewBox").map_or("", |at| &svg[at..]);
     let body = body.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_parts_the_line() {
+    fn a_gap_splits_the_line() {
         let points = [
             (0.0, 1.0),
             (1.0, 2.0),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_no_plot_and_zero_has_a_place_on_a_log_scale() {
+    fn without_finite_values_there_is_no_plot_and_zero_has_a_place_on_a_log_scale() {
         assert_eq!(plot(Scale::Linear, &[]), None);
         assert_eq!(plot(Scale::Linear, &[(0.0, f64::NAN)]), None);
         assert!(plot(Scale::Log, &[(0.0, 0.0), (1.0, 1e-9)]).is_some());

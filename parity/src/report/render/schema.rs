@@ -7,7 +7,7 @@ use crate::report::model::{REPORT_VERSION, Report};
 pub fn schema() -> String {
     let mut schema = schemars::schema_for!(Report).to_value();
     if let Some(version) = schema.pointer_mut("/properties/version") {
-        *version = json!({"const": REPORT_VERSION, "description": "Version of this form."});
+        *version = json!({"const": REPORT_VERSION, "description": "Version of the format."});
     }
     let mut measures = None;
     share_measures(&mut schema, &mut measures);

@@ -9,15 +9,15 @@ use crate::report::model::{
 };
 use crate::stage::{Feed, Stage};
 
-/// Columns of a terminal that nobody has widened.
+/// Columns of a terminal at its usual width.
 const WIDTH: usize = 80;
-/// Failures that are spelt out; the report has the rest.
+/// Maximum number of failures that are printed; the report has all.
 const SHOWN: usize = 8;
 
 /// How much of a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// The verdict, and what failed.
+    /// The verdict and the first few failures.
     Quiet,
     /// A line for each stage, and the first few failures.
     #[default]
@@ -36,11 +36,18 @@ pub fn table(report: &Report, detail: Detail) -> String {
         verdict_line(&mut out, report);
         return out.trim_start_matches('\n').to_owned();
     }
-    line(&mut out, &format!("golden     {}", party(&report.golden)));
+    line(
+        &mut out,
+        &format!("golden     {}", recording_line(&report.golden)),
+    );
     for candidate in &report.candidates {
         line(
             &mut out,
-            &format!("{:<10} {}", candidate.feed.name(), party(candidate)),
+            &format!(
+                "{:<10} {}",
+                candidate.feed.name(),
+                recording_line(candidate)
+            ),
         );
     }
     out.push('\n');
@@ -101,7 +108,7 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
     let unchanged = trend.unchanged;
     let _ = writeln!(
         out,
-        "\nsince {since}: {worse} worse, {better} better, {unchanged} as before"
+        "\nsince {since}: {worse} worse, {better} better, {unchanged} unchanged"
     );
     for change in trend.changes.iter().take(shown) {
         let direction = match change.direction {
@@ -131,20 +138,20 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
     }
 }
 
-fn party(party: &RecordingInfo) -> String {
-    let commit = party
+fn recording_line(info: &RecordingInfo) -> String {
+    let commit = info
         .commit
         .as_deref()
         .map(|c| format!(" @{}", c.get(..9).unwrap_or(c)));
-    let torch = party.libraries.get("torch").map(|t| format!(", torch {t}"));
+    let torch = info.libraries.get("torch").map(|t| format!(", torch {t}"));
     format!(
         "{} {}{}, {}, {} {}{}",
-        party.engine,
-        party.version,
+        info.engine,
+        info.version,
         commit.unwrap_or_default(),
-        party.model,
-        party.device,
-        party.precision,
+        info.model,
+        info.device,
+        info.precision,
         torch.unwrap_or_default()
     )
 }
@@ -168,7 +175,7 @@ fn row<'a>(out: &mut String, stage: Stage, cells: &dyn Fn(Feed) -> Vec<&'a Cell>
         }
         let verdict = Verdict::of(cells.iter().map(|c| c.verdict));
         let passed = cells.iter().filter(|c| c.verdict == Verdict::Pass).count();
-        let text = format!("{passed}/{} {}", cells.len(), shout(verdict));
+        let text = format!("{passed}/{} {}", cells.len(), emphasised(verdict));
         styled(out, style(verdict), &format!("{text:<11}"));
         out.push(' ');
     }
@@ -184,7 +191,7 @@ fn row<'a>(out: &mut String, stage: Stage, cells: &dyn Fn(Feed) -> Vec<&'a Cell>
     out.push('\n');
 }
 
-/// How many segments are as long as the reference's.
+/// How many segments have the length of the reference's.
 fn lengths_line(out: &mut String, lengths: &LengthParity) {
     let all = lengths.segments.len();
     let (least, most) = lengths.range();
@@ -205,8 +212,8 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
     );
 }
 
-/// A verdict that catches the eye where something is wrong.
-fn shout(verdict: Verdict) -> String {
+/// A verdict, in capitals if something is wrong.
+fn emphasised(verdict: Verdict) -> String {
     match verdict {
         Verdict::Pass | Verdict::Skipped => verdict.name().to_owned(),
         _ => verdict.name().to_uppercase(),

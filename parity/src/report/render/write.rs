@@ -7,20 +7,20 @@ use crate::report::model::{OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The operating system refused.
+    /// A file or folder could not be created.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The report could not be put into its form.
+    /// The report could not be rendered.
     #[error("{}: {reason}", path.display())]
     Render {
         /// The file.
         path: PathBuf,
-        /// What the renderer said.
+        /// The renderer's error.
         reason: String,
     },
 }
@@ -33,15 +33,15 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The file is no report of this version.
+    /// The file is not a report, or of an unknown version.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and the way out.
+        /// What is wrong, and what to do.
         reason: String,
     },
 }

@@ -1,6 +1,6 @@
 "use strict";
-// What is shown of the report. All of it stands in the address after the #, so that a link keeps
-// it: #case/NAME/STAGE?show=failed&q=words. Without this script everything is shown at once.
+// What is shown of the report is kept in the address after the #, so that a link restores it:
+// #case/NAME/STAGE?show=failed&q=words. Without this script everything is shown at once.
 (() => {
   const one = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -47,7 +47,7 @@
     const rows = all(".matrix .row");
     const looking = state.show !== "all" || state.q !== "";
     for (const body of all(".matrix tbody")) {
-      // What is looked for is shown even in a group that is folded away.
+      // A filter or search shows matching rows of folded groups too.
       const folded = "folded" in body.dataset && !looking;
       one(".fold", body)?.setAttribute("aria-expanded", String(!folded));
       for (const row of all(".row", body)) row.hidden = folded || !matches(row);
@@ -79,7 +79,7 @@
     section.focus({ preventScroll: true });
   }
 
-  // At once, not at the next hashchange: what is typed in between must not be lost.
+  // At once, not at the next hashchange, so that keys typed in between are not lost.
   function go(path) {
     state.path = path;
     history.pushState(null, "", address());
@@ -142,7 +142,7 @@
     const writing = event.target.matches("input[type=search]");
     if (writing && event.key === "Escape") event.target.blur();
     const arrow = event.key.startsWith("Arrow");
-    // Arrows keep their own meaning but in the matrix: they scroll, and move sliders and radios.
+    // Outside the matrix, arrows keep their meaning: they scroll, and move sliders and radios.
     const owned = arrow && !event.target.closest(".matrix");
     const other = event.ctrlKey || event.metaKey || event.altKey;
     if (writing || owned || other || help.open || one("[popover]:popover-open") || !KEYS[event.key]) return;
@@ -159,7 +159,7 @@
   one(".help").addEventListener("click", () => help.showModal());
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
-    // With a key held down it is opened elsewhere.
+    // A click with a modifier key opens the link in another tab.
     const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || elsewhere) return;
     event.preventDefault();

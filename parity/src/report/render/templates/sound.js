@@ -1,6 +1,6 @@
 "use strict";
-// The sounds of a case: decoded when they are first seen, drawn over each other, and played from
-// one position, whichever of them is heard.
+// The sounds of a case: decoded when first seen, drawn over each other, and played from one shared
+// position.
 (() => {
   const SIDES = ["reference", "candidate", "residual"];
   const LOUDEST = 0.5;
@@ -103,13 +103,14 @@
       const x = (seconds) => (seconds - view.from) / (view.to - view.from) * width;
       const lanes = { reference: [height * 0.33, height * 0.32], residual: [height * 0.83, height * 0.16] };
       lanes.candidate = lanes.reference;
-      // The lowest and the highest sample of each column, or single samples where they are few:
+      // The lowest and the highest sample of each column, or single samples when zoomed in:
       // the reference as an area, the candidate as the outline of its own.
       function curve(name, stroke, line) {
         const [middle, room] = lanes[name];
         const samples = sound[name];
         const scale = room / (name === "residual" ? LOUDEST * 1.05 : sound.loudest);
-        const [first, last] = [Math.floor(view.from * sound.rate), Math.min(samples.length, Math.ceil(view.to * sound.rate) + 1)];
+        const first = Math.floor(view.from * sound.rate);
+        const last = Math.min(samples.length, Math.ceil(view.to * sound.rate) + 1);
         const each = Math.max(1, (last - first) / width);
         const [above, below] = [[], []];
         for (let at = first; at < last; at += each) {

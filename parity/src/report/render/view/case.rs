@@ -20,7 +20,7 @@ pub(in crate::report) struct Case {
     reproduce: String,
     player: Option<Player>,
     texts: Vec<Vec<TextRun>>,
-    /// Token lists that differ, and the sampled ones.
+    /// The sampled token lists, and all others that differ.
     tokens: Vec<Tokens>,
     divergence: Option<String>,
     drift: Option<String>,

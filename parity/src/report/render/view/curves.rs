@@ -4,7 +4,7 @@ use crate::report::model::Contour;
 use crate::report::render::plot::{Curve, Plot, Role, Scale};
 use crate::stage::{FLOW_STEPS, Feed, Stage};
 
-/// Positions between two segments that are drawn side by side.
+/// Positions left empty between two segments.
 const GAP: f64 = 4.0;
 
 fn values(stages: &[StageOutcome], stage: Stage, feed: Feed) -> &[ValueOutcome] {
@@ -12,7 +12,7 @@ fn values(stages: &[StageOutcome], stage: Stage, feed: Feed) -> &[ValueOutcome] 
     stage.and_then(|s| s.cell(feed)).map_or(&[], |c| &c.values)
 }
 
-/// KL divergence of the teacher-forced logits along the tokens, segment after segment.
+/// KL divergence of the teacher-forced logits along the tokens, one segment after the other.
 pub(super) fn divergence(stages: &[StageOutcome]) -> Option<String> {
     let mut points: Vec<(f64, f64)> = Vec::new();
     let mut offset = 0.0;
@@ -53,8 +53,8 @@ pub(super) fn divergence(stages: &[StageOutcome]) -> Option<String> {
     .svg()
 }
 
-/// The error of the flow's state after each Euler step: isolated, cascaded, and the reference's
-/// own in float32. The worst segment counts.
+/// The error of the flow's state after each Euler step in the worst segment: isolated, cascaded,
+/// and the reference's own in float32.
 pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
     let worst = |step: u8, feed: Feed, of: &dyn Fn(&ValueOutcome) -> Option<f64>| {
         let values = values(stages, Stage::FlowStep(step), feed);
@@ -65,7 +65,7 @@ pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
             .unwrap_or(f64::NAN)
     };
     let error = |v: &ValueOutcome| Some(v.measures.get(&Metric::NmseDb)?.0);
-    // The noise ratio is the error over the noise: in dB, the noise is what lies between.
+    // The noise ratio is the error over the noise, so in dB the noise is their difference.
     let noise = |v: &ValueOutcome| {
         let ratio = v.measures.get(&Metric::NoiseRatio)?.0;
         Some(error(v)? - 20.0 * ratio.log10())
@@ -77,7 +77,7 @@ pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
     };
     let curve = |role, points| Curve { role, points };
     Plot {
-        words: "Error of the flow's state after each Euler step, beside the reference's own in float32",
+        words: "Error of the flow's state after each Euler step, and the reference's own in float32",
         x: "Euler step",
         y: "NMSE, dB",
         scale: Scale::Linear,
@@ -90,8 +90,8 @@ pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
     .svg()
 }
 
-/// Fundamental frequency of both sides, segment after segment. Nothing is drawn where a frame is
-/// not voiced.
+/// Fundamental frequency of both sides, one segment after the other, with gaps at unvoiced
+/// frames.
 pub(super) fn f0(contours: &[Contour]) -> Option<String> {
     const FRAMES_PER_SECOND: f64 = 50.0;
     let mut curves = vec![];
@@ -124,12 +124,12 @@ pub(super) fn f0(contours: &[Contour]) -> Option<String> {
     .svg()
 }
 
-/// Lengths of the candidate's token lists over the reference's, and the line of equal lengths.
+/// Lengths of the candidate's token lists against the reference's, and the line of equal lengths.
 pub(super) fn lengths(pairs: &[(usize, usize)]) -> Option<String> {
     let longest = pairs.iter().map(|&(r, c)| r.max(c)).max()? as f64;
     let dots = pairs.iter().map(|&(r, c)| (r as f64, c as f64)).collect();
     Plot {
-        words: "Tokens sampled by the candidate over tokens sampled by the reference, list by list",
+        words: "Tokens sampled by the candidate against tokens sampled by the reference, for each list",
         x: "tokens of the reference",
         y: "tokens of the candidate",
         scale: Scale::Linear,

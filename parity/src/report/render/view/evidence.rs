@@ -10,14 +10,14 @@ use crate::judge::{Detail, StageOutcome, ValueOutcome};
 use crate::report::model::{MelPicture, Sound, TokenLists};
 use crate::stage::Feed;
 
-/// A piece of text and who has it.
+/// A piece of text, and which sides have it.
 #[derive(Serialize)]
 pub(super) struct TextRun {
     class: &'static str,
     text: String,
 }
 
-/// The texts that differ; those of the run from end to end where none does.
+/// The texts that differ, or those of the cascaded recording if none does.
 pub(super) fn texts(stages: &[StageOutcome]) -> Vec<Vec<TextRun>> {
     let diffs = details(stages)
         .into_iter()
@@ -55,19 +55,19 @@ fn details(stages: &[StageOutcome]) -> Vec<(Feed, &ValueOutcome, &Detail)> {
         .collect()
 }
 
-/// A token list of the reference, and how each of the candidate's is aligned with it.
+/// A token list of the reference, and the alignment of each of the candidate's lists with it.
 #[derive(Serialize)]
 pub(super) struct Tokens {
     name: String,
     reference_len: usize,
-    /// Isolated, cascaded: the length, where there is such a list.
+    /// Lengths of the isolated and the cascaded list, if there is one.
     lens: [Option<usize>; 2],
-    /// Whether every list of the candidate is the reference's.
+    /// Whether every list of the candidate equals the reference's.
     identical: bool,
     differences: Vec<Difference>,
 }
 
-/// How a list of the candidate differs.
+/// How a list of the candidate differs from the reference's.
 #[derive(Serialize)]
 struct Difference {
     feed: &'static str,
@@ -84,7 +84,7 @@ struct TokenStep {
     len: usize,
 }
 
-/// One place of an alignment: what each side has there.
+/// One position of an alignment: the token of each side.
 #[derive(Serialize)]
 struct Column {
     class: &'static str,
@@ -93,10 +93,10 @@ struct Column {
     candidate: Option<i64>,
 }
 
-/// Columns of an alignment that are written out; the strip above them shows all of it.
+/// Maximum number of columns written out; the strip above them shows the whole alignment.
 const COLUMNS: usize = 400;
 
-/// Every token list: those that agree as a count, those that differ with their alignment.
+/// Every token list: its lengths, and its alignment if it differs.
 pub(super) fn tokens(stages: &[StageOutcome], lists: &[TokenLists]) -> Vec<Tokens> {
     let mut all: Vec<Tokens> = Vec::new();
     for (feed, value, detail) in details(stages) {
@@ -184,7 +184,7 @@ fn first_mismatch(mismatch: &Mismatch) -> String {
     text
 }
 
-/// A class, a symbol and words.
+/// The class, symbol and description of an edit.
 fn edit(edit: Edit) -> (&'static str, &'static str, &'static str) {
     match edit {
         Edit::Keep => ("both", "=", "the same"),
@@ -223,7 +223,7 @@ pub(super) struct Mel {
     difference: Option<(String, String)>,
 }
 
-/// None if the report was tampered with.
+/// None if a picture of the report is damaged.
 pub(super) fn mel(picture: &MelPicture) -> Option<Mel> {
     let difference = picture.difference.as_ref();
     Some(Mel {
@@ -246,13 +246,13 @@ pub(in crate::report) struct Player {
     seconds: String,
     reference_seconds: String,
     candidate_seconds: String,
-    /// Whether only a stretch of the sound is here.
+    /// Start and end in seconds, if this is an excerpt.
     cut: Option<(String, String)>,
     silent_candidate: bool,
     flac: String,
 }
 
-/// None if the report was tampered with: what goes into the page must be base64.
+/// None if the sound is not valid base64, which must not get into the page.
 pub(in crate::report) fn player(sound: &Sound) -> Option<Player> {
     let flac = BASE64.decode(&sound.flac).ok()?;
     let seconds = |samples: usize| samples as f64 / f64::from(sound.rate.max(1));
@@ -272,7 +272,7 @@ pub(in crate::report) fn player(sound: &Sound) -> Option<Player> {
     })
 }
 
-/// Rows of what two sounds are like: the name, the reference's value, the candidate's.
+/// Levels of two sounds: the name, the reference's value, the candidate's value.
 pub(in crate::report) fn levels(diff: &AudioDiff) -> Vec<(&'static str, String, String)> {
     let row = |name, f: fn(&Levels) -> String| (name, f(&diff.reference), f(&diff.candidate));
     vec![

@@ -7,7 +7,7 @@ use crate::judge::StageOutcome;
 use crate::metric::Direction;
 use crate::report::model::{MetricInfo, Report};
 
-/// What is explained once for the whole page: metrics, and the reasons of limits.
+/// Explanations shared by the whole page: metrics, and the reasons for limits.
 #[derive(Serialize)]
 pub(in crate::report) struct Glossary {
     metrics: Vec<Definition>,
@@ -40,7 +40,7 @@ impl Glossary {
         }
     }
 
-    /// The number under which a reason is explained.
+    /// The number of a reason in the glossary.
     pub(super) fn reason(&self, reason: &str) -> usize {
         self.reasons.iter().position(|r| r == reason).unwrap_or(0)
     }

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use crate::judge::{Origin, Verdict};
 
-/// A verdict as a class, a symbol and words: never by colour alone.
+/// A verdict as a class, a symbol and words, so that colour is never the only sign.
 #[derive(Clone, Serialize)]
 pub(super) struct Mark {
     class: &'static str,

@@ -15,12 +15,12 @@ pub(in crate::report) struct Matrix {
     groups: Vec<Group>,
 }
 
-/// Rows that are shown, or folded away, together.
+/// Rows that are shown or folded together.
 #[derive(Serialize)]
 struct Group {
     id: &'static str,
     title: String,
-    /// Whether it is folded away at first: many rows, none of which asks for attention.
+    /// Whether it is folded at first: it has many rows, all of which pass.
     folded: bool,
     rows: Vec<Row>,
 }
@@ -30,9 +30,9 @@ struct Row {
     case: String,
     mode: &'static str,
     mark: Mark,
-    /// The verdicts that the case and its stages have, to filter by.
+    /// The verdicts of the case and its stages, for the filter.
     has: String,
-    /// What the search looks at.
+    /// The text that the search matches.
     search: String,
     cells: Vec<CellView>,
 }
@@ -43,13 +43,13 @@ struct CellView {
     first: bool,
     isolated: Mark,
     cascaded: Mark,
-    /// Since the earlier report: `▲ better`, `▼ worse`.
+    /// Change since the earlier report: `▲ better`, `▼ worse`.
     direction: Option<(&'static str, &'static str)>,
-    /// Whether the stage says anything about the case.
+    /// Whether the stage does not apply to the case.
     empty: bool,
 }
 
-/// Rows up to which a group of token lists is not folded away.
+/// Maximum number of rows of a group of token lists that starts unfolded.
 const FEW: usize = 5;
 
 pub(in crate::report) fn matrix(report: &Report) -> Matrix {
@@ -90,7 +90,7 @@ fn row(report: &Report, case: &CaseReport) -> Row {
     let outcome = &case.outcome;
     let mut has: BTreeSet<&str> = BTreeSet::from([outcome.verdict.name()]);
     let cells = outcome.stages.iter().flat_map(StageOutcome::cells);
-    // A case passed if all of it did; anything else about it can be filtered by its worst.
+    // A case passes only if every stage does, so `pass` of a single stage is left out.
     has.extend(
         cells
             .map(|(_, c)| c.verdict)

@@ -1,4 +1,4 @@
-//! What the HTML templates are given: strings that are ready to be shown.
+//! The input of the HTML templates: strings that are ready to be shown.
 
 mod case;
 mod curves;

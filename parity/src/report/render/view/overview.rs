@@ -12,7 +12,7 @@ use crate::report::model::{
 #[derive(Serialize)]
 pub(in crate::report) struct Overview {
     counts: Vec<Count>,
-    /// The check that holds by least, of those that have a margin.
+    /// The passing check with the smallest margin.
     closest: Option<Closest>,
     findings: Vec<Finding>,
     more_findings: usize,
@@ -20,7 +20,7 @@ pub(in crate::report) struct Overview {
     lengths: Option<Lengths>,
 }
 
-/// How many stages of cases have a verdict.
+/// How many cases and stages have a verdict.
 #[derive(Serialize)]
 struct Count {
     mark: Mark,
@@ -29,7 +29,7 @@ struct Count {
     cells: usize,
 }
 
-/// A check that holds, and by how little.
+/// The check that is closest to its limit.
 #[derive(Serialize)]
 struct Closest {
     case: String,
@@ -76,11 +76,11 @@ struct Lengths {
     longest: usize,
     range: (usize, usize),
     plot: Option<String>,
-    /// Those whose tokens are not the reference's.
+    /// The lists whose tokens differ from the reference's.
     differing: Vec<Differing>,
 }
 
-/// A token list that is not the reference's.
+/// A token list that differs from the reference's.
 #[derive(Serialize)]
 struct Differing {
     case: String,
@@ -90,10 +90,10 @@ struct Differing {
     candidate: String,
 }
 
-/// Characters of the closest check.
+/// Maximum length of the description of the closest check, in characters.
 const WORDS: usize = 31;
 
-/// Cases of which the page says at the top what is wrong with them.
+/// Maximum number of failed cases listed at the top of the page.
 const FINDINGS: usize = 8;
 
 pub(in crate::report) fn overview(report: &Report) -> Overview {
@@ -198,7 +198,10 @@ fn finding(case: &CaseReport) -> Option<Finding> {
     let what = match (first.is_some(), cell.verdict) {
         (true, _) => format!("introduced the error ({})", feed.name()),
         (false, Verdict::Missing) => format!("is missing ({})", feed.name()),
-        (false, _) => format!("fails ({}), though every stage alone holds", feed.name()),
+        (false, _) => format!(
+            "fails ({}), although every stage passes on its own",
+            feed.name()
+        ),
     };
     Some(found(Some(stage.stage.to_string()), what, explain(cell)))
 }

@@ -18,7 +18,7 @@ pub(super) struct Stage {
     fed: String,
     isolated: Mark,
     cascaded: Mark,
-    /// Why, where it is not the limits that say so.
+    /// Why, if no limit explains the verdict.
     reasons: Vec<String>,
     first: bool,
     open: bool,
@@ -180,7 +180,7 @@ fn limited(glossary: &Glossary, check: &Check) -> Measured {
     }
 }
 
-/// A polyline from zero at the bottom to the largest value.
+/// A polyline scaled from zero at the bottom to the largest value.
 fn sparkline(what: &str, values: &[f32]) -> Option<Sparkline> {
     let most = values
         .iter()
@@ -208,7 +208,7 @@ fn sparkline(what: &str, values: &[f32]) -> Option<Sparkline> {
 }
 
 impl Stage {
-    /// Marks the first stage that introduced an error.
+    /// Marks the stage if it is the first that introduced an error.
     pub(super) fn first(mut self, first: Option<crate::stage::Stage>) -> Self {
         self.first = first.is_some_and(|f| f.to_string() == self.name);
         self
