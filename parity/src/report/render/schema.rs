@@ -5,18 +5,17 @@ use crate::report::model::{REPORT_VERSION, Report};
 
 /// The JSON Schema (2020-12) of `report.json`, which is kept in `parity/docs/report.schema.json`.
 pub fn schema() -> String {
-    let mut schema = schemars::schema_for!(Report).to_value();
+    let mut schema = schemars::schema_for!(Report);
+    schema.insert("title".into(), "report.json of parity".into());
     if let Some(version) = schema.pointer_mut("/properties/version") {
         *version = json!({"const": REPORT_VERSION, "description": "Version of the format."});
     }
     let mut measures = None;
-    share_measures(&mut schema, &mut measures);
-    if let (Some(measures), Some(Value::Object(definitions))) = (measures, schema.get_mut("$defs"))
-    {
-        definitions.insert(MEASURES.into(), measures);
+    for part in schema.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        share_measures(part, &mut measures);
     }
-    if let Value::Object(root) = &mut schema {
-        root.insert("title".into(), "report.json of parity".into());
+    if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
+        definitions.extend(measures.map(|measures| (MEASURES.to_owned(), measures)));
     }
     // Serialising a JSON value cannot fail.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
