@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use candle_core::Device;
 
-pub use crate::precision::Precision;
 use crate::{Error, Result};
 
 /// A device by its name on a command line: `cpu`, `cuda`, `cuda:1`, `metal`.

@@ -1,4 +1,4 @@
-//! Looking into a network, to find the first layer that departs from the reference.
+//! The layers of a network against the reference, to find the first one that departs from it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use crate::record::{self, NativeRecorder};
 use crate::recording::{CaseRecord, Error, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
-/// A network that can be looked into.
+/// A network whose layers can be compared.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -30,7 +30,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// All of them, in the order of a synthesis.
+    /// Every network, in the order of a synthesis.
     pub const ALL: [Self; 3] = [Self::Llm, Self::Flow, Self::Vocoder];
 
     /// The name on the command line.
@@ -42,8 +42,8 @@ impl Network {
         }
     }
 
-    /// Whether a point of a recording lies in it.
-    fn holds(self, key: &Key) -> bool {
+    /// Whether the tensor under `key` is computed by this network.
+    fn contains(self, key: &Key) -> bool {
         match self {
             Self::Llm => key.stage == Stage::LlmLogits,
             Self::Flow => matches!(key.stage, Stage::FlowMu | Stage::FlowStep(_)),
@@ -65,56 +65,59 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|p| p.name() == name);
-        found.ok_or_else(|| format!("\"{name}\" is none of llm, flow, vocoder"))
+        let found = Self::ALL.into_iter().find(|n| n.name() == name);
+        found.ok_or_else(|| format!("unknown network `{name}` (expected llm, flow or vocoder)"))
     }
 }
 
-/// What was found inside the networks.
+/// The layers of one or several networks, held to the golden's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerReport {
-    /// What is to be kept in mind when reading it, such as other weights than the golden's.
+    /// What limits the comparison, such as other weights than the golden's.
     pub notes: Vec<String>,
-    /// Every network that was looked into, of every case.
-    pub looks: Vec<NetworkLayers>,
+    /// One entry for each network and case that were compared.
+    #[serde(alias = "looks")]
+    pub networks: Vec<NetworkLayers>,
 }
 
-/// One network at work on one case.
+/// The layers of one network on one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkLayers {
     /// The case.
     pub case: String,
     /// The network.
-    pub part: Network,
-    /// The first point that departs from the reference, in the order of computation.
+    #[serde(alias = "part")]
+    pub network: Network,
+    /// The first layer that departs from the reference, in the order of computation.
     pub first: Option<Key>,
-    /// Every point, in that order.
-    pub taps: Vec<LayerOutcome>,
+    /// Every layer, in that order.
+    #[serde(alias = "taps")]
+    pub layers: Vec<LayerOutcome>,
 }
 
-/// One point of a network.
+/// One layer of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerOutcome {
-    /// Where.
+    /// The stage that the layer belongs to, the segment, and the layer's name.
     pub key: Key,
     /// Pass, or what is wrong.
     pub verdict: Verdict,
-    /// Why, where no limit says it.
+    /// Why, if no limit explains the verdict.
     pub reason: Option<String>,
     /// Energy of the error over that of the reference, in dB.
     pub nmse_db: Option<Value>,
-    /// The error as a multiple of the reference's own float32 error at this point.
+    /// The error as a multiple of the reference's own float32 error in this layer.
     pub multiple: Option<Value>,
     /// The largest multiple allowed.
     pub limit: Option<Value>,
 }
 
 impl LayerReport {
-    /// What the shell is told.
+    /// The exit status of the comparison.
     pub fn exit(&self) -> Exit {
-        if self.looks.iter().all(|look| look.taps.is_empty()) {
+        if self.networks.iter().all(|n| n.layers.is_empty()) {
             Exit::NothingCompared
-        } else if self.looks.iter().any(|look| look.first.is_some()) {
+        } else if self.networks.iter().any(|n| n.first.is_some()) {
             Exit::Failed
         } else if self.notes.is_empty() {
             Exit::Parity
@@ -124,7 +127,7 @@ impl LayerReport {
     }
 }
 
-/// Why nothing could be looked into.
+/// Why layers could not be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
     /// The golden cannot be read.
@@ -132,28 +135,28 @@ pub enum LayerError {
     Golden(#[from] Error),
     /// The engine failed.
     #[error("case {case}: {source}")]
-    EngineInfo {
+    Engine {
         /// The case.
         case: String,
-        /// What it said.
+        /// The engine's error.
         source: record::Error,
     },
-    /// No case of the golden has tensors from inside the network.
+    /// No case of the golden has layers of the network.
     #[error(
-        "no case of the golden has tensors from inside the {0}: record one with `parity record \
-         --engine python --deep {0} --case NAME --out …`"
+        "no case of the golden has layers of the {0}: record one with `parity record \
+         --engine python --layers {0} --case NAME --out DIR`"
     )]
-    NothingInside(Network),
+    NoLayers(Network),
 }
 
-/// Looks into `parts` on every case of `golden` that has tensors from inside them.
+/// Compares the layers of `networks` on every case of `golden` that has recorded them.
 ///
 /// # Errors
-/// If the golden has none, or cannot be read, or the engine fails.
+/// If the golden has no layers of a network or cannot be read, or if the engine fails.
 pub fn compare_layers(
     recorder: &mut NativeRecorder,
     golden: &dyn RecordingSource,
-    parts: &[Network],
+    networks: &[Network],
     tolerances: &Tolerances,
 ) -> Result<LayerReport, LayerError> {
     let manifest = recorder.manifest(Feed::Isolated);
@@ -166,73 +169,76 @@ pub fn compare_layers(
     };
     let mut report = LayerReport {
         notes: stale_candidate(golden, &manifest),
-        looks: Vec::new(),
+        networks: Vec::new(),
     };
-    for &part in parts {
-        let before = report.looks.len();
+    for &network in networks {
+        let before = report.networks.len();
         for name in golden.manifest().cases.keys() {
             let reference = golden.case(name)?;
-            let inside = |key: &Key| part.holds(key) && key.tap.is_some();
-            if !reference.tensors.keys().any(inside) {
+            let is_layer = |key: &Key| network.contains(key) && key.tap.is_some();
+            if !reference.tensors.keys().any(is_layer) {
                 continue;
             }
-            let found =
-                recorder
-                    .layers(part, &reference)
-                    .map_err(|source| LayerError::EngineInfo {
-                        case: name.clone(),
-                        source,
-                    })?;
-            report
-                .looks
-                .push(look(name, part, &reference, found, &conditions, tolerances));
+            let candidate = recorder.layers(network, &reference);
+            let candidate = candidate.map_err(|source| LayerError::Engine {
+                case: name.clone(),
+                source,
+            })?;
+            let compared = compare_network(
+                name,
+                network,
+                &reference,
+                candidate,
+                &conditions,
+                tolerances,
+            );
+            report.networks.push(compared);
         }
-        if report.looks.len() == before {
-            return Err(LayerError::NothingInside(part));
+        if report.networks.len() == before {
+            return Err(LayerError::NoLayers(network));
         }
     }
     Ok(report)
 }
 
-fn look(
+fn compare_network(
     case: &str,
-    part: Network,
+    network: Network,
     reference: &CaseRecord,
-    found: record::LayerTensors,
+    candidate: record::LayerTensors,
     conditions: &Conditions,
     tolerances: &Tolerances,
 ) -> NetworkLayers {
-    let absent = |key: &&Key| part.holds(key) && !found.tensors.contains_key(*key);
-    let absent = reference.tensors.keys().filter(absent).cloned();
-    let keys: Vec<Key> = found.order.into_iter().chain(absent).collect();
+    let absent = |key: &&Key| network.contains(key) && !candidate.tensors.contains_key(*key);
+    let absent: Vec<Key> = reference.tensors.keys().filter(absent).cloned().collect();
+    let keys = candidate.order.into_iter().chain(absent);
     let candidate = CaseRecord {
         case: reference.case.clone(),
         text: reference.text.clone(),
-        tensors: found.tensors,
+        tensors: candidate.tensors,
         noise: Default::default(),
         audio: Vec::new(),
     };
-    let taps: Vec<_> = keys
-        .into_iter()
-        .map(|key| tapped(reference, &candidate, key, conditions, tolerances))
+    let layers: Vec<_> = keys
+        .map(|key| compare_layer(reference, &candidate, key, conditions, tolerances))
         .collect();
-    let departs = |tap: &&LayerOutcome| tap.verdict != Verdict::Pass;
+    let departs = |layer: &&LayerOutcome| layer.verdict != Verdict::Pass;
     NetworkLayers {
         case: case.to_owned(),
-        part,
-        first: taps.iter().find(departs).map(|tap| tap.key.clone()),
-        taps,
+        network,
+        first: layers.iter().find(departs).map(|layer| layer.key.clone()),
+        layers,
     }
 }
 
-fn tapped(
+fn compare_layer(
     reference: &CaseRecord,
     candidate: &CaseRecord,
     key: Key,
     conditions: &Conditions,
     tolerances: &Tolerances,
 ) -> LayerOutcome {
-    let nothing = |key, reason: &str| LayerOutcome {
+    let missing = |key, reason: &str| LayerOutcome {
         key,
         verdict: Verdict::Missing,
         reason: Some(reason.to_owned()),
@@ -241,11 +247,11 @@ fn tapped(
         limit: None,
     };
     let diff = match diff_value(reference, candidate, &key, conditions.feed) {
-        Compared::NoReference => return nothing(key, "the golden lacks it"),
-        Compared::NoCandidate => return nothing(key, "the candidate lacks it"),
+        Compared::NoReference => return missing(key, "the golden lacks it"),
+        Compared::NoCandidate => return missing(key, "the candidate lacks it"),
         Compared::Both(diff) => diff,
     };
-    // A point inside a stage is held to the limit of the stage.
+    // A layer is held to the limit of the stage that it belongs to.
     let limits = tolerances.of(key.stage, conditions);
     let limit = limits.iter().find(|l| l.metric == Metric::NoiseRatio);
     let check = limit.map(|limit| limit.check(&diff.measures));
@@ -269,11 +275,11 @@ fn verdict(diff: &ValueDiff, check: Option<&Check>) -> (Verdict, Option<String>)
         Some(check) if check.value.is_some() => (Verdict::Fail, None),
         Some(_) => (
             Verdict::Missing,
-            Some("the golden has no noise for it".into()),
+            Some("the golden has no noise level for it".into()),
         ),
         None => (
             Verdict::Missing,
-            Some("no limit of the noise ratio applies to it".into()),
+            Some("no limit on the noise ratio applies to it".into()),
         ),
     }
 }

@@ -8,6 +8,7 @@ pub mod array;
 pub mod case;
 pub mod diff;
 pub mod exit;
+mod format;
 pub mod judge;
 pub mod layers;
 pub mod metric;

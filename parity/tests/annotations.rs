@@ -1,4 +1,4 @@
-//! What GitHub is told.
+//! Annotations and the summary for GitHub.
 
 use parity::report::{annotations, step_summary};
 

@@ -1,5 +1,5 @@
-//! The report in a real browser: what a reader sees, hears and presses. Skipped, and said so,
-//! where there is no Chromium.
+//! The report in a real browser: what a reader sees, hears and presses. Skipped with a message if
+//! Chromium is not installed.
 
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ struct Page {
 }
 
 impl Page {
-    /// None, and a line that the test runner does not swallow, where there is no Chromium.
+    /// None, and a line that the test runner does not capture, if Chromium is not installed.
     fn open(report: &Report, place: &str) -> Option<Self> {
         let Some(program) = find() else {
             let line = b"SKIPPED: no Chromium here; the report was not looked at in a browser\n";
@@ -114,7 +114,7 @@ fn report() -> Report {
 }
 
 #[test]
-fn the_page_opens_without_a_complaint_and_asks_for_nothing_outside() {
+fn the_page_opens_without_errors_and_requests_nothing_from_outside() {
     let Some(mut page) = Page::open(&report(), "") else {
         return;
     };

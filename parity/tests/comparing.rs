@@ -1,4 +1,4 @@
-//! `parity compare` as the shell sees it: pairs of files and folders, and input that is none.
+//! `parity compare` as the shell sees it: pairs of files and folders, and invalid input.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,7 @@ fn write(path: impl AsRef<Path>, samples: &[f32], rate: u32) {
     writer.finalize().unwrap();
 }
 
-/// Exit status and everything said.
+/// Exit status and all output.
 fn compare(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_parity"))
         .arg("compare")
@@ -89,7 +89,7 @@ fn an_empty_folder_and_an_empty_sound_are_nothing_compared() {
 }
 
 #[test]
-fn other_rates_and_lengths_are_said_and_compared() {
+fn other_rates_and_lengths_are_noted_and_compared() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path().join("a.wav"), &tone(1.0, 24_000), 24_000);
     write(dir.path().join("b.wav"), &tone(0.8, 48_000), 48_000);
@@ -100,11 +100,11 @@ fn other_rates_and_lengths_are_said_and_compared() {
         said.contains("b.wav was converted from 48000 to 24000 Hz"),
         "{said}"
     );
-    assert!(said.contains("the lengths differ: what one side lacks counts as silence"));
+    assert!(said.contains("the lengths differ: the shorter side is padded with silence"));
 }
 
 #[test]
-fn input_that_is_no_sound_is_an_error_with_the_file_s_name() {
+fn invalid_input_is_an_error_that_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     write(path("good.wav"), &tone(0.1, 24_000), 24_000);

@@ -1,4 +1,4 @@
-//! Looking into the networks: the committed case is in parity layer by layer, and a wrong layer is
+//! The layers of the networks: the committed case is in parity layer by layer, and a wrong layer is
 //! named.
 
 use std::collections::HashMap;
@@ -13,18 +13,18 @@ use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::NativeRecorder;
 use parity::recording::Reader;
 
-fn look(model_dir: &Path, part: Network) -> LayerReport {
+fn layers_of(model_dir: &Path, network: Network) -> LayerReport {
     let golden_dir = model::workspace().join("golden");
     let golden = Reader::open(golden_dir.join("tiny-7-layers")).expect("the golden");
     let tolerances = Tolerances::load(golden_dir.join("tolerances.toml")).expect("the limits");
     let recorder = NativeRecorder::load(Engine::builder(model_dir), "cpu", "f32");
     let mut recorder = recorder.expect("the model loads");
-    compare_layers(&mut recorder, &golden, &[part], &tolerances).expect("the networks run")
+    compare_layers(&mut recorder, &golden, &[network], &tolerances).expect("the networks run")
 }
 
-/// Where the only look departs.
+/// The first layer that departs in the only network that was compared.
 fn first(report: &LayerReport) -> Option<String> {
-    report.looks[0].first.as_ref().map(ToString::to_string)
+    report.networks[0].first.as_ref().map(ToString::to_string)
 }
 
 /// A copy of the tiny model, of hard links, for a test to spoil a file of.
@@ -60,12 +60,12 @@ fn spoil(dir: &Path, checkpoint: &str, tensor: &str) {
 }
 
 #[test]
-fn no_point_inside_the_networks_departs() {
-    for part in Network::ALL {
-        let report = look(model::tiny(), part);
-        assert_eq!(first(&report), None, "{:#?}", report.looks[0].taps);
+fn no_layer_of_the_networks_departs() {
+    for network in Network::ALL {
+        let report = layers_of(model::tiny(), network);
+        assert_eq!(first(&report), None, "{:#?}", report.networks[0].layers);
         assert_eq!(report.exit(), Exit::Parity);
-        assert!(report.looks[0].taps.len() >= 15);
+        assert!(report.networks[0].layers.len() >= 15);
     }
 }
 
@@ -78,7 +78,7 @@ fn a_wrong_base_of_the_rotary_embedding_is_found_in_the_first_layer() {
     json["rope_theta"] = 10_000.0.into();
     std::fs::remove_file(&config).unwrap();
     std::fs::write(&config, json.to_string()).unwrap();
-    let report = look(dir.path(), Network::Llm);
+    let report = layers_of(dir.path(), Network::Llm);
     let departs = first(&report).unwrap();
     assert_eq!(departs, "llm.logits/layer.00.attention.q_rotary[0]");
     assert_eq!(report.exit(), Exit::Failed);
@@ -97,7 +97,7 @@ fn a_wrong_weight_of_a_layer_is_found_in_it() {
         "llm.pt",
         "llm.model.model.layers.1.mlp.up_proj.weight",
     );
-    let departs = first(&look(dir.path(), Network::Llm)).unwrap();
+    let departs = first(&layers_of(dir.path(), Network::Llm)).unwrap();
     assert_eq!(departs, "llm.logits/layer.01.mlp[0]");
 }
 
@@ -106,7 +106,7 @@ fn a_wrong_weight_of_a_block_of_the_flow_is_found_in_it() {
     let dir = copy();
     let tensor = "decoder.estimator.transformer_blocks.1.attn.to_out.0.weight";
     spoil(dir.path(), "flow.pt", tensor);
-    let departs = first(&look(dir.path(), Network::Flow)).unwrap();
+    let departs = first(&layers_of(dir.path(), Network::Flow)).unwrap();
     assert_eq!(departs, "flow.step.01/block.01.attention[0]");
 }
 
@@ -114,6 +114,6 @@ fn a_wrong_weight_of_a_block_of_the_flow_is_found_in_it() {
 fn a_wrong_weight_of_a_block_of_the_vocoder_is_found_in_it() {
     let dir = copy();
     spoil(dir.path(), "hift.pt", "resblocks.4.convs1.0.bias");
-    let departs = first(&look(dir.path(), Network::Vocoder)).unwrap();
+    let departs = first(&layers_of(dir.path(), Network::Vocoder)).unwrap();
     assert_eq!(departs, "vocoder.wav/resblock.1.1[0]");
 }

@@ -1,4 +1,4 @@
-//! What is in the report, and in everything that is made from it.
+//! The contents of the report, and of everything that is made from it.
 
 use std::path::Path;
 
@@ -141,7 +141,7 @@ fn what_was_not_compared_is_listed() {
     );
 }
 
-/// The schema as it stands in the repository.
+/// The committed schema.
 fn schema() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
     std::fs::read_to_string(path).unwrap()
@@ -156,7 +156,7 @@ fn the_schema_in_the_repository_is_that_of_the_code() {
 }
 
 #[test]
-fn reports_fit_the_schema_and_what_is_no_report_does_not() {
+fn reports_fit_the_schema_and_broken_ones_do_not() {
     let schema = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors = |json: &serde_json::Value| -> Vec<String> {
@@ -177,7 +177,7 @@ fn reports_fit_the_schema_and_what_is_no_report_does_not() {
     }
     let good = serde_json::to_value(&reports[1]).unwrap();
     let broken: [fn(&mut serde_json::Value); 4] = [
-        |r| r["version"] = 1.into(),
+        |r| r["version"] = 2.into(),
         |r| r["cases"][0]["outcome"]["verdict"] = "green".into(),
         |r| r["stages"][0]["stage"] = "flow.step.11".into(),
         |r| drop(r.as_object_mut().unwrap().remove("golden")),
@@ -248,7 +248,7 @@ fn quiet_is_short_and_verbose_has_every_case() {
 }
 
 #[test]
-fn recorded_texts_that_differ_fail_a_run_that_is_else_in_parity() {
+fn recorded_texts_that_differ_fail_a_run_that_is_otherwise_in_parity() {
     let agreeing = parity::text_corpus::Summary {
         lines: 10,
         compared: 9,
@@ -271,4 +271,32 @@ fn recorded_texts_that_differ_fail_a_run_that_is_else_in_parity() {
     assert!(table(&failed, Detail::Normal).contains("8/9 FAIL"));
     // Nothing compared is not agreement.
     assert_eq!(with(Default::default()).exit, 2);
+}
+
+/// Version 2 called the layers of the networks `deep`, `looks`, `part` and `taps`.
+#[test]
+fn a_report_of_version_2_keeps_its_layers() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/report-v2.json");
+    let report = parity::report::read(&path).unwrap();
+    assert_eq!(report.version, parity::report::REPORT_VERSION);
+    let layers = report.layers.as_ref().unwrap();
+    assert_eq!(layers.notes.len(), 1);
+    let network = &layers.networks[0];
+    assert_eq!(network.network, parity::layers::Network::Llm);
+    assert_eq!(network.layers.len(), 15);
+    let first = network.first.as_ref().unwrap().to_string();
+    assert_eq!(first, "llm.logits/layer.00.attention.v[0]");
+    assert_eq!(network.layers[3].key.to_string(), first);
+    assert_eq!((report.exit, report.status().code()), (2, 2));
+    let change = &report.trend.as_ref().unwrap().changes[0];
+    assert_eq!(change.direction, parity::report::ChangeDirection::Worse);
+    let page = html(&report).unwrap();
+    assert!(page.contains("Layers of the networks"));
+    assert!(page.contains(&first.replace('/', "&#x2f;")), "{first}");
+
+    // It is written again under the new names.
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["layers"]["networks"][0]["network"], "llm");
+    let schema = serde_json::from_str(&schema()).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&json));
 }

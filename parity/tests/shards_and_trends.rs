@@ -1,4 +1,4 @@
-//! Reports of parts joined, and reports held against earlier ones.
+//! Merged shards, and trends against earlier reports.
 
 use parity::array::Array;
 use parity::judge::Verdict;
@@ -8,7 +8,7 @@ use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
 
-/// Five cases, of which the fourth has a louder mel and the fifth is not there.
+/// Five cases: the mel of the fourth is louder, and the fifth is missing.
 fn report(shard: Option<Shard>) -> Report {
     let many = |mut recording: Recording| {
         let second = recording.cases["second"].clone();
@@ -85,10 +85,7 @@ fn merged_shards_are_the_report_of_one_run() {
 fn a_shard_that_was_not_given_is_not_covered() {
     let shards = [1, 3].map(|index| report(Some(Shard { index, of: 3 })));
     let merged = merge(shards.into()).unwrap();
-    assert_eq!(
-        merged.not_covered[0],
-        "shard 2 of 3: its report was not given"
-    );
+    assert_eq!(merged.not_covered[0], "shard 2 of 3: its report is missing");
 }
 
 #[test]
@@ -99,10 +96,10 @@ fn reports_of_different_runs_are_not_merged() {
         change(&mut other);
         merge(vec![shard(1), other]).unwrap_err().to_string()
     };
-    let other = "report 2 is of another run: its";
+    let other = "report 2 is from another run: its";
     assert_eq!(
         refused(|r| r.golden.model = "x".into()),
-        format!("{other} golden is not that of report 1")
+        format!("{other} golden differs from that of report 1")
     );
     assert!(
         refused(|r| r.candidates[0].device = "cuda".into())
@@ -125,7 +122,7 @@ fn a_trend_names_the_stage_that_became_worse_or_better() {
     assert_eq!(trend.changes.len(), 1);
     let change = &trend.changes[0];
     assert_eq!(
-        (change.case.as_str(), change.stage, change.course),
+        (change.case.as_str(), change.stage, change.direction),
         (
             "first",
             Some((Stage::FlowMel, Feed::Isolated)),
@@ -156,7 +153,7 @@ fn a_measure_that_moves_within_its_limit_is_a_trend_as_well() {
     assert_eq!((small.is_parity(), large.is_parity()), (true, true));
     let trend = Trend::of(&small, &large);
     let moved = trend.changes[0].measure.as_ref().unwrap();
-    assert_eq!(trend.changes[0].course, ChangeDirection::Worse);
+    assert_eq!(trend.changes[0].direction, ChangeDirection::Worse);
     assert!(moved.after.0 > 2.0 * moved.before.0, "{moved:?}");
 }
 
@@ -164,19 +161,19 @@ fn a_measure_that_moves_within_its_limit_is_a_trend_as_well() {
 fn cases_that_come_and_go_are_named() {
     let mut fewer = with_gain(1.0);
     fewer.cases.remove(0);
-    let courses = |t: &Trend| {
+    let directions = |t: &Trend| {
         t.changes
             .iter()
-            .map(|c| (c.case.clone(), c.course))
+            .map(|c| (c.case.clone(), c.direction))
             .collect::<Vec<_>>()
     };
     let now = Trend::of(&with_gain(1.0), &fewer);
-    assert_eq!(courses(&now), [("first".into(), ChangeDirection::Gone)]);
+    assert_eq!(directions(&now), [("first".into(), ChangeDirection::Gone)]);
     assert_eq!(
-        courses(&Trend::of(&fewer, &with_gain(1.0))),
+        directions(&Trend::of(&fewer, &with_gain(1.0))),
         [("first".into(), ChangeDirection::New)]
     );
     // A shard lacks cases by design.
     fewer.shard = Some(Shard { index: 2, of: 2 });
-    assert_eq!(courses(&Trend::of(&with_gain(1.0), &fewer)), []);
+    assert_eq!(directions(&Trend::of(&with_gain(1.0), &fewer)), []);
 }

@@ -1,8 +1,8 @@
-//! The colours of the report: what is read must stand out from what it is written on.
+//! The colours of the report: text must have enough contrast with its background.
 
 use std::collections::BTreeMap;
 
-const STYLE: &str = include_str!("../src/report/templates/style.css");
+const STYLE: &str = include_str!("../src/report/render/templates/style.css");
 
 /// The variables of each `:root`: light, then dark.
 fn themes() -> Vec<BTreeMap<&'static str, [f64; 3]>> {
@@ -58,7 +58,7 @@ fn text_has_the_contrast_of_wcag_aa_in_light_and_dark() {
             let ratio = contrast(theme[ink], theme[ground]);
             assert!(ratio >= 4.5, "{ink} on {ground}: {ratio:.2}");
         }
-        // Curves are not text: 3 to 1 for what is thin, and the broad one under it told apart.
+        // Curves are not text: thin ones need 3 to 1, and must differ from the broad one below.
         for curve in ["--candidate", "--other"] {
             assert!(contrast(theme[curve], theme["--raised"]) >= 3.0, "{curve}");
         }

@@ -129,8 +129,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if whole_run {
         report = with_text_corpus(report, args)?;
     }
-    if let Some(deep) = &report.deep {
-        say(&layers_table(deep))?;
+    if let Some(layers) = &report.layers {
+        say(&layers_table(layers))?;
     }
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())

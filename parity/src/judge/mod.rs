@@ -1,6 +1,7 @@
 //! Verdicts: what was measured, held against limits that are data.
 
 mod evaluation;
+mod explain;
 mod outcome;
 mod stale;
 mod summary;
@@ -11,6 +12,7 @@ pub(crate) use stale::candidate as stale_candidate;
 pub use value_diff::{Compared, Detail, ValueDiff, diff_value};
 
 pub use evaluation::{Evaluation, LoadedCase};
+pub use explain::{closest_to_limit, explain, held_to_limit, is_exact, margin};
 pub use outcome::{CaseOutcome, Cell, Check, Origin, StageOutcome, ValueOutcome, Verdict};
 pub use summary::Summary;
 pub use tolerances::{Conditions, Error as ToleranceError, Floor, Limit, Pins, Tolerances};

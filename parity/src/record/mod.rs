@@ -20,3 +20,4 @@ pub use model::describe_model;
 pub use native::NativeRecorder;
 pub use session::{Session, run_native};
 pub use timing::Timing;
+pub(crate) use values::token_bounds;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use native::engine::{Script, SegmentInfo};
-use native::llm::Stop;
+use native::llm::{LmPrompt, Stop};
 use native::stage::Stage;
 use native::tap::Tap;
 
@@ -46,6 +46,15 @@ pub(super) fn tokens(ids: &[i64]) -> native::Result<Vec<u32>> {
             })
         })
         .collect()
+}
+
+/// Fewest and most speech tokens that the language model samples for a segment of `text_ids` ids.
+pub(crate) fn token_bounds(text_ids: usize) -> (usize, usize) {
+    let prompt = LmPrompt {
+        text_ids: vec![0; text_ids],
+        ..LmPrompt::default()
+    };
+    (prompt.min_len(), prompt.max_len())
 }
 
 /// `llm.stop` as a recording keeps it.

@@ -1,0 +1,10 @@
+//! From an evaluation, or from other reports, to a report.
+
+mod evaluation;
+mod lengths;
+mod merge;
+mod sound;
+mod trend;
+
+pub use evaluation::build_report;
+pub use merge::{MergeError, merge};

@@ -1,0 +1,103 @@
+use serde::{Deserialize, Serialize};
+
+use crate::diff::audio::{self, AudioDiff};
+use crate::diff::spectrum::resample;
+use crate::recording::SAMPLE_RATE;
+use crate::report::model::{MetricInfo, Sound};
+use crate::wav::Wav;
+
+/// Version of the output of `parity compare --json`.
+const COMPARISON_VERSION: u32 = 2;
+/// Longer sounds are cut to the excerpt that differs most.
+const SOUND_SECONDS: f64 = 60.0;
+
+/// Two sound files side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoundComparison {
+    /// Version of the format.
+    pub version: u32,
+    /// The first file.
+    pub reference: Side,
+    /// The second file.
+    pub candidate: Side,
+    /// Samples per second of the comparison.
+    pub rate: u32,
+    /// Conversions that the comparison needed.
+    pub notes: Vec<String>,
+    /// Levels and measures.
+    pub diff: AudioDiff,
+    /// The definitions of the measures.
+    pub metrics: Vec<MetricInfo>,
+    /// The sounds, to listen to.
+    pub sound: Option<Sound>,
+}
+
+/// One of the two files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// The file's path as given.
+    pub file: String,
+    /// Samples per second.
+    pub rate: u32,
+    /// Channels.
+    pub channels: u16,
+    /// The encoding, such as `float 32 bit`.
+    pub encoding: String,
+}
+
+impl SoundComparison {
+    /// Compares two files, mixed to mono, at the reference's rate.
+    pub fn of(reference: (&str, &Wav), candidate: (&str, &Wav)) -> Self {
+        let (r, c) = (reference.1, candidate.1);
+        let rate = if r.rate > 0 { r.rate } else { SAMPLE_RATE };
+        let mut notes = Vec::new();
+        for (name, wav) in [reference, candidate] {
+            if wav.channels > 1 {
+                notes.push(format!(
+                    "{name} has {} channels: their mean is compared",
+                    wav.channels
+                ));
+            }
+        }
+        let resampled = (c.rate != rate).then(|| {
+            notes.push(format!(
+                "the sampling rates differ: {} was converted from {} to {rate} Hz",
+                candidate.0, c.rate
+            ));
+            resample(&c.samples, c.rate, rate)
+        });
+        let samples = resampled.as_deref().unwrap_or(&c.samples);
+        if r.samples.len() != samples.len() {
+            notes.push("the lengths differ: the shorter side is padded with silence".into());
+        }
+        let diff = audio::diff(&r.samples, samples, rate);
+        Self {
+            version: COMPARISON_VERSION,
+            reference: Side::of(reference),
+            candidate: Side::of(candidate),
+            rate,
+            notes,
+            metrics: diff.measures.keys().map(|&m| MetricInfo::of(m)).collect(),
+            sound: Sound::new(&r.samples, samples, rate, SOUND_SECONDS),
+            diff,
+        }
+    }
+}
+
+impl SoundComparison {
+    /// Whether a side has no samples, so that nothing was compared.
+    pub fn is_empty(&self) -> bool {
+        self.diff.reference.samples == 0 || self.diff.candidate.samples == 0
+    }
+}
+
+impl Side {
+    fn of((file, wav): (&str, &Wav)) -> Self {
+        Self {
+            file: file.to_owned(),
+            rate: wav.rate,
+            channels: wav.channels,
+            encoding: wav.encoding.clone(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The form of `report.json`.
+
+mod definitions;
+mod evidence;
+mod grid;
+mod lengths;
+mod recording_info;
+mod report;
+mod trend;
+
+pub use definitions::{MetricInfo, StageInfo};
+pub use evidence::{Contour, MelPicture, Sound, TokenLists};
+pub use grid::Grid;
+pub use lengths::{Length, LengthParity, SegmentLengths};
+pub use recording_info::RecordingInfo;
+pub use report::{CaseReport, OLDEST_REPORT_VERSION, REPORT_VERSION, Report, Shard};
+pub use trend::{Change, ChangeDirection, MeasureChange, Trend};

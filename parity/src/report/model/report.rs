@@ -1,0 +1,130 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::definitions::{MetricInfo, StageInfo};
+use super::evidence::{Contour, MelPicture, Sound, TokenLists};
+use super::lengths::LengthParity;
+use super::recording_info::RecordingInfo;
+use super::trend::Trend;
+use crate::exit::Exit;
+use crate::judge::{CaseOutcome, Summary};
+use crate::layers::LayerReport;
+use crate::text_corpus;
+
+/// Version of the `report.json` that this program writes.
+pub const REPORT_VERSION: u32 = 3;
+
+/// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
+/// `looks`, `part` and `taps` for layers, `course` for the direction of a change.
+pub const OLDEST_REPORT_VERSION: u32 = 2;
+
+/// Everything that a run found. The page, the table and the JUnit file are made from it alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of the format.
+    pub version: u32,
+    /// Version of the program that wrote the report.
+    pub parity_version: String,
+    /// When the report was written, as RFC 3339.
+    pub made_at: String,
+    /// The exit status, in words: `parity`, `parity failed` …
+    pub verdict: String,
+    /// The exit status.
+    pub exit: u8,
+    /// The run in numbers.
+    pub summary: Summary,
+    /// The golden.
+    pub golden: RecordingInfo,
+    /// The candidate's recordings: isolated, cascaded.
+    pub candidates: Vec<RecordingInfo>,
+    /// Which share of the cases this is, if they were spread over several runs.
+    pub shard: Option<Shard>,
+    /// What became better or worse since an earlier report, if one was given.
+    pub trend: Option<Trend>,
+    /// What the run does not cover.
+    pub not_covered: Vec<String>,
+    /// The metrics used, with their definitions.
+    pub metrics: Vec<MetricInfo>,
+    /// The stages of the cases, in order.
+    pub stages: Vec<StageInfo>,
+    /// How many tokens both sides sampled for every segment.
+    #[serde(default)]
+    pub length_parity: Option<LengthParity>,
+    /// The cases.
+    pub cases: Vec<CaseReport>,
+    /// The layers of the networks, if the run compared them.
+    #[serde(default, alias = "deep", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<LayerReport>,
+    /// How the text frontend did on the recorded texts, if the run checked them.
+    #[serde(default)]
+    pub text_corpus: Option<text_corpus::Summary>,
+}
+
+impl Report {
+    /// The exit status of the run.
+    pub fn status(&self) -> Exit {
+        let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
+        match (self.summary.exit(), &self.layers) {
+            (Exit::Parity, _) if !texts_agree => Exit::Failed,
+            (Exit::Parity, Some(layers)) => layers.exit(),
+            (exit, _) => exit,
+        }
+    }
+
+    /// Adds the layers of the networks, which may change the verdict.
+    pub fn with_layers(mut self, layers: LayerReport) -> Self {
+        self.layers = Some(layers);
+        self.with_status()
+    }
+
+    /// Adds the result for the recorded texts, which may change the verdict.
+    pub fn with_text_corpus(mut self, summary: text_corpus::Summary) -> Self {
+        self.text_corpus = Some(summary);
+        self.with_status()
+    }
+
+    fn with_status(mut self) -> Self {
+        let exit = self.status();
+        self.verdict = exit.meaning().into();
+        self.exit = exit.code();
+        self
+    }
+
+    /// Whether everything was compared and within its limits.
+    pub fn is_parity(&self) -> bool {
+        self.status() == Exit::Parity
+    }
+}
+
+/// One of several runs over which the cases were spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Its number, counted from 1.
+    pub index: usize,
+    /// The number of shards.
+    pub of: usize,
+}
+
+impl Shard {
+    /// Whether the case at `position`, counted from 0 over all cases, belongs to it.
+    pub fn has(self, position: usize) -> bool {
+        position % self.of.max(1) + 1 == self.index
+    }
+}
+
+/// One case: the outcome, and its sounds, tokens, mels and F0 contours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseReport {
+    /// The verdicts.
+    pub outcome: CaseOutcome,
+    /// The command that runs this case alone.
+    pub reproduce: String,
+    /// The sound of both sides.
+    pub sound: Option<Sound>,
+    /// The sampled tokens, one entry for each segment, and every other list that differs.
+    pub tokens: Vec<TokenLists>,
+    /// The mels, one picture for each segment.
+    pub mels: Vec<MelPicture>,
+    /// The fundamental frequencies, one entry for each segment.
+    pub f0: Vec<Contour>,
+}

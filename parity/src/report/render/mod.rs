@@ -1,0 +1,22 @@
+//! From a report to a page, a table and files.
+
+mod annotations;
+mod html;
+mod junit;
+mod layers;
+mod plot;
+mod schema;
+mod terminal;
+mod view;
+mod write;
+
+pub use annotations::{annotations, step_summary};
+pub use html::html;
+pub(super) use html::{SOUND_SCRIPT, render};
+pub use junit::junit;
+pub use layers::layers_table;
+pub use schema::schema;
+pub use terminal::{Detail, table};
+pub(super) use terminal::{item, line};
+pub(super) use view::{definition, levels, player};
+pub use write::{ReadError, WriteError, read, write};

@@ -1,0 +1,340 @@
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::format::number;
+use crate::judge::{Cell, StageOutcome, Verdict, closest_to_limit, explain, held_to_limit};
+use crate::report::model::{
+    CaseReport, ChangeDirection, LengthParity, RecordingInfo, Report, Trend,
+};
+use crate::stage::{Feed, Stage};
+
+/// Columns of a terminal at its usual width.
+const WIDTH: usize = 80;
+/// Maximum number of failures that are printed; the report has all.
+const SHOWN: usize = 8;
+
+/// How much of a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The verdict and the first few failures.
+    Quiet,
+    /// A line for each stage, and the first few failures.
+    #[default]
+    Normal,
+    /// Every case's stages, and every failure.
+    Verbose,
+}
+
+/// The report as a table of 80 columns, with colours for a terminal that has them.
+pub fn table(report: &Report, detail: Detail) -> String {
+    let mut out = String::new();
+    if detail == Detail::Quiet {
+        if !report.is_parity() {
+            failures(&mut out, report, SHOWN);
+        }
+        verdict_line(&mut out, report);
+        return out.trim_start_matches('\n').to_owned();
+    }
+    line(
+        &mut out,
+        &format!("golden     {}", recording_line(&report.golden)),
+    );
+    for candidate in &report.candidates {
+        line(
+            &mut out,
+            &format!(
+                "{:<10} {}",
+                candidate.feed.name(),
+                recording_line(candidate)
+            ),
+        );
+    }
+    out.push('\n');
+    let header = format!(
+        "{:<24} {:<11} {:<11} {}",
+        "stage", "isolated", "cascaded", "closest to its limit"
+    );
+    styled(&mut out, Style::new().bold(), &header);
+    out.push('\n');
+    for info in &report.stages {
+        stage_row(&mut out, report, info.stage);
+    }
+    if let Some(lengths) = &report.length_parity {
+        lengths_line(&mut out, lengths);
+    }
+    if let Some(texts) = &report.text_corpus {
+        line(&mut out, &texts.to_string());
+    }
+    if detail == Detail::Verbose {
+        report.cases.iter().for_each(|c| case_rows(&mut out, c));
+    }
+    let shown = if detail == Detail::Verbose {
+        usize::MAX
+    } else {
+        SHOWN
+    };
+    failures(&mut out, report, shown);
+    if let Some(trend) = &report.trend {
+        changes(&mut out, trend, shown);
+    }
+    if !report.not_covered.is_empty() {
+        out.push_str("\nnot covered\n");
+        report.not_covered.iter().for_each(|n| item(&mut out, n));
+    }
+    verdict_line(&mut out, report);
+    out
+}
+
+/// Every stage of a case.
+fn case_rows(out: &mut String, case: &CaseReport) {
+    out.push('\n');
+    styled(out, Style::new().bold(), &case.outcome.name);
+    out.push('\n');
+    for stage in &case.outcome.stages {
+        row(out, stage.stage, &|feed| {
+            stage.cell(feed).into_iter().collect()
+        });
+    }
+}
+
+/// What became worse or better since an earlier report.
+fn changes(out: &mut String, trend: &Trend, shown: usize) {
+    let (worse, better) = (
+        trend.count(ChangeDirection::Worse),
+        trend.count(ChangeDirection::Better),
+    );
+    let since = &trend.baseline_made_at;
+    let unchanged = trend.unchanged;
+    let _ = writeln!(
+        out,
+        "\nsince {since}: {worse} worse, {better} better, {unchanged} unchanged"
+    );
+    for change in trend.changes.iter().take(shown) {
+        let direction = match change.direction {
+            ChangeDirection::Worse => "worse ",
+            ChangeDirection::Better => "better",
+            ChangeDirection::New => "new   ",
+            ChangeDirection::Gone => "gone  ",
+        };
+        let stage = change
+            .stage
+            .map_or_else(String::new, |(s, f)| format!(", {s} {}", f.name()));
+        let what = match (&change.measure, change.from, change.to) {
+            (Some(m), ..) => {
+                let label = m.metric.definition().label;
+                format!(": {label} {} → {}", number(m.before.0), number(m.after.0))
+            }
+            (None, Some(from), Some(to)) => format!(": {} → {}", from.name(), to.name()),
+            _ => String::new(),
+        };
+        item(out, &format!("{direction} {}{stage}{what}", change.case));
+    }
+    if trend.changes.len() > shown {
+        item(
+            out,
+            &format!("and {} more: see index.html", trend.changes.len() - shown),
+        );
+    }
+}
+
+fn recording_line(info: &RecordingInfo) -> String {
+    let commit = info
+        .commit
+        .as_deref()
+        .map(|c| format!(" @{}", c.get(..9).unwrap_or(c)));
+    let torch = info.libraries.get("torch").map(|t| format!(", torch {t}"));
+    format!(
+        "{} {}{}, {}, {} {}{}",
+        info.engine,
+        info.version,
+        commit.unwrap_or_default(),
+        info.model,
+        info.device,
+        info.precision,
+        torch.unwrap_or_default()
+    )
+}
+
+fn stage_row(out: &mut String, report: &Report, stage: Stage) {
+    let outcomes = report.cases.iter().flat_map(|c| &c.outcome.stages);
+    let rows: Vec<&StageOutcome> = outcomes.filter(|s| s.stage == stage).collect();
+    row(out, stage, &|feed| {
+        rows.iter().filter_map(|s| s.cell(feed)).collect()
+    });
+}
+
+/// A stage: how many of its cells pass under each feed, and the check that is closest to failing.
+fn row<'a>(out: &mut String, stage: Stage, cells: &dyn Fn(Feed) -> Vec<&'a Cell>) {
+    let _ = write!(out, "{:<24} ", stage.to_string());
+    for feed in Feed::ALL {
+        let cells = cells(feed);
+        if cells.is_empty() {
+            let _ = write!(out, "{:<11} ", "-");
+            continue;
+        }
+        let verdict = Verdict::of(cells.iter().map(|c| c.verdict));
+        let passed = cells.iter().filter(|c| c.verdict == Verdict::Pass).count();
+        let text = format!("{passed}/{} {}", cells.len(), emphasised(verdict));
+        styled(out, style(verdict), &format!("{text:<11}"));
+        out.push(' ');
+    }
+    let cells = Feed::ALL.into_iter().flat_map(cells);
+    let checks = cells.flat_map(|c| &c.values).flat_map(|v| &v.checks);
+    let closest = closest_to_limit(checks).map(held_to_limit);
+    out.extend(
+        closest
+            .iter()
+            .flat_map(|text| text.chars().take(WIDTH - 49)),
+    );
+    trim(out);
+    out.push('\n');
+}
+
+/// How many segments have the length of the reference's.
+fn lengths_line(out: &mut String, lengths: &LengthParity) {
+    let all = lengths.segments.len();
+    let (least, most) = lengths.range();
+    let verdict = if lengths.same_length == all {
+        Verdict::Pass
+    } else {
+        Verdict::Fail
+    };
+    out.push('\n');
+    styled(
+        out,
+        style(verdict),
+        &format!("lengths  {} of {all}", lengths.same_length),
+    );
+    let _ = writeln!(
+        out,
+        " segments as long as the reference's, of {least} to {most} tokens"
+    );
+}
+
+/// A verdict, in capitals if something is wrong.
+fn emphasised(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Pass | Verdict::Skipped => verdict.name().to_owned(),
+        _ => verdict.name().to_uppercase(),
+    }
+}
+
+fn failures(out: &mut String, report: &Report, shown: usize) {
+    let mut failed = Vec::new();
+    for case in &report.cases {
+        if let Some(stage) = case.outcome.first_introduced {
+            let name = &case.outcome.name;
+            failed.push((
+                Verdict::Fail,
+                format!("{name}: {stage} introduced the error"),
+            ));
+        }
+        if let Some(problem) = &case.outcome.problem {
+            failed.push((
+                case.outcome.verdict,
+                format!("{}: {problem}", case.outcome.name),
+            ));
+        }
+        for stage in &case.outcome.stages {
+            for (feed, cell) in stage.cells() {
+                if matches!(cell.verdict, Verdict::Fail | Verdict::Missing) {
+                    let inherited = match cell.origin {
+                        Some(crate::judge::Origin::Inherited) => ", inherited",
+                        _ => "",
+                    };
+                    let why = explain(cell);
+                    let (name, feed) = (&case.outcome.name, feed.name());
+                    failed.push((
+                        cell.verdict,
+                        format!("{name}, {} {feed}{inherited}: {why}", stage.stage),
+                    ));
+                }
+            }
+        }
+    }
+    if failed.is_empty() {
+        return;
+    }
+    out.push_str("\nnot in parity\n");
+    for (verdict, text) in failed.iter().take(shown) {
+        item(out, &format!("{}  {text}", verdict.name()));
+    }
+    if failed.len() > shown {
+        item(
+            out,
+            &format!("and {} more: see index.html", failed.len() - shown),
+        );
+    }
+}
+
+fn verdict_line(out: &mut String, report: &Report) {
+    let s = &report.summary;
+    let cases = report.cases.len();
+    let counts: Vec<_> = Verdict::ALL
+        .iter()
+        .filter(|&&v| s.cells(v) > 0)
+        .map(|&v| format!("{} {}", s.cells(v), v.name()))
+        .collect();
+    let colour = if report.is_parity() {
+        style(Verdict::Pass)
+    } else {
+        style(Verdict::Fail)
+    };
+    out.push('\n');
+    styled(out, colour.bold(), &report.verdict.to_uppercase());
+    let compared = if counts.is_empty() {
+        "no stage compared".into()
+    } else {
+        counts.join(", ")
+    };
+    let _ = writeln!(
+        out,
+        "  {cases} {}; stages: {compared}",
+        if cases == 1 { "case" } else { "cases" }
+    );
+}
+
+fn style(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Skipped => AnsiColor::Cyan,
+        Verdict::Missing | Verdict::Stale => AnsiColor::Yellow,
+        Verdict::Fail | Verdict::Damaged => AnsiColor::Red,
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+fn styled(out: &mut String, style: Style, text: &str) {
+    let _ = write!(out, "{style}{text}{style:#}");
+}
+
+/// A line, cut to the width.
+pub(in crate::report) fn line(out: &mut String, text: &str) {
+    let cut: String = text.chars().take(WIDTH).collect();
+    out.push_str(cut.trim_end());
+    out.push('\n');
+}
+
+/// An indented item, wrapped at words.
+pub(in crate::report) fn item(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column == 0 || column + 1 + length > WIDTH {
+            out.push_str(if column == 0 { "  " } else { "\n    " });
+            column = if column == 0 { 2 } else { 4 };
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
+}
+
+/// Takes the spaces from the end of the last line.
+fn trim(out: &mut String) {
+    out.truncate(out.trim_end_matches(' ').len());
+}

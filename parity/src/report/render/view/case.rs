@@ -1,0 +1,95 @@
+use serde::Serialize;
+
+use super::curves;
+use super::evidence::{Mel, Player, TextRun, Tokens, mel, player, texts, tokens};
+use super::glossary::Glossary;
+use super::mark::Mark;
+use super::stages::{Stage, stage};
+use crate::judge::explain;
+use crate::report::model::{CaseReport, Report};
+
+/// Everything about one case.
+#[derive(Serialize)]
+pub(in crate::report) struct Case {
+    name: String,
+    mark: Mark,
+    problem: Option<String>,
+    first: Option<String>,
+    why: String,
+    inputs: Vec<(&'static str, String)>,
+    reproduce: String,
+    player: Option<Player>,
+    texts: Vec<Vec<TextRun>>,
+    /// The sampled token lists, and all others that differ.
+    tokens: Vec<Tokens>,
+    divergence: Option<String>,
+    drift: Option<String>,
+    f0: Option<String>,
+    mels: Vec<Mel>,
+    stages: Vec<Stage>,
+}
+
+pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseReport) -> Case {
+    let outcome = &case.outcome;
+    let stages = &outcome.stages;
+    let first = stages
+        .iter()
+        .find(|s| Some(s.stage) == outcome.first_introduced);
+    let why: Vec<_> = first
+        .iter()
+        .flat_map(|s| s.cells())
+        .filter(|(_, cell)| cell.origin.is_some())
+        .map(|(feed, cell)| format!("{}: {}", feed.name(), explain(cell)))
+        .collect();
+    Case {
+        name: outcome.name.clone(),
+        mark: Mark::of(outcome.verdict, None),
+        problem: outcome.problem.clone(),
+        first: outcome.first_introduced.map(|s| s.to_string()),
+        why: why.join(" — "),
+        inputs: inputs(case),
+        reproduce: case.reproduce.clone(),
+        player: case.sound.as_ref().and_then(player),
+        texts: texts(stages),
+        tokens: tokens(stages, &case.tokens),
+        divergence: curves::divergence(stages),
+        drift: curves::drift(stages),
+        f0: curves::f0(&case.f0),
+        mels: case.mels.iter().filter_map(mel).collect(),
+        stages: stages
+            .iter()
+            .filter(|s| s.cells().next().is_some())
+            .map(|s| stage(report, glossary, s).first(outcome.first_introduced))
+            .collect(),
+    }
+}
+
+fn inputs(case: &CaseReport) -> Vec<(&'static str, String)> {
+    let Some(c) = &case.outcome.case else {
+        return Vec::new();
+    };
+    let mut inputs = vec![("mode", c.mode.name().to_owned())];
+    if !c.text.is_empty() {
+        inputs.push(("text", c.text.clone()));
+    }
+    if !c.pieces.is_empty() {
+        inputs.push(("text, in pieces", c.pieces.join(" | ")));
+    }
+    inputs.extend(c.prompt_text.iter().map(|t| ("prompt text", t.clone())));
+    inputs.extend(c.instruct.iter().map(|t| ("instruction", t.clone())));
+    inputs.push(("prompt recording", c.prompt_wav.display().to_string()));
+    let source = c
+        .source_wav
+        .iter()
+        .map(|w| ("source recording", w.display().to_string()));
+    inputs.extend(source);
+    inputs.extend(c.speaker.iter().map(|s| ("saved speaker", s.clone())));
+    inputs.extend(
+        c.lm_weights
+            .map(|w| ("language model", w.name().to_owned())),
+    );
+    inputs.push(("seed", c.seed.to_string()));
+    inputs.push(("streaming", if c.stream { "yes" } else { "no" }.into()));
+    inputs.push(("speed", c.speed.to_string()));
+    inputs
+}

@@ -1,0 +1,17 @@
+//! The input of the HTML templates: strings that are ready to be shown.
+
+mod case;
+mod curves;
+mod evidence;
+mod glossary;
+mod mark;
+mod matrix;
+mod overview;
+mod stages;
+
+pub(super) use case::case;
+pub(in crate::report) use evidence::{levels, player};
+pub(super) use glossary::Glossary;
+pub(in crate::report) use glossary::definition;
+pub(super) use matrix::matrix;
+pub(super) use overview::overview;
