@@ -63,6 +63,7 @@ pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> V
 
 /// Why a case of the golden is not the one that is meant.
 pub(super) fn case(golden: &RecordedCase, meant: &RecordedCase, whose: &str) -> Option<String> {
+    let speaker = |c: &RecordedCase| c.case.speaker.as_ref().map(|s| s.name.clone());
     let fields = [
         (
             "prompt recording",
@@ -72,21 +73,21 @@ pub(super) fn case(golden: &RecordedCase, meant: &RecordedCase, whose: &str) -> 
             "source recording",
             golden.source_wav_sha256 != meant.source_wav_sha256,
         ),
-        (
-            "text",
-            golden.case.text != meant.case.text || golden.case.pieces != meant.case.pieces,
-        ),
-        ("saved speaker", golden.case.speaker != meant.case.speaker),
+        ("text", golden.case.text() != meant.case.text()),
+        ("saved speaker", speaker(golden) != speaker(meant)),
         (
             "set of weights",
             golden.case.lm_weights != meant.case.lm_weights,
         ),
         (
             "prompt text",
-            golden.case.prompt_text != meant.case.prompt_text,
+            golden.case.prompt_text() != meant.case.prompt_text(),
         ),
-        ("instruction", golden.case.instruct != meant.case.instruct),
-        ("mode", golden.case.mode != meant.case.mode),
+        (
+            "instruction",
+            golden.case.instruct() != meant.case.instruct(),
+        ),
+        ("mode", golden.case.mode_name() != meant.case.mode_name()),
         ("seed", golden.case.seed != meant.case.seed),
         ("streaming", golden.case.stream != meant.case.stream),
         ("speed", golden.case.speed != meant.case.speed),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
 use crate::array::Array;
-use crate::case::{Case, CaseFile, Mode};
+use crate::case::{Case, CaseFile};
 use crate::number;
 use crate::stage::{Feed, Key, Stage};
 
@@ -91,7 +91,7 @@ impl RecordedCase {
         let hash = |wav: &Path| sha256_file(file.resolve(wav)).map(|h| h.sha256);
         Ok(Self {
             prompt_wav_sha256: hash(&case.prompt_wav)?,
-            source_wav_sha256: case.source_wav.as_deref().map(hash).transpose()?,
+            source_wav_sha256: case.source_wav().map(hash).transpose()?,
             case: case.clone(),
         })
     }
@@ -147,7 +147,7 @@ impl CaseRecord {
 
     /// How many segments it was synthesised in; voice conversion has one.
     pub fn segments(&self) -> usize {
-        if self.case.case.mode == Mode::Vc {
+        if self.case.case.is_conversion() {
             1
         } else {
             self.text.segments.len()

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array;
-use crate::case::Mode;
+use crate::case::ModeName;
 use crate::judge::LoadedCase;
 use crate::recording::CaseRecord;
 use crate::stage::{Feed, Key, Stage};
@@ -28,7 +28,7 @@ pub struct SegmentLengths {
     /// The segment, counted from 0.
     pub segment: usize,
     /// The case's mode.
-    pub mode: Mode,
+    pub mode: ModeName,
     /// Whether its text arrived in pieces.
     pub pieces: bool,
     /// Its saved speaker.
@@ -119,7 +119,7 @@ impl SegmentLengths {
         let ids = golden.text.segments.get(segment)?.ids.len();
         let (reference, tokens) = length(golden, segment)?;
         let (candidate, own_tokens) = length(candidate, segment)?;
-        let pieces = !case.pieces.is_empty();
+        let pieces = case.in_pieces();
         let bounds = LmPrompt {
             text_ids: vec![0; ids],
             ..LmPrompt::default()
@@ -127,9 +127,9 @@ impl SegmentLengths {
         Some(Self {
             case: case.name.clone(),
             segment,
-            mode: case.mode,
+            mode: case.mode_name(),
             pieces,
-            speaker: case.speaker.clone(),
+            speaker: case.speaker.as_ref().map(|s| s.name.clone()),
             seed: case.seed,
             feed,
             text_ids: ids,
