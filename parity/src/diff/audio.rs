@@ -258,21 +258,11 @@ fn max_or_nan(a: f64, b: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise as noise;
     use super::*;
     use proptest::prelude::*;
 
     const RATE: u32 = 24_000;
-
-    /// White noise in ±0.5, the same for the same seed.
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        (0..n)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect()
-    }
 
     fn shifted(x: &[f32], by: usize) -> Vec<f32> {
         [&vec![0.0; by], &x[..x.len() - by]].concat()

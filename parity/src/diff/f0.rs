@@ -155,6 +155,7 @@ pub fn diff(
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise;
     use super::*;
     use proptest::prelude::*;
     use std::f64::consts::TAU;
@@ -181,14 +182,7 @@ mod tests {
 
     #[test]
     fn silence_and_noise_are_unvoiced() {
-        let mut state = 1u32;
-        let noise: Vec<f32> = (0..24_000)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect();
-        for sound in [vec![0.0; 24_000], noise] {
+        for sound in [vec![0.0; 24_000], white_noise(24_000, 1)] {
             let contour = track(&sound, RATE);
             assert_eq!(contour.len(), 51);
             assert!(contour.iter().all(Option::is_none));

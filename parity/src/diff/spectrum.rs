@@ -216,6 +216,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise;
     use super::*;
 
     fn sine(hz: f64, rate: u32, n: usize) -> Vec<f32> {
@@ -252,12 +253,7 @@ mod tests {
     #[test]
     fn a_gain_of_six_db_is_a_log_spectral_distance_of_six_db() {
         // Noise fills every bin, so that none lies at the floor.
-        let mut state = 1u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-        };
-        let r: Vec<f32> = (0..24_000).map(|_| noise()).collect();
+        let r = white_noise(24_000, 1);
         let c: Vec<f32> = r.iter().map(|x| x * 2.0).collect();
         assert!((log_spectral(&r, &c) - 6.0206).abs() < 1e-3);
         assert_eq!(log_spectral(&r, &r), 0.0);

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Measures, Metric, Value, measures, ratio, ratio_db};
-use crate::recording::Noise;
+use crate::metric::{Measures, Metric, Noise, Value, measures, ratio, ratio_db};
 
 /// Points of [`TensorDiff::error_over_time`] at most: enough for a picture.
 const POINTS: usize = 240;

@@ -37,13 +37,13 @@ pub struct Mismatch {
     pub choice: Option<Choice>,
     /// How the candidate drew its token, where it says so.
     #[serde(default)]
-    pub draw: Option<Draw>,
+    pub draw: Option<DrawRecord>,
 }
 
 /// How a sampled token was drawn, and how little would have made it another one. Leads and gaps
 /// are differences of logits, but for `size_gap`, which is of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Draw {
+pub struct DrawRecord {
     /// The token drawn from the nucleus.
     pub from_nucleus: i64,
     /// How many tokens the nucleus had.
@@ -59,7 +59,7 @@ pub struct Draw {
     pub vocabulary_lead: Option<Value>,
 }
 
-impl Draw {
+impl DrawRecord {
     /// Reads what a recording keeps of a draw: the fields in their order, NaN for none.
     pub fn from_values(values: &[f32]) -> Option<Self> {
         let &[from_nucleus, len, lead, order, size, vocabulary] = values else {
@@ -301,12 +301,12 @@ mod tests {
 
     #[test]
     fn a_draw_is_as_close_as_its_closest_gap() {
-        let draw = |vocabulary| Draw::from_values(&[7.0, 3.0, 0.5, 0.25, 0.375, vocabulary]);
+        let draw = |vocabulary| DrawRecord::from_values(&[7.0, 3.0, 0.5, 0.25, 0.375, vocabulary]);
         let drawn = draw(f32::NAN).unwrap();
         assert_eq!((drawn.from_nucleus, drawn.nucleus_len), (7, 3));
         assert_eq!((drawn.vocabulary_lead, drawn.margin()), (None, 0.25));
         assert_eq!(draw(0.125).unwrap().margin(), 0.125);
-        assert_eq!(Draw::from_values(&[1.0]), None);
+        assert_eq!(DrawRecord::from_values(&[1.0]), None);
     }
 
     proptest! {

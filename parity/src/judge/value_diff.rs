@@ -7,8 +7,8 @@ use crate::diff::logits::{self, LogitDiff, Table};
 use crate::diff::tensor::{self, TensorDiff};
 use crate::diff::text::{self, TextDiff};
 use crate::diff::tokens::{self, TokenDiff, Whose};
-use crate::metric::{Measures, Metric, Value, ratio};
-use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, SAMPLE_RATE};
+use crate::metric::{Measures, Metric, Noise, Value, ratio};
+use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SAMPLE_RATE};
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// What a comparison came to.
@@ -292,7 +292,7 @@ fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, candidate: &CaseRec
         return;
     };
     let draw = candidate.tensors.get(&key.clone().tap(DRAW_TAP));
-    mismatch.draw = draw.and_then(|d| tokens::Draw::from_values(d.as_f32()?));
+    mismatch.draw = draw.and_then(|d| tokens::DrawRecord::from_values(d.as_f32()?));
 
     // A list that ends here was ended by a mark, which is a choice like any other.
     let stop = |record: &CaseRecord| {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
 use crate::array::Array;
 use crate::case::{Case, CaseFile};
-use crate::number;
+use crate::metric::Noise;
 use crate::stage::{Feed, Key, Stage};
 
 /// Samples per second of what CosyVoice3 synthesises.
@@ -16,7 +16,7 @@ pub const SAMPLE_RATE: u32 = 24_000;
 pub const CASCADED_NOISE: &str = "cascaded";
 
 /// The tap under which a candidate keeps how it drew the token that differs from the golden's
-/// first ([`crate::diff::tokens::Draw`]), in `llm.tokens`.
+/// first ([`crate::diff::tokens::DrawRecord`]), in `llm.tokens`.
 pub const DRAW_TAP: &str = "draw";
 
 /// The tap under which a candidate keeps the logits from which it drew that token, in
@@ -122,21 +122,6 @@ pub struct SegmentText {
     pub text: String,
     /// Its token ids.
     pub ids: Vec<i64>,
-}
-
-/// The error of the reference in float32 against itself in float64, for one tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Noise {
-    /// Largest absolute difference.
-    pub max_abs: f64,
-    /// 99.9th percentile of the absolute differences.
-    pub p999: f64,
-    /// Root of the mean squared difference.
-    pub rms: f64,
-    /// Energy of the difference over that of the signal, in dB; minus infinity if there is none.
-    #[serde(with = "number")]
-    pub nmse_db: f64,
 }
 
 impl CaseRecord {

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use crate::atomic;
+
 /// Why a recording could not be read or written. Each message names the file and the way out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,6 +71,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error of replacing a recording's folder.
+    pub(crate) fn replacing(error: atomic::Error) -> Self {
+        match error {
+            atomic::Error::Foreign { dir } => Self::NotARecording { dir },
+            atomic::Error::Io { path, source } => Self::Io { path, source },
+        }
+    }
+
     /// An [`Error::Io`] about `path`, for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::case_record::CaseRecord;
-use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors, wav};
+use super::case_record::{CaseRecord, SAMPLE_RATE};
+use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors};
+use crate::wav;
 
 /// Where cases come from: a folder that is read one case at a time, or memory.
 pub trait RecordingSource {
@@ -101,7 +102,7 @@ impl RecordingSource for Reader {
         let (path, bytes) = self.required(name, "tensors.safetensors")?;
         let tensors = tensors::decode(&path, &bytes)?;
         let (path, bytes) = self.required(name, "audio.wav")?;
-        let audio = wav::decode(&path, &bytes)?;
+        let audio = wav::decode(&bytes, SAMPLE_RATE).map_err(|e| Error::damaged(&path, e))?;
         let noise = match self.file(name, "noise.json")? {
             Some((path, bytes)) => json(&path, &bytes)?,
             None => BTreeMap::new(),

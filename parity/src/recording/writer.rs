@@ -2,10 +2,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::case_record::{CaseRecord, Noise};
+use super::case_record::{CaseRecord, SAMPLE_RATE};
 use super::manifest::CaseFiles;
-use super::replace::Replacement;
-use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors, wav};
+use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors};
+use crate::atomic::Replacement;
+use crate::metric::Noise;
+use crate::wav;
 
 /// Writes a recording one case at a time. Nothing is seen under its name before
 /// [`Writer::finish`]: a run that breaks leaves the old recording whole.
@@ -23,7 +25,7 @@ impl Writer {
                 cases: Default::default(),
                 ..manifest
             },
-            folder: Replacement::begin(dir.as_ref())?,
+            folder: Replacement::begin(dir.as_ref(), MANIFEST).map_err(Error::replacing)?,
         })
     }
 
@@ -53,7 +55,10 @@ impl Writer {
                 "tensors.safetensors",
                 tensors::encode(&record.tensors).map_err(invalid)?,
             ),
-            ("audio.wav", wav::encode(&record.audio).map_err(invalid)?),
+            (
+                "audio.wav",
+                wav::encode(&record.audio, SAMPLE_RATE).map_err(|e| invalid(e.to_string()))?,
+            ),
         ];
         if !record.noise.is_empty() {
             contents.push(("noise.json", json(&record.noise).map_err(invalid)?));
@@ -79,7 +84,7 @@ impl Writer {
     pub fn finish(self) -> Result<(), Error> {
         let path = self.folder.path().join(MANIFEST);
         std::fs::write(&path, self.manifest.sealed()).map_err(Error::io(&path))?;
-        self.folder.finish()
+        self.folder.finish().map_err(Error::replacing)
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use super::html::html;
 use super::json::{REPORT_VERSION, Report};
 use super::junit::junit;
+use crate::atomic;
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +67,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
             path: path.clone(),
             reason,
         })?;
-        let temporary = dir.join(format!(".{name}.new"));
-        std::fs::write(&temporary, content)
-            .and_then(|()| std::fs::rename(&temporary, &path))
+        atomic::write_file(&path, content.as_bytes())
             .map_err(|source| WriteError::Io { path, source })?;
     }
     Ok(())

@@ -6,7 +6,8 @@ use super::{
     AnswerLine, CorpusManifest, FrontendSetting, Outcome, PartInfo, RECORDED, Reference,
     TEXT_FORMAT,
 };
-use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
+use crate::atomic::Replacement;
+use crate::recording::{Error, MANIFEST, Sealed, sha256, timestamp};
 
 /// Texts with what the reference made of them.
 #[derive(Clone, Debug)]
@@ -122,7 +123,7 @@ pub fn write(
     answers: &BTreeMap<String, Vec<Outcome>>,
 ) -> Result<bool, Error> {
     let recorded = dir.join(RECORDED);
-    let folder = Replacement::begin(&recorded)?;
+    let folder = Replacement::begin(&recorded, MANIFEST).map_err(Error::replacing)?;
     let mut parts = BTreeMap::new();
     for (name, planned) in &plan.parts {
         let outcomes = answers.get(name).map_or(&[][..], Vec::as_slice);
@@ -167,6 +168,6 @@ pub fn write(
     }
     let path = folder.path().join(MANIFEST);
     std::fs::write(&path, manifest.sealed()).map_err(Error::io(&path))?;
-    folder.finish()?;
+    folder.finish().map_err(Error::replacing)?;
     Ok(true)
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use parity::array::Array;
 use parity::case::{Case, Keep, Mode, Text};
 use parity::judge::{Evaluation, Tolerances};
+use parity::metric::Noise;
 use parity::recording::{
-    CaseRecord, EngineInfo, FileHash, Manifest, ModelInfo, Noise, RecordedCase, Recording,
-    SegmentText, TextRecord, sha256,
+    CaseRecord, EngineInfo, FileHash, Manifest, ModelInfo, RecordedCase, Recording, SegmentText,
+    TextRecord, sha256,
 };
 use parity::report::{Report, Shard, build_report};
 use parity::stage::{Key, Stage, ValueKind};
