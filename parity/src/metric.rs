@@ -15,7 +15,7 @@ use crate::stage::ValueKind;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// Less is better; zero, or minus infinity, is identity.
+    /// Less is better; identical values give zero, or minus infinity.
     Lower,
     /// More is better.
     Higher,
@@ -23,7 +23,7 @@ pub enum Direction {
     One,
 }
 
-/// What a metric says and how to read it.
+/// What a metric means and how to read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     /// The name in files.
@@ -32,14 +32,14 @@ pub struct Definition {
     pub label: &'static str,
     /// The unit; empty for a bare number.
     pub unit: &'static str,
-    /// The kinds of values of which it is measured.
+    /// The kinds of values on which it is measured.
     pub kinds: &'static [ValueKind],
     /// The smallest and largest value possible.
     pub range: (f64, f64),
     /// Which way is better.
     pub direction: Direction,
-    /// Whether a change of loudness, or of scale, goes unnoticed. Such a metric passes no stage
-    /// alone.
+    /// Whether the metric does not notice a change of loudness, or of scale. Such a metric alone
+    /// passes no stage.
     pub gain_blind: bool,
     /// What is measured; r is the reference, c the candidate.
     pub meaning: &'static str,
@@ -67,7 +67,7 @@ macro_rules! metrics {
             /// Every metric, in the order of tables.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// What it says and how to read it.
+            /// What it means and how to read it.
             pub const fn definition(self) -> &'static Definition {
                 match self {
                     $(Self::$variant => const { &Definition {
@@ -181,7 +181,7 @@ impl FromStr for Metric {
         let found = Self::ALL.iter().find(|m| m.definition().name == name);
         found
             .copied()
-            .ok_or_else(|| format!("\"{name}\" names no metric"))
+            .ok_or_else(|| format!("unknown metric `{name}`"))
     }
 }
 
@@ -217,7 +217,7 @@ impl JsonSchema for Value {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number, or the word for what JSON has no number for.",
+            "description": "A number, or the name of a value that JSON has no number for.",
             "oneOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity", "NaN"]}],
         })
     }
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_is_better_than_any_and_nan_stays_nan() {
+    fn ratios_without_an_error_are_the_best_and_nan_stays_nan() {
         assert_eq!(ratio_db(0.0, 0.0), f64::NEG_INFINITY);
         assert_eq!(ratio_db(1.0, 0.0), f64::INFINITY);
         assert_eq!(ratio_db(1.0, 100.0), -20.0);

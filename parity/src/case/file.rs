@@ -22,7 +22,7 @@ struct Toml {
     case: Vec<RawCase>,
 }
 
-/// What is wrong with a cases file.
+/// Why a cases file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
@@ -30,7 +30,7 @@ pub enum Error {
     Io {
         /// The cases file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file is not TOML, or not of this shape.
@@ -38,10 +38,10 @@ pub enum Error {
     Toml {
         /// The cases file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// The position and the cause.
         source: Box<toml::de::Error>,
     },
-    /// A case cannot be run as it stands.
+    /// A case cannot be run.
     #[error("{}: case \"{case}\": {reason}", path.display())]
     Invalid {
         /// The cases file.
@@ -51,21 +51,24 @@ pub enum Error {
         /// What is missing or wrong.
         reason: String,
     },
-    /// A case was asked for that the file does not have.
-    #[error("{}: there is no case \"{case}\"; there are {}", path.display(), known.join(", "))]
+    /// The file lacks the requested case.
+    #[error("{}: no case \"{case}\" (expected one of {})", path.display(), known.join(", "))]
     Unknown {
         /// The folder of the cases file.
         path: PathBuf,
-        /// The case asked for.
+        /// The requested case.
         case: String,
-        /// The cases there are.
+        /// The cases of the file.
         known: Vec<String>,
     },
 }
 
 impl CaseFile {
     /// Reads and checks `path`: names, the fields that each mode needs, and that the recordings
-    /// are there.
+    /// exist.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a case cannot be run.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
@@ -105,12 +108,15 @@ impl CaseFile {
         Ok(file)
     }
 
-    /// Where a recording named in a case lies.
+    /// The path of a recording that a case names.
     pub fn resolve(&self, wav: &Path) -> PathBuf {
         self.dir.join(wav)
     }
 
-    /// Keeps only the cases named, in the file's order; all of them if none is named.
+    /// Keeps the cases in `names`, in the file's order; all of them if `names` is empty.
+    ///
+    /// # Errors
+    /// If the file lacks one of `names`.
     pub fn select(mut self, names: &[String]) -> Result<Self, Error> {
         if names.is_empty() {
             return Ok(self);

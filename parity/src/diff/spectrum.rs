@@ -77,7 +77,7 @@ impl Stft {
     }
 }
 
-/// Reflects an index at both ends of `n` samples, as often as it takes.
+/// Reflects an index at both ends of `n` samples, as often as needed.
 fn reflect(index: isize, n: usize) -> usize {
     if n == 1 {
         return 0;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_lights_the_mel_channel_around_it() {
+    fn a_tone_peaks_in_its_mel_channel() {
         let frames = log_mel(&sine(1000.0, 24_000, 24_000), 24_000);
         assert_eq!(frames.len(), 51);
         let frame = frames[25];
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_nothing_have_no_distance_to_themselves() {
+    fn silence_and_empty_sounds_have_no_distance_to_themselves() {
         for sound in [&[][..], &[0.0; 3], &[0.0; 5000]] {
             assert_eq!(multi_resolution(sound, sound), 0.0);
             assert_eq!(log_spectral(sound, sound), 0.0);
