@@ -1,6 +1,6 @@
 //! The arrays that a recording keeps: a shape and its values, row-major.
 
-/// A tensor of a recording, on no device and of no framework.
+/// A tensor of a recording, independent of device and framework.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     shape: Vec<usize>,
@@ -22,19 +22,25 @@ pub enum Data {
 pub struct ShapeError {
     /// The shape.
     pub shape: Vec<usize>,
-    /// How many values it holds.
+    /// The number of values that it holds.
     pub wanted: usize,
-    /// How many were given.
+    /// The number of values given.
     pub found: usize,
 }
 
 impl Array {
     /// An array of floats; `data` is row-major.
+    ///
+    /// # Errors
+    /// If the number of values does not fit the shape.
     pub fn f32(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self, ShapeError> {
         Self::new(shape.into(), Data::F32(data))
     }
 
     /// An array of integers; `data` is row-major.
+    ///
+    /// # Errors
+    /// If the number of values does not fit the shape.
     pub fn i64(shape: impl Into<Vec<usize>>, data: Vec<i64>) -> Result<Self, ShapeError> {
         Self::new(shape.into(), Data::I64(data))
     }
@@ -56,7 +62,7 @@ impl Array {
     }
 
     fn new(shape: Vec<usize>, data: Data) -> Result<Self, ShapeError> {
-        // A shape may come from a damaged file: its product need not fit a machine word.
+        // A shape may come from a damaged file, where its product may overflow.
         let wanted = shape
             .iter()
             .try_fold(1usize, |n, &d| n.checked_mul(d))
@@ -83,12 +89,12 @@ impl Array {
         &self.data
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.data.len()
     }
 
-    /// Whether there is no value at all.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! What the command tells the shell.
+//! Exit statuses.
 
 use std::process::{ExitCode, Termination};
 
@@ -10,7 +10,7 @@ pub enum Exit {
     Parity = 0,
     /// Wrong usage, or an input that cannot be read.
     Usage = 1,
-    /// Something is beyond its limits, or was not there to be compared.
+    /// Something exceeds its limits, or is missing.
     Failed = 2,
     /// The golden is missing, stale or damaged.
     Golden = 3,
@@ -26,7 +26,7 @@ impl Exit {
         self as u8
     }
 
-    /// What it means, in a few words.
+    /// The meaning, in a few words.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Parity => "parity",

@@ -1,10 +1,11 @@
-//! The parity harness: holds an engine's CosyVoice3 to the Python reference, stage by stage.
+//! The parity harness: compares an engine's CosyVoice3 with the Python reference, stage by stage.
 //!
 //! A [`recording`] is what an engine produced for a list of [`case`]s: its inputs, its provenance
 //! and one tensor, text or token list for each [`stage`]. Everything else is a diff of two
 //! recordings, judged by tolerances that are data.
 
 pub mod array;
+pub mod atomic;
 pub mod case;
 pub mod diff;
 pub mod exit;

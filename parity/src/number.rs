@@ -1,13 +1,16 @@
 //! Floats in JSON, infinities and NaN included.
 //!
 //! The signal-to-noise ratio of two identical sounds is infinite, and a NaN in a tensor makes
-//! every mean of it NaN. JSON has neither, so they are written as the strings `"Infinity"`,
+//! every mean of it NaN. JSON has neither, so this module writes them as the strings `"Infinity"`,
 //! `"-Infinity"` and `"NaN"`. Use as `#[serde(with = "crate::number")]`.
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Writes a number, or a string where JSON has no number for it.
+/// Writes a number, or a string if JSON has no number for it.
+///
+/// # Errors
+/// If the serializer fails.
 pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f64(*value)
@@ -21,6 +24,9 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
 }
 
 /// Reads what [`serialize`] wrote.
+///
+/// # Errors
+/// If there is neither a number nor one of the three strings.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_any(Number)
 }
@@ -31,12 +37,18 @@ pub mod list {
 
     use super::Single;
 
-    /// Writes each as a number, or as a string where JSON has no number for it.
+    /// Writes each as a number, or as a string if JSON has no number for it.
+    ///
+    /// # Errors
+    /// If the serializer fails.
     pub fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().copied().map(Single))
     }
 
     /// Reads what [`serialize`] wrote.
+    ///
+    /// # Errors
+    /// If an entry has neither a number nor one of the three strings.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
         let values = Vec::<Single>::deserialize(deserializer)?;
         Ok(values.into_iter().map(|v| v.0).collect())
@@ -49,7 +61,10 @@ pub mod pairs {
 
     use super::Single;
 
-    /// Writes each float as a number, or as a string where JSON has no number for it.
+    /// Writes each float as a number, or as a string if JSON has no number for it.
+    ///
+    /// # Errors
+    /// If the serializer fails.
     pub fn serialize<S: Serializer>(
         pairs: &[(i64, f32)],
         serializer: S,
@@ -58,6 +73,9 @@ pub mod pairs {
     }
 
     /// Reads what [`serialize`] wrote.
+    ///
+    /// # Errors
+    /// If an entry has neither a number nor one of the three strings.
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<(i64, f32)>, D::Error> {
@@ -66,7 +84,7 @@ pub mod pairs {
     }
 }
 
-/// A float32, written with no more digits than it has.
+/// A float32, written with the digits of a float32.
 struct Single(f32);
 
 impl Serialize for Single {
@@ -145,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_keep_infinities_and_have_no_more_digits_than_a_float32() {
+    fn lists_keep_infinities_and_the_digits_of_a_float32() {
         let lists = Lists {
             list: vec![0.1, f32::INFINITY],
             pairs: vec![(7, f32::NEG_INFINITY), (8, 1e-9)],
@@ -159,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_numbers_too_and_words_are_not() {
+    fn integers_are_numbers_and_words_are_not() {
         assert_eq!(serde_json::from_str::<Wrapped>("3").unwrap().0, 3.0);
         assert!(serde_json::from_str::<Wrapped>("\"lots\"").is_err());
     }

@@ -9,7 +9,7 @@ pub use native::stage::{FLOW_STEPS, Stage, UnknownStage, ValueKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Keep, Mode};
+use crate::case::{Case, Keep};
 
 /// Where a stage's inputs come from.
 #[derive(
@@ -62,7 +62,7 @@ impl Case {
     /// Whether a synthesis of the case passes through `stage`.
     pub fn has(&self, stage: Stage) -> bool {
         stage.occurs_in(RequestTraits {
-            conversion: self.mode == Mode::Vc,
+            conversion: self.is_conversion(),
             in_pieces: self.in_pieces(),
             streamed: self.stream,
         })

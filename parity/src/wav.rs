@@ -1,11 +1,12 @@
-//! Reading any wav file.
+//! WAV files: any file is read, mixed to mono; recordings are mono float32.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader};
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
-/// Rates at which sounds are compared, Hz: from telephone speech to what converters offer. Outside
-/// them the 80 mel channels mean nothing, or a header is wrong.
+/// Rates at which sounds are compared, in Hz: from telephone speech to the fastest converters.
+/// Outside this range the 80 mel channels mean nothing, or the header is wrong.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
 
 /// A sound file, mixed to mono.
@@ -15,7 +16,7 @@ pub struct Wav {
     pub rate: u32,
     /// Channels of the file.
     pub channels: u16,
-    /// Such as `float 32 bit`.
+    /// The sample format, such as `float 32 bit`.
     pub encoding: String,
     /// The mean of the channels, 1 being full scale.
     pub samples: Vec<f32>,
@@ -24,17 +25,17 @@ pub struct Wav {
 /// A sound file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is no wav file, or a damaged one.
-    #[error("{}: {source}; give a wav file of 8 to 32 bit or 32 bit float", path.display())]
+    /// The file is not a WAV file, or is damaged.
+    #[error("{}: {source}; expected a WAV file of 8 to 32 bit or 32 bit float", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
+        /// The cause.
         source: hound::Error,
     },
-    /// Its sampling rate is that of no speech.
+    /// The sampling rate is outside the range of speech recordings.
     #[error(
-        "{}: a sampling rate of {rate} Hz; sounds are compared from {} to {} Hz",
+        "{}: unsupported sampling rate of {rate} Hz (expected {} to {} Hz)",
         path.display(), RATES.start(), RATES.end()
     )]
     Rate {
@@ -49,7 +50,7 @@ impl Wav {
     /// Reads `path`: integers of up to 32 bit, or floats, of any number of channels.
     ///
     /// # Errors
-    /// If it is no wav file, ends before its header says, or has a rate outside 8 to 384 kHz.
+    /// If it is not a WAV file, is shorter than its header says, or has a rate outside 8 to 384 kHz.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let wav = Self::open(path).map_err(|source| Error::Unreadable {
@@ -97,10 +98,47 @@ impl Wav {
     }
 }
 
+/// The form of sounds in recordings.
+fn mono(rate: u32) -> WavSpec {
+    WavSpec {
+        channels: 1,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: SampleFormat::Float,
+    }
+}
+
+/// A mono float32 file, `rate` samples per second.
+///
+/// # Errors
+/// If the samples are too many for the format.
+pub fn encode(samples: &[f32], rate: u32) -> hound::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = WavWriter::new(&mut bytes, mono(rate))?;
+    for &sample in samples {
+        writer.write_sample(sample)?;
+    }
+    writer.finalize()?;
+    Ok(bytes.into_inner())
+}
+
+/// The samples of a file that [`encode`] wrote, bit for bit.
+///
+/// # Errors
+/// If it is damaged, or has another form or rate.
+pub fn decode(bytes: &[u8], rate: u32) -> hound::Result<Vec<f32>> {
+    let reader = WavReader::new(bytes)?;
+    if reader.spec() != mono(rate) {
+        return Err(hound::Error::FormatError(
+            "not mono float32 at the expected rate",
+        ));
+    }
+    reader.into_samples().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hound::{WavSpec, WavWriter};
 
     #[test]
     fn integers_are_scaled_and_channels_averaged() {
@@ -126,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wav_is_named() {
+    fn a_file_that_is_not_a_wav_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wav");
         std::fs::write(&path, b"ID3").unwrap();
         let message = Wav::read(&path).unwrap_err().to_string();
         assert!(
-            message.contains("a.wav") && message.contains("give a wav file"),
+            message.contains("a.wav") && message.contains("expected a WAV file"),
             "{message}"
         );
     }

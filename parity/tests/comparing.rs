@@ -116,10 +116,10 @@ fn invalid_input_is_an_error_that_names_the_file() {
     for (arguments, words) in [
         (
             &["good.wav", "seven.wav"][..],
-            "seven.wav: a sampling rate of 7 Hz",
+            "seven.wav: unsupported sampling rate of 7 Hz",
         ),
         (&["good.wav", "truncated.wav"], "truncated.wav"),
-        (&["text.wav", "good.wav"], "give a wav file"),
+        (&["text.wav", "good.wav"], "expected a WAV file"),
         (&["good.wav"], "give a second file"),
         (&["good.wav", "folder"], "give two files or two folders"),
         (&["folder", "nowhere"], "give two files or two folders"),

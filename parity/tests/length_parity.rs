@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model;
 use native::engine::Engine;
-use parity::case::{CaseFile, Keep, LmSet, Mode};
+use parity::case::{CaseFile, Keep, LmSet, ModeName};
 use parity::judge::{Evaluation, Tolerances};
 use parity::record::NativeRecorder;
 use parity::recording::{CaseFiles, Reader, RecordedCase, Recording, RecordingSource};
@@ -109,11 +109,15 @@ fn the_cases_cover_every_mode_and_both_sets_of_weights() {
     let short = || cases.cases.iter().filter(|c| c.keep == Keep::Tokens);
     let count =
         |wanted: &dyn Fn(&parity::case::Case) -> bool| short().filter(|c| wanted(c)).count();
-    for mode in [Mode::ZeroShot, Mode::CrossLingual, Mode::Instruct] {
-        assert!(count(&|c| c.mode == mode) >= 6, "{mode:?}");
-        assert!(count(&|c| c.mode == mode && c.speaker.is_some()) >= 1);
+    for mode in [
+        ModeName::ZeroShot,
+        ModeName::CrossLingual,
+        ModeName::Instruct,
+    ] {
+        assert!(count(&|c| c.mode_name() == mode) >= 6, "{mode:?}");
+        assert!(count(&|c| c.mode_name() == mode && c.speaker.is_some()) >= 1);
     }
-    assert!(count(&|c| !c.pieces.is_empty()) >= 6);
+    assert!(count(&|c| c.in_pieces()) >= 6);
     assert!(count(&|c| c.lm_weights == Some(LmSet::Rl)) >= 4);
     let seeds: BTreeSet<u64> = short().map(|c| c.seed).collect();
     assert!(seeds.len() >= 25, "{seeds:?}");

@@ -5,11 +5,12 @@ use std::f32::consts::TAU;
 use std::path::Path;
 
 use parity::array::Array;
-use parity::case::{Case, Keep, Mode};
+use parity::case::{Case, Keep, Mode, Text};
 use parity::judge::{Evaluation, Tolerances};
+use parity::metric::Noise;
 use parity::recording::{
-    CaseRecord, EngineInfo, FileHash, Manifest, ModelInfo, Noise, RecordedCase, Recording,
-    SegmentText, TextRecord, sha256,
+    CaseRecord, EngineInfo, FileHash, Manifest, ModelInfo, RecordedCase, Recording, SegmentText,
+    TextRecord, sha256,
 };
 use parity::report::{Report, Shard, build_report};
 use parity::stage::{Key, Stage, ValueKind};
@@ -110,10 +111,9 @@ pub fn golden_of_all_modes() -> Recording {
         .tensors
         .insert(Key::whole(Stage::SpeechChunks), Array::ids(chunks.into()));
     let converted = Case {
-        mode: Mode::Vc,
-        text: String::new(),
-        prompt_text: None,
-        source_wav: Some("prompts/b.wav".into()),
+        mode: Mode::Vc {
+            source_wav: "prompts/b.wav".into(),
+        },
         ..zero_shot("fourth")
     };
     let mut converted = record(converted, 0);
@@ -137,15 +137,13 @@ fn case(name: &str, segments: usize) -> CaseRecord {
 fn zero_shot(name: &str) -> Case {
     Case {
         name: name.into(),
-        mode: Mode::ZeroShot,
-        text: "Hello there. How are you?".into(),
-        pieces: vec![],
+        mode: Mode::ZeroShot {
+            text: Text::Whole("Hello there. How are you?".into()),
+            prompt_text: "Good morning.".into(),
+        },
+        prompt_wav: "prompts/a.wav".into(),
         speaker: None,
         lm_weights: None,
-        prompt_text: Some("Good morning.".into()),
-        prompt_wav: "prompts/a.wav".into(),
-        instruct: None,
-        source_wav: None,
         seed: 3,
         stream: false,
         speed: 1.0,

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use native::device::DeviceName;
-use native::precision::Precisions;
 use native::engine::{Engine, EngineBuilder};
 use native::model_dir::LmWeights;
+use native::precision::Precisions;
 use native::text::{FrontendOptions, NormalizerKind};
 use native::voice::PartialWindow;
 

@@ -6,10 +6,10 @@ use candle_core::Device;
 
 use super::Engine;
 use crate::Result;
-use crate::precision::Precisions;
 use crate::flow::Flow;
 use crate::llm::SpeechLm;
 use crate::model_dir::{LmWeights, ModelDir};
+use crate::precision::Precisions;
 use crate::text::FrontendOptions;
 use crate::vocoder::Vocoder;
 use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
@@ -95,12 +95,7 @@ impl EngineBuilder {
             frontend: Arc::new(dir.text_frontend(self.text_rules.as_deref(), self.frontend)?),
             speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),
             speaker_encoder: Arc::new(SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?),
-            llm: Arc::new(SpeechLm::load(
-                &dir,
-                &lm_weights,
-                device,
-                precision.llm,
-            )?),
+            llm: Arc::new(SpeechLm::load(&dir, &lm_weights, device, precision.llm)?),
             flow: Arc::new(Flow::load(
                 &config.flow,
                 &dir.flow_weights()?,

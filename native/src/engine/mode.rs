@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// side share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ModeName {
     /// `zero-shot`: a voice prompt with its transcript.
     ZeroShot,

@@ -174,7 +174,12 @@ fn streamed_frames_keep_their_value_when_more_text_follows() -> Result<()> {
 fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
     for portion in [Portion::Final, Portion::Partial] {
         let got = speak(&flow(random_weights())?, 20, portion, &mut NoTap)?;
-        let want = speak(&flow(random_weights().in_float64())?, 20, portion, &mut NoTap)?;
+        let want = speak(
+            &flow(random_weights().in_float64())?,
+            20,
+            portion,
+            &mut NoTap,
+        )?;
         let error = apart(&got, &want)?;
         assert!(error < 1e-4, "{portion:?}: {error}");
     }
@@ -184,7 +189,12 @@ fn the_kernels_agree_with_candle_s_operations_in_float64() -> Result<()> {
 #[test]
 fn taps_receive_stages_and_on_request_layers() -> Result<()> {
     let mut stages_only = Names(Vec::new(), false);
-    speak(&flow(random_weights())?, 7, Portion::Final, &mut stages_only)?;
+    speak(
+        &flow(random_weights())?,
+        7,
+        Portion::Final,
+        &mut stages_only,
+    )?;
     let mut stages = vec!["flow.mu".to_owned()];
     stages.extend((1..=STEPS).map(|i| format!("flow.step.{i:02}")));
     stages.push("flow.mel".to_owned());

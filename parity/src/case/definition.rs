@@ -1,32 +1,66 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the voice is given to the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+use super::ModeName;
+use super::raw::RawCase;
+
+/// How text and voice are combined, with what each mode takes.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
-    /// A prompt recording and its transcript.
-    ZeroShot,
-    /// A prompt recording alone, possibly of another language.
-    CrossLingual,
-    /// A prompt recording and an instruction in words.
-    Instruct,
-    /// Voice conversion: another recording is said again in the prompt's voice.
-    Vc,
+    /// A voice prompt with its transcript.
+    ZeroShot {
+        /// The text to speak.
+        text: Text,
+        /// The transcript of the voice prompt.
+        prompt_text: String,
+    },
+    /// A voice prompt alone, possibly in another language.
+    CrossLingual {
+        /// The text to speak.
+        text: Text,
+    },
+    /// A voice prompt and an instruction in words.
+    Instruct {
+        /// The text to speak.
+        text: Text,
+        /// The instruction.
+        instruct: String,
+    },
+    /// Voice conversion: another recording in the prompt's voice.
+    Vc {
+        /// The recording to convert; relative to the cases file.
+        source_wav: PathBuf,
+    },
 }
 
-impl Mode {
-    /// The name in files and on the command line.
-    pub fn name(self) -> &'static str {
+/// The text to speak.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Text {
+    /// Known from the start.
+    Whole(String),
+    /// In pieces, which arrive while it is spoken.
+    Pieces(Vec<String>),
+}
+
+impl Text {
+    /// The pieces joined.
+    pub fn joined(&self) -> String {
         match self {
-            Self::ZeroShot => "zero-shot",
-            Self::CrossLingual => "cross-lingual",
-            Self::Instruct => "instruct",
-            Self::Vc => "vc",
+            Self::Whole(text) => text.clone(),
+            Self::Pieces(pieces) => pieces.concat(),
         }
     }
+}
+
+/// A speaker that is saved from the voice prompt before the synthesis, and read back for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speaker {
+    /// The name in the speakers file.
+    pub name: String,
+    /// The transcript of the voice prompt, which is saved with it.
+    pub transcript: String,
 }
 
 /// Which stages of a case a golden keeps.
@@ -36,10 +70,10 @@ pub enum Keep {
     /// Every stage.
     #[default]
     Everything,
-    /// Texts, tokens and the sound, with what the prompt, the flow and the pitch predictor made
-    /// of them, but not the steps between.
+    /// Texts, tokens and the sound, with the outputs of the prompt, the flow and the pitch
+    /// predictor, but not the steps between.
     Sound,
-    /// Texts, ids and token lists: small enough to keep many cases of them.
+    /// Texts, ids and token lists, which are small enough to keep for many cases.
     Tokens,
 }
 
@@ -49,14 +83,14 @@ pub enum Keep {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum LmSet {
-    /// Those that the reference loads, `llm.pt`.
+    /// `llm.pt`, which the reference loads.
     Base,
-    /// Those after reinforcement learning, `llm.rl.pt`.
+    /// `llm.rl.pt`, after reinforcement learning.
     Rl,
 }
 
 impl LmSet {
-    /// Which set a weight file is, by its name.
+    /// The set that a weight file belongs to, by its name.
     pub fn of_file(file: &str) -> Self {
         if file.starts_with("llm.rl.") {
             Self::Rl
@@ -74,62 +108,87 @@ impl LmSet {
     }
 }
 
-/// One synthesis: everything that decides its result but the model.
+/// One synthesis: everything that decides its result except the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "RawCase", into = "RawCase")]
 pub struct Case {
-    /// Unique; of a–z, 0–9 and hyphens, for it names a folder.
+    /// Unique; made of a–z, 0–9 and hyphens, because it names a folder.
     pub name: String,
-    /// How the voice is given.
+    /// The mode, with its text and inputs.
     pub mode: Mode,
-    /// What to say; empty for voice conversion, and where there are pieces.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub text: String,
-    /// What to say, piece by piece: the text arrives while it is spoken.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pieces: Vec<String>,
-    /// The prompt's transcript, for zero-shot and for a saved speaker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_text: Option<String>,
     /// The recording of the voice; relative to the cases file.
     pub prompt_wav: PathBuf,
-    /// Under this name the voice is saved before the synthesis, and read back for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speaker: Option<String>,
-    /// The instruction, for instruct.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instruct: Option<String>,
-    /// The recording to convert, for voice conversion; relative to the cases file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_wav: Option<PathBuf>,
+    /// Speak with a saved speaker.
+    pub speaker: Option<Speaker>,
     /// The language model's weights; those of the whole recording if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lm_weights: Option<LmSet>,
     /// The seed of torch's generator, set before the synthesis.
-    #[serde(default)]
     pub seed: u64,
     /// Whether the sound is delivered in chunks while the language model still samples.
-    #[serde(default)]
     pub stream: bool,
     /// Speed of speech, 1 being the model's own.
-    #[serde(default = "one")]
     pub speed: f64,
-    /// Which stages a golden keeps of it.
-    #[serde(default)]
+    /// Which stages a golden keeps.
     pub keep: Keep,
 }
 
-fn one() -> f64 {
-    1.0
-}
-
 impl Case {
-    /// Whether the text arrives in pieces while it is spoken.
-    pub fn in_pieces(&self) -> bool {
-        !self.pieces.is_empty()
+    /// The name of the mode.
+    pub fn mode_name(&self) -> ModeName {
+        match self.mode {
+            Mode::ZeroShot { .. } => ModeName::ZeroShot,
+            Mode::CrossLingual { .. } => ModeName::CrossLingual,
+            Mode::Instruct { .. } => ModeName::Instruct,
+            Mode::Vc { .. } => ModeName::Vc,
+        }
     }
 
-    /// Whether a case or recording may bear this name: a–z, 0–9 and hyphens, not empty.
+    /// Whether it converts a recording instead of speaking a text.
+    pub fn is_conversion(&self) -> bool {
+        matches!(self.mode, Mode::Vc { .. })
+    }
+
+    /// The text; none for voice conversion.
+    pub fn text(&self) -> Option<&Text> {
+        match &self.mode {
+            Mode::ZeroShot { text, .. }
+            | Mode::CrossLingual { text }
+            | Mode::Instruct { text, .. } => Some(text),
+            Mode::Vc { .. } => None,
+        }
+    }
+
+    /// Whether the text arrives in pieces while it is spoken.
+    pub fn in_pieces(&self) -> bool {
+        matches!(self.text(), Some(Text::Pieces(_)))
+    }
+
+    /// The transcript of the voice prompt, for zero-shot and for a saved speaker.
+    pub fn prompt_text(&self) -> Option<&str> {
+        match (&self.mode, &self.speaker) {
+            (_, Some(speaker)) => Some(&speaker.transcript),
+            (Mode::ZeroShot { prompt_text, .. }, None) => Some(prompt_text),
+            _ => None,
+        }
+    }
+
+    /// The instruction, for instruct.
+    pub fn instruct(&self) -> Option<&str> {
+        match &self.mode {
+            Mode::Instruct { instruct, .. } => Some(instruct),
+            _ => None,
+        }
+    }
+
+    /// The recording to convert, for voice conversion.
+    pub fn source_wav(&self) -> Option<&Path> {
+        match &self.mode {
+            Mode::Vc { source_wav } => Some(source_wav),
+            _ => None,
+        }
+    }
+
+    /// Whether a case or recording may have this name: a–z, 0–9 and hyphens, not empty.
     pub fn is_name(name: &str) -> bool {
         !name.is_empty()
             && name
@@ -137,73 +196,59 @@ impl Case {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     }
 
-    /// Checks the name and the fields that the mode needs; says what is wrong.
+    /// Checks the name and the combinations that no engine can run.
+    ///
+    /// # Errors
+    /// The reason, if the case cannot be run.
     pub fn check(&self) -> Result<(), String> {
+        let speed = self.speed;
         if !Self::is_name(&self.name) {
             return Err("a name is made of a-z, 0-9 and hyphens".into());
         }
-        if !(self.speed.is_finite() && self.speed > 0.0) {
+        if !(speed.is_finite() && speed > 0.0) {
+            return Err(format!("speed is {speed}, but must be a positive number"));
+        }
+        if self.stream && speed != 1.0 {
             return Err(format!(
-                "speed is {}, but must be a positive number",
-                self.speed
+                "speed is {speed}, but the reference cannot change the speed of a stream"
             ));
         }
-        if self.stream && self.speed != 1.0 {
-            return Err(format!(
-                "speed is {}, but the reference does not change the speed of a stream",
-                self.speed
-            ));
-        }
-        let vc = self.mode == Mode::Vc;
-        let fields = [
-            ("text", !self.text.is_empty(), !vc && self.pieces.is_empty()),
-            (
-                "prompt_text",
-                self.prompt_text.is_some(),
-                self.mode == Mode::ZeroShot || self.speaker.is_some(),
-            ),
-            (
-                "instruct",
-                self.instruct.is_some(),
-                self.mode == Mode::Instruct,
-            ),
-            ("source_wav", self.source_wav.is_some(), vc),
-        ];
-        let mode = self.mode.name();
-        for (field, given, wanted) in fields {
-            match (given, wanted) {
-                (false, true) => return Err(format!("mode {mode} needs {field}")),
-                (true, false) => return Err(format!("mode {mode} has no use for {field}")),
-                _ => {}
-            }
-        }
+        let conversion = self.is_conversion();
         let tokens_only = self.keep == Keep::Tokens;
         let refused = [
             (
-                vc && self.speaker.is_some(),
-                "mode vc takes no saved speaker",
+                conversion && self.speaker.is_some(),
+                "mode vc does not support a saved speaker",
             ),
             (
-                vc && self.lm_weights.is_some(),
+                conversion && self.lm_weights.is_some(),
                 "mode vc has no use for lm_weights",
             ),
-            (vc && tokens_only, "mode vc samples no tokens to keep"),
             (
-                self.mode == Mode::CrossLingual && !self.pieces.is_empty(),
-                "text in pieces needs a prompt with <|endofprompt|>, which mode cross-lingual has \
-                 not",
+                conversion && tokens_only,
+                "mode vc samples no tokens to keep",
             ),
             (
-                self.stream && !self.pieces.is_empty(),
-                "where text arrives in pieces and the sound is streamed, the reference waits for \
-                 ever if a mark ends the speech out of place",
+                matches!(
+                    self.mode,
+                    Mode::CrossLingual {
+                        text: Text::Pieces(_)
+                    }
+                ),
+                "text in pieces needs a prompt with <|endofprompt|>, which mode cross-lingual \
+                 does not have",
             ),
             (
-                tokens_only && (self.stream || self.speed != 1.0),
-                "where only tokens are kept there is no sound to stream or to speed up",
+                self.stream && self.in_pieces(),
+                "text in pieces cannot be streamed: the reference waits forever if a mark ends \
+                 the speech out of place",
             ),
             (
-                self.speaker.as_deref() == Some(""),
+                tokens_only && (self.stream || speed != 1.0),
+                "a case that keeps only tokens has no sound to stream or to speed up",
+            ),
+            (
+                self.speaker.as_ref().is_some_and(|s| s.name.is_empty()),
                 "a saved speaker needs a name",
             ),
         ];

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Case;
+use super::raw::RawCase;
 
 /// The cases of one file, in its order.
 #[derive(Clone, Debug)]
@@ -18,10 +19,10 @@ pub struct CaseFile {
 #[serde(deny_unknown_fields)]
 struct Toml {
     #[serde(default)]
-    case: Vec<Case>,
+    case: Vec<RawCase>,
 }
 
-/// What is wrong with a cases file.
+/// Why a cases file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
@@ -29,7 +30,7 @@ pub enum Error {
     Io {
         /// The cases file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file is not TOML, or not of this shape.
@@ -37,10 +38,10 @@ pub enum Error {
     Toml {
         /// The cases file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// The position and the cause.
         source: Box<toml::de::Error>,
     },
-    /// A case cannot be run as it stands.
+    /// A case cannot be run.
     #[error("{}: case \"{case}\": {reason}", path.display())]
     Invalid {
         /// The cases file.
@@ -50,21 +51,24 @@ pub enum Error {
         /// What is missing or wrong.
         reason: String,
     },
-    /// A case was asked for that the file does not have.
-    #[error("{}: there is no case \"{case}\"; there are {}", path.display(), known.join(", "))]
+    /// The file lacks the requested case.
+    #[error("{}: no case \"{case}\" (expected one of {})", path.display(), known.join(", "))]
     Unknown {
         /// The folder of the cases file.
         path: PathBuf,
-        /// The case asked for.
+        /// The requested case.
         case: String,
-        /// The cases there are.
+        /// The cases of the file.
         known: Vec<String>,
     },
 }
 
 impl CaseFile {
     /// Reads and checks `path`: names, the fields that each mode needs, and that the recordings
-    /// are there.
+    /// exist.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a case cannot be run.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
@@ -75,40 +79,44 @@ impl CaseFile {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
-        let file = Self {
-            dir: path.parent().unwrap_or(Path::new("")).to_owned(),
-            cases: toml.case,
+        let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut file = Self {
+            dir,
+            cases: Vec::with_capacity(toml.case.len()),
         };
         let mut names = BTreeSet::new();
-        for case in &file.cases {
+        for raw in toml.case {
+            let name = raw.name.clone();
             let invalid = |reason: String| Error::Invalid {
                 path: path.to_owned(),
-                case: case.name.clone(),
+                case: name.clone(),
                 reason,
             };
+            let case = Case::try_from(raw).map_err(invalid)?;
             case.check().map_err(invalid)?;
-            if !names.insert(&case.name) {
+            if !names.insert(name.clone()) {
                 return Err(invalid("the name is used twice".into()));
             }
-            for wav in [Some(&case.prompt_wav), case.source_wav.as_ref()]
-                .into_iter()
-                .flatten()
-            {
+            for wav in std::iter::once(&*case.prompt_wav).chain(case.source_wav()) {
                 let wav = file.resolve(wav);
                 if !wav.is_file() {
-                    return Err(invalid(format!("{} is not there", wav.display())));
+                    return Err(invalid(format!("{} does not exist", wav.display())));
                 }
             }
+            file.cases.push(case);
         }
         Ok(file)
     }
 
-    /// Where a recording named in a case lies.
+    /// The path of a recording that a case names.
     pub fn resolve(&self, wav: &Path) -> PathBuf {
         self.dir.join(wav)
     }
 
-    /// Keeps only the cases named, in the file's order; all of them if none is named.
+    /// Keeps the cases in `names`, in the file's order; all of them if `names` is empty.
+    ///
+    /// # Errors
+    /// If the file lacks one of `names`.
     pub fn select(mut self, names: &[String]) -> Result<Self, Error> {
         if names.is_empty() {
             return Ok(self);
@@ -128,7 +136,7 @@ impl CaseFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Keep, LmSet, Mode};
+    use super::super::{Keep, LmSet, ModeName, Text};
     use super::*;
 
     fn load(toml: &str) -> Result<CaseFile, Error> {
@@ -143,32 +151,34 @@ mod tests {
                         prompt_text = \"Hi.\"\nprompt_wav = \"a.wav\"\nseed = 3\n";
 
     #[test]
-    fn a_case_has_the_reference_s_defaults() {
+    fn defaults_match_the_reference() {
         let file = load(GOOD).unwrap();
         let case = &file.cases[0];
         assert_eq!(
-            (case.mode, case.seed, case.stream, case.speed),
-            (Mode::ZeroShot, 3, false, 1.0)
+            (case.mode_name(), case.seed, case.stream, case.speed),
+            (ModeName::ZeroShot, 3, false, 1.0)
         );
         assert_eq!(case.keep, Keep::Everything);
     }
 
     #[test]
-    fn text_may_come_in_pieces_and_the_voice_from_a_saved_speaker() {
+    fn text_in_pieces_and_saved_speakers_are_read() {
         let toml = GOOD
             .replace("text = \"Hello.\"", "pieces = [\"Hel\", \"lo.\"]")
             .replace("seed = 3", "speaker = \"anna\"\nlm_weights = \"rl\"");
         let case = &load(&toml).unwrap().cases[0];
-        assert_eq!(case.pieces, ["Hel", "lo."]);
-        assert_eq!(case.speaker.as_deref(), Some("anna"));
+        let pieces = ["Hel", "lo."].map(str::to_owned).into();
+        assert_eq!(case.text(), Some(&Text::Pieces(pieces)));
+        let speaker = case.speaker.as_ref().unwrap();
+        assert_eq!((&*speaker.name, &*speaker.transcript), ("anna", "Hi."));
         assert_eq!(case.lm_weights, Some(LmSet::Rl));
-        // A saved speaker's words are saved with it, whatever the mode.
+        // The transcript is saved with a speaker in every mode.
         let cross_lingual = GOOD.replace("zero-shot", "cross-lingual");
         load(&format!("{cross_lingual}speaker = \"anna\"\n")).unwrap();
     }
 
     #[test]
-    fn what_cannot_be_run_is_refused_with_the_reason() {
+    fn unusable_cases_are_refused_with_the_reason() {
         let refused = [
             (GOOD.replace("a-1", "A 1"), "a-z"),
             (
@@ -179,7 +189,14 @@ mod tests {
                 GOOD.replace("zero-shot", "cross-lingual"),
                 "no use for prompt_text",
             ),
-            (GOOD.replace("a.wav", "b.wav"), "b.wav is not there"),
+            (
+                GOOD.replace("zero-shot", "vc").replace(
+                    "text = \"Hello.\"",
+                    "source_wav = \"a.wav\"\npieces = [\"a\"]",
+                ),
+                "no use for pieces",
+            ),
+            (GOOD.replace("a.wav", "b.wav"), "b.wav does not exist"),
             (format!("{GOOD}{GOOD}"), "used twice"),
             (format!("{GOOD}sed = 4\n"), "unknown field `sed`"),
             (format!("{GOOD}speed = 0.0\n"), "speed is 0"),
@@ -209,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn selecting_an_unknown_case_names_the_known_ones() {
+    fn selecting_an_unknown_case_lists_the_known_ones() {
         let message = load(GOOD)
             .unwrap()
             .select(&["b".into()])
@@ -219,5 +236,16 @@ mod tests {
             message.contains("no case \"b\"") && message.contains("a-1"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn json_keeps_the_field_order_of_recordings() {
+        let case = load(GOOD).unwrap().cases.remove(0);
+        let json = serde_json::to_string(&case).unwrap();
+        assert_eq!(
+            json,
+            r#"{"name":"a-1","mode":"zero-shot","text":"Hello.","prompt_text":"Hi.","prompt_wav":"a.wav","seed":3,"stream":false,"speed":1.0,"keep":"everything"}"#
+        );
+        assert_eq!(serde_json::from_str::<Case>(&json).unwrap(), case);
     }
 }

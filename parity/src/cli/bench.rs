@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use parity::case::{Case, CaseFile, Mode};
+use parity::case::{Case, CaseFile};
 use parity::exit::Exit;
 use parity::record::Timing;
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let cases = CaseFile::load(&args.cases)?.select(&names)?;
     let case = cases.cases.first().context("there are no cases")?;
     ensure!(
-        case.mode != Mode::Vc && !case.stream,
+        !case.is_conversion() && !case.stream,
         "case \"{}\" has no text or is streamed: choose another one with --case",
         case.name
     );

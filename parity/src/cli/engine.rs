@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::DeviceName;
-use native::precision::Precisions;
 use native::engine::Engine;
 use native::model_dir::LmWeights;
+use native::precision::Precisions;
 use parity::record::NativeRecorder;
 
 /// Where and how the native engine computes.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use parity::atomic;
 use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
@@ -148,11 +149,7 @@ fn settle(args: &RecordArgs, fresh: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Parity);
     };
     say(&changed)?;
-    // Renaming over a folder that is not empty is refused, so the old one steps aside first.
-    let old = args.out.with_extension("old");
-    std::fs::rename(&args.out, &old).with_context(|| out.to_string())?;
-    std::fs::rename(fresh, &args.out).with_context(|| fresh.display().to_string())?;
-    std::fs::remove_dir_all(&old).with_context(|| old.display().to_string())?;
+    atomic::replace_folder(fresh, &args.out)?;
     say(&format!("{out}: replaced by the new recording\n"))?;
     Ok(Exit::Parity)
 }

@@ -5,10 +5,10 @@ use super::spectrum::MELS;
 /// How far the path may stray from the straight line, in frames, beyond the difference in length.
 const BAND: usize = 500;
 
-/// The cheapest way to walk through two sequences of frames at once.
+/// The cheapest alignment of two sequences of frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Path {
-    /// Frames of the reference and the candidate that go together, from (0, 0) to the last ones.
+    /// Aligned frames of the reference and the candidate, from (0, 0) to the last ones.
     pub pairs: Vec<(usize, usize)>,
     /// Mean cost of a pair.
     pub cost: f64,
@@ -18,7 +18,7 @@ pub struct Path {
 }
 
 /// Aligns log-mel frames by the RMS difference of their channels (Sakoe and Chiba 1978, steps of
-/// one frame on either side or both). None if one side has no frame.
+/// one frame on either side or both). `None` if one side has no frames.
 pub fn dtw(reference: &[[f32; MELS]], candidate: &[[f32; MELS]]) -> Option<Path> {
     let (n, m) = (reference.len(), candidate.len());
     if n == 0 || m == 0 {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn single_frames_and_none_are_no_trouble() {
+    fn single_frames_and_empty_sequences_are_aligned() {
         assert_eq!(
             dtw(&frames(&[1.0]), &frames(&[1.0, 1.0, 1.0]))
                 .unwrap()

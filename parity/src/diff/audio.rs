@@ -11,18 +11,18 @@ use super::f0;
 use super::spectrum::{log_mel, log_spectral, multi_resolution};
 use crate::metric::{Measures, Metric, Value, measures, ratio_db};
 
-/// From here on a sample counts as clipped.
+/// Smallest absolute sample that counts as clipped.
 const FULL_SCALE: f32 = 0.9999;
-/// Below this level a stretch of 20 ms counts as silent, in dB of full scale.
+/// Level below which 20 ms count as silent, in dB of full scale.
 const SILENCE_DB: f64 = -60.0;
 const MEL_HOP_MS: f64 = 20.0;
 
-/// What one sound is like, whatever it is compared with.
+/// The levels of one sound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Levels {
-    /// Samples.
+    /// The number of samples.
     pub samples: usize,
-    /// Seconds.
+    /// The duration in seconds.
     pub seconds: f64,
     /// RMS level, 1 being full scale.
     pub rms: Value,
@@ -32,7 +32,7 @@ pub struct Levels {
     pub dc: Value,
     /// Samples at full scale.
     pub clipped: usize,
-    /// Share of the 20 ms stretches below -60 dB of full scale.
+    /// Share of the 20 ms frames below -60 dB of full scale.
     pub silence: f64,
     /// Samples that are NaN or infinite.
     pub non_finite: usize,
@@ -42,8 +42,7 @@ impl Levels {
     /// Measures a mono sound.
     pub fn of(samples: &[f32], rate: u32) -> Self {
         let n = samples.len().max(1) as f64;
-        let stretch = (rate as usize / 50).max(1);
-        let stretches = samples.chunks(stretch);
+        let frames = samples.chunks((rate as usize / 50).max(1));
         let silent = |s: &&[f32]| 20.0 * (energy(s) / s.len() as f64).sqrt().log10() < SILENCE_DB;
         Self {
             samples: samples.len(),
@@ -57,8 +56,7 @@ impl Levels {
             ),
             dc: Value(samples.iter().map(|&s| f64::from(s)).sum::<f64>() / n),
             clipped: samples.iter().filter(|s| s.abs() >= FULL_SCALE).count(),
-            silence: stretches.clone().filter(silent).count() as f64
-                / stretches.len().max(1) as f64,
+            silence: frames.clone().filter(silent).count() as f64 / frames.len().max(1) as f64,
             non_finite: samples.iter().filter(|s| !s.is_finite()).count(),
         }
     }
@@ -71,8 +69,8 @@ pub struct AudioDiff {
     pub reference: Levels,
     /// The candidate.
     pub candidate: Levels,
-    /// Everything measured. The lag and what needs it are absent for silence, and spectra for
-    /// sounds that are not finite.
+    /// Everything measured. Silence has no lag and no measure that needs it; sounds that are not
+    /// finite have no spectral measures.
     pub measures: Measures,
 }
 
@@ -114,7 +112,7 @@ pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
     }
 }
 
-/// Distances of spectra, mels and pitch. Identical sounds, which most are, need no transform.
+/// Distances of spectra, mels and pitch. Most sounds are identical and need no transform.
 fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
     use Metric::{
         DtwCost, DtwDeviation, F0Error, F0Gross, LogSpectral, MelCepstral, StftDistance,
@@ -179,7 +177,7 @@ pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
     let power: f64 = pairs().map(|(r, _)| r * r).sum();
     let product: f64 = pairs().map(|(r, c)| r * c).sum();
     if power == 0.0 {
-        // Nothing can be along a silent reference.
+        // Nothing can be projected on a silent reference.
         return if energy(candidate) == 0.0 {
             f64::INFINITY
         } else {
@@ -196,8 +194,8 @@ pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
     }
 }
 
-/// By how many samples `candidate` comes after `reference`, by their cross-correlation's largest
-/// value. None where either is silent.
+/// The samples by which `candidate` comes after `reference`, at the maximum of their
+/// cross-correlation. `None` if either is silent.
 pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
     if reference == candidate {
         return Some(0);
@@ -221,12 +219,12 @@ pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
     let at = |lag: i64| product[lag.rem_euclid(n as i64) as usize].re;
     let range = -(reference.len() as i64 - 1)..candidate.len() as i64;
     let largest = range.clone().map(at).fold(f64::NEG_INFINITY, f64::max);
-    // Rounding must not choose among the periods of a pure tone: the nearest one it is.
+    // Rounding must not choose among the periods of a pure tone, so the smallest lag wins.
     let near = largest - largest.abs() * 1e-9;
     range.filter(|&l| at(l) >= near).min_by_key(|l| l.abs())
 }
 
-/// The stretches of both sounds that lie over each other once `candidate` is moved by `lag`.
+/// The parts of both sounds that overlap once `candidate` is moved by `lag`.
 fn overlap<'a>(reference: &'a [f32], candidate: &'a [f32], lag: i64) -> (&'a [f32], &'a [f32]) {
     let skip = lag.unsigned_abs() as usize;
     let (r, c) = if lag >= 0 {
@@ -258,28 +256,18 @@ fn max_or_nan(a: f64, b: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise as noise;
     use super::*;
     use proptest::prelude::*;
 
     const RATE: u32 = 24_000;
-
-    /// White noise in ±0.5, the same for the same seed.
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        (0..n)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect()
-    }
 
     fn shifted(x: &[f32], by: usize) -> Vec<f32> {
         [&vec![0.0; by], &x[..x.len() - by]].concat()
     }
 
     #[test]
-    fn identical_sounds_are_infinitely_alike() {
+    fn identical_sounds_have_infinite_ratios() {
         let r = noise(4800, 1);
         let m = diff(&r, &r, RATE).measures;
         assert_eq!(
@@ -326,14 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pure_tone_that_did_not_move_has_no_lag() {
+    fn an_unmoved_pure_tone_has_no_lag() {
         let tone: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.1).sin()).collect();
         let louder: Vec<f32> = tone.iter().map(|x| x * 1.01).collect();
         assert_eq!(lag(&tone, &louder), Some(0));
     }
 
     #[test]
-    fn nan_is_counted_and_no_spectrum_is_made_of_it() {
+    fn nan_is_counted_and_has_no_spectrum() {
         let r = noise(480, 1);
         let mut c = r.clone();
         c[7] = f32::NAN;
@@ -344,14 +332,14 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_those_of_a_square_wave() {
+    fn levels_of_a_square_wave_are_measured() {
         let square: Vec<f32> = (0..4800)
             .map(|i| if i % 2 == 0 { 0.6 } else { -0.4 })
             .collect();
         let levels = Levels::of(&[square, vec![0.0; 4800], vec![1.0; 2]].concat(), RATE);
         assert!((levels.peak.0 - 1.0).abs() < 1e-9 && levels.clipped == 2);
         assert!((levels.dc.0 - (480.0 + 2.0) / 9602.0).abs() < 1e-6);
-        // 10 of 21 stretches: the last, short one is loud.
+        // 10 of 21 frames: the last, short one is loud.
         assert!((levels.silence - 10.0 / 21.0).abs() < 1e-9);
     }
 
@@ -359,7 +347,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
-        fn a_gain_of_x_db_is_found_as_such(db in -30.0f64..30.0, seed in 1u32..1000) {
+        fn a_gain_of_x_db_is_measured(db in -30.0f64..30.0, seed in 1u32..1000) {
             let r = noise(2400, seed);
             let gain = 10f64.powf(db / 20.0);
             let c: Vec<f32> = r.iter().map(|&x| (f64::from(x) * gain) as f32).collect();
@@ -372,7 +360,7 @@ mod tests {
         }
 
         #[test]
-        fn a_shift_of_n_samples_is_found_as_such(n in 0usize..600, seed in 1u32..1000) {
+        fn a_shift_of_n_samples_is_measured(n in 0usize..600, seed in 1u32..1000) {
             let r = noise(2400, seed);
             let c = shifted(&r, n);
             prop_assert_eq!(lag(&r, &c), Some(n as i64));
@@ -381,7 +369,7 @@ mod tests {
         }
 
         #[test]
-        fn noise_at_a_given_ratio_is_found_as_such(db in 0.0f64..80.0, seed in 1u32..1000) {
+        fn noise_at_a_given_ratio_is_measured(db in 0.0f64..80.0, seed in 1u32..1000) {
             let (r, e) = (noise(2400, seed), noise(2400, seed + 5000));
             let scale = (energy(&r) / energy(&e) / 10f64.powf(db / 10.0)).sqrt();
             let c: Vec<f32> =

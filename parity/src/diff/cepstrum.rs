@@ -4,7 +4,7 @@ use std::f64::consts::{LN_10, PI};
 
 use super::spectrum::MELS;
 
-/// Cepstra compared: all but the one of the loudness.
+/// The number of cepstra compared; cepstrum 0, the loudness, is left out.
 const ORDER: usize = 24;
 
 /// Mel-cepstral distortion in dB of log-mel frames in dB, mean over the aligned pairs; `None`
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_aligned_is_nothing_measured() {
+    fn without_aligned_frames_nothing_is_measured() {
         assert_eq!(distortion(&[], &[], &[]), None);
     }
 }

@@ -1,23 +1,23 @@
 //! Fundamental frequency by YIN, and how two contours differ.
 
-/// The lowest fundamental frequency looked for, Hz.
+/// Lowest fundamental frequency that is detected, in Hz.
 const LOWEST_HZ: f64 = 60.0;
-/// The highest one, Hz.
+/// Highest fundamental frequency that is detected, in Hz.
 const HIGHEST_HZ: f64 = 500.0;
-/// A period counts from this value of the normalised difference function on.
+/// The normalised difference function is below this value at a period.
 const THRESHOLD: f64 = 0.15;
-/// Frames below this RMS are unvoiced, whatever their period: -60 dB of full scale.
+/// Frames below this RMS are unvoiced regardless of their period: -60 dB of full scale.
 const SILENCE: f64 = 1e-3;
-/// Above this ratio of two frequencies, less one, an error is gross.
+/// Relative error of the frequency above which it is gross.
 const GROSS: f64 = 0.2;
 
 /// Fundamental frequency in Hz every 20 ms, `None` where the sound is unvoiced.
 ///
 /// YIN (de Cheveigné and Kawahara 2002): the difference function over a window of 25 ms, divided
 /// by its cumulative mean; the first local minimum below the threshold is the period, refined by a
-/// parabola. Frame i is centred at i times 20 ms, with silence beyond the ends, as
-/// `librosa.yin` has it; but unlike there, a frame without such a minimum has no period, and the
-/// ends of the range are no minima.
+/// parabola. Frame i is centred at i times 20 ms, with silence beyond the ends, as in
+/// `librosa.yin`. Unlike there, a frame without such a minimum has no period, and the ends of the
+/// range do not count as minima.
 pub fn track(samples: &[f32], rate: u32) -> Vec<Option<f64>> {
     let hop = (rate as usize / 50).max(1);
     if samples.is_empty() {
@@ -96,8 +96,8 @@ impl Yin {
     }
 }
 
-/// The place of the first local minimum below the threshold, between two indices. What still
-/// falls at an end of the range is none: its period lies outside of it, or it is no period at all.
+/// The position of the first local minimum below the threshold, as a fractional index. A value
+/// that still falls at an end of the range is not a minimum: its period lies outside the range.
 fn first_trough(values: &[f64]) -> Option<f64> {
     let falls_and_rises = |w: &[f64]| w[1] < THRESHOLD && w[1] < w[0] && w[1] <= w[2];
     let mut windows = values.windows(3).enumerate();
@@ -105,7 +105,7 @@ fn first_trough(values: &[f64]) -> Option<f64> {
     Some((before + 1) as f64 + vertex(window))
 }
 
-/// Where the parabola through three neighbouring values has its vertex, from -1 to 1.
+/// The vertex of the parabola through three neighbouring values, from -1 to 1.
 fn vertex(values: &[f64]) -> f64 {
     let curvature = values[2] + values[0] - 2.0 * values[1];
     let slope = (values[2] - values[0]) / 2.0;
@@ -119,15 +119,15 @@ fn vertex(values: &[f64]) -> f64 {
 /// How far two contours are apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ContourDiff {
-    /// RMS difference where both are voiced, in cents; `None` where they never are.
+    /// RMS difference where both are voiced, in cents; `None` if they never are.
     pub cents: Option<f64>,
-    /// Share of those frames that differ by more than 20 %.
+    /// Share of the frames voiced on both sides that differ by more than 20 %.
     pub gross: Option<f64>,
     /// Share of all frames that are voiced on one side only.
     pub voicing: f64,
 }
 
-/// Compares two contours at the pairs of frames that an alignment gives; `None` if it gives none.
+/// Compares two contours at aligned pairs of frames; `None` if there are no pairs.
 pub fn diff(
     reference: &[Option<f64>],
     candidate: &[Option<f64>],
@@ -155,6 +155,7 @@ pub fn diff(
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise;
     use super::*;
     use proptest::prelude::*;
     use std::f64::consts::TAU;
@@ -181,14 +182,7 @@ mod tests {
 
     #[test]
     fn silence_and_noise_are_unvoiced() {
-        let mut state = 1u32;
-        let noise: Vec<f32> = (0..24_000)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect();
-        for sound in [vec![0.0; 24_000], noise] {
+        for sound in [vec![0.0; 24_000], white_noise(24_000, 1)] {
             let contour = track(&sound, RATE);
             assert_eq!(contour.len(), 51);
             assert!(contour.iter().all(Option::is_none));
@@ -197,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_semitone_is_100_cents_and_no_voicing_error() {
+    fn a_semitone_is_100_cents_without_a_voicing_error() {
         let r = track(&tone(200.0, RATE, 0.5), RATE);
         let c = track(&tone(200.0 * 2f64.powf(1.0 / 12.0), RATE, 0.5), RATE);
         let inner: Vec<_> = straight(r.len()).drain(2..r.len() - 2).collect();
@@ -231,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn loudness_changes_no_frequency(db in -20.0f64..10.0) {
+        fn loudness_does_not_change_the_frequency(db in -20.0f64..10.0) {
             let r = tone(150.0, RATE, 0.2);
             let gain = 10f64.powf(db / 20.0) as f32;
             let c: Vec<f32> = r.iter().map(|x| x * gain).collect();

@@ -1,4 +1,4 @@
-//! Scores over a vocabulary, as the distributions that they stand for.
+//! Logits, compared as the distributions that they define.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Compares the rows of the reference with the candidate's of the same positions.
+/// Compares rows of the same position.
 ///
 /// # Errors
 /// If the vocabularies differ, or the candidate lacks a position.
@@ -77,14 +77,14 @@ fn divergence(r: &[f32], c: &[f32]) -> f64 {
     let (zr, zc) = (log_sum_exp(r), log_sum_exp(c));
     let terms = r.iter().zip(c).map(|(&r, &c)| {
         let (lr, lc) = (f64::from(r) - zr, f64::from(c) - zc);
-        // What the reference never draws costs nothing.
+        // A token that the reference never draws costs nothing.
         if lr == f64::NEG_INFINITY {
             0.0
         } else {
             lr.exp() * (lr - lc)
         }
     });
-    // Rounding may leave a sum that is a hair below zero.
+    // Rounding may leave a sum slightly below zero.
     let sum: f64 = terms.sum();
     if sum.is_nan() { sum } else { sum.max(0.0) }
 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn divergence_is_that_of_the_textbook() {
+    fn divergence_matches_the_textbook() {
         let ln = |p: [f32; 2]| p.map(f32::ln);
         // 0.75 ln(0.75/0.5) + 0.25 ln(0.25/0.5) = 0.130812
         assert!((kl(&ln([0.75, 0.25]), &ln([0.5, 0.5])) - 0.130_812).abs() < 1e-6);

@@ -77,7 +77,7 @@ impl Stft {
     }
 }
 
-/// Reflects an index at both ends of `n` samples, as often as it takes.
+/// Reflects an index at both ends of `n` samples, as often as needed.
 fn reflect(index: isize, n: usize) -> usize {
     if n == 1 {
         return 0;
@@ -216,6 +216,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::white_noise;
     use super::*;
 
     fn sine(hz: f64, rate: u32, n: usize) -> Vec<f32> {
@@ -252,19 +253,14 @@ mod tests {
     #[test]
     fn a_gain_of_six_db_is_a_log_spectral_distance_of_six_db() {
         // Noise fills every bin, so that none lies at the floor.
-        let mut state = 1u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-        };
-        let r: Vec<f32> = (0..24_000).map(|_| noise()).collect();
+        let r = white_noise(24_000, 1);
         let c: Vec<f32> = r.iter().map(|x| x * 2.0).collect();
         assert!((log_spectral(&r, &c) - 6.0206).abs() < 1e-3);
         assert_eq!(log_spectral(&r, &r), 0.0);
     }
 
     #[test]
-    fn a_tone_lights_the_mel_channel_around_it() {
+    fn a_tone_peaks_in_its_mel_channel() {
         let frames = log_mel(&sine(1000.0, 24_000, 24_000), 24_000);
         assert_eq!(frames.len(), 51);
         let frame = frames[25];
@@ -289,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_nothing_have_no_distance_to_themselves() {
+    fn silence_and_empty_sounds_have_no_distance_to_themselves() {
         for sound in [&[][..], &[0.0; 3], &[0.0; 5000]] {
             assert_eq!(multi_resolution(sound, sound), 0.0);
             assert_eq!(log_spectral(sound, sound), 0.0);

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Measures, Metric, Value, measures, ratio, ratio_db};
-use crate::recording::Noise;
+use crate::metric::{Measures, Metric, Noise, Value, measures, ratio, ratio_db};
 
-/// Points of [`TensorDiff::error_over_time`] at most: enough for a picture.
+/// Maximum points of [`TensorDiff::error_over_time`]: enough for a plot.
 const POINTS: usize = 240;
 
 /// How two tensors of one shape differ.
@@ -14,11 +13,11 @@ const POINTS: usize = 240;
 pub struct TensorDiff {
     /// The shape of both.
     pub shape: Vec<usize>,
-    /// NaN and infinite values of the candidate where the reference has none, or others.
+    /// NaN and infinite values of the candidate that differ from the reference's.
     pub non_finite: usize,
     /// Index of the largest difference, row-major.
     pub worst: Option<usize>,
-    /// RMS error of each frame; of equal spans of them if there are very many.
+    /// RMS error of each frame, or of equal spans of frames if there are more than 240.
     #[serde(with = "crate::number::list")]
     #[schemars(with = "Vec<Value>")]
     pub error_over_time: Vec<f32>,
@@ -26,11 +25,11 @@ pub struct TensorDiff {
     pub measures: Measures,
 }
 
-/// Compares values of one `shape`, row-major. `time_axis` is the axis of the frames, of which
-/// each is compared by cosine and norm; without one the whole is a single frame.
+/// Compares values of one `shape`, row-major. `time_axis` is the axis of the frames, each of which
+/// is compared by cosine and norm; without it, the tensor is a single frame.
 ///
 /// # Errors
-/// If the values do not fill the shape on both sides; nothing is ever broadcast.
+/// If the values of either side do not fill the shape; nothing is broadcast.
 pub fn diff(
     shape: &[usize],
     reference: &[f32],
@@ -114,7 +113,7 @@ pub fn diff(
     })
 }
 
-/// Which frame a row-major index belongs to.
+/// Maps a row-major index to its frame.
 struct Frames {
     count: usize,
     size: usize,
@@ -146,7 +145,7 @@ impl Frames {
     }
 }
 
-/// Sums over a frame, of squares but for `product`.
+/// Sums over a frame: squares, except for `product`.
 #[derive(Clone, Default)]
 struct Sums {
     reference: f64,
@@ -170,7 +169,7 @@ impl Sums {
         self.error += other.error;
     }
 
-    /// Two frames of zeros point the same way; a frame of zeros and another one do not.
+    /// 1 for two frames of zeros, 0 if only one of them is zero.
     fn cosine(&self) -> f64 {
         if self.error == 0.0 {
             1.0
@@ -190,7 +189,7 @@ impl Sums {
     }
 }
 
-/// The percentile `q` of `values` by nearest rank; NaN if one of them is, 0 for none.
+/// The percentile `q` of `values` by nearest rank; NaN if any value is NaN, 0 without values.
 pub(super) fn percentile(values: &mut [f64], q: f64) -> f64 {
     if values.iter().any(|v| v.is_nan()) {
         return f64::NAN;
@@ -250,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_that_turned_is_found_along_its_axis() {
-        // Only the middle frame is turned by a right angle.
+    fn a_rotated_frame_is_found_along_its_axis() {
+        // Only the middle frame is rotated by a right angle.
         let c = [3.0, 0.0, 0.0, 4.0, 1.0, 2.0];
         let d = measure(&R, &c, &[2, 3]);
         assert_eq!(d.measures[&Metric::CosineMin].0, 0.0);
@@ -275,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn zeros_in_place_of_values_are_no_small_error() {
+    fn zeros_instead_of_values_are_a_large_error() {
         let m = measure(&R, &[0.0; 6], &[2, 3]).measures;
         assert_eq!((m[&Metric::NmseDb].0, m[&Metric::CosineMin].0), (0.0, 0.0));
         assert_eq!(m[&Metric::NormRatioMin].0, 0.0);
     }
 
     #[test]
-    fn noise_is_the_unit_of_the_noise_ratio() {
+    fn the_noise_ratio_is_in_units_of_the_noise() {
         let noise = Noise {
             max_abs: 0.1,
             p999: 0.05,

@@ -15,10 +15,10 @@ pub struct TextDiff {
     pub measures: Measures,
 }
 
-/// A text of the reference and the candidate's in its place.
+/// A text of the reference and its counterpart of the candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TextPair {
-    /// Whether they are the same. A text and no text at all are not, even if the text is empty.
+    /// Whether they are equal. A missing text differs even from an empty one.
     pub same: bool,
     /// The runs of characters that make up both.
     pub runs: Vec<Run>,
@@ -27,13 +27,13 @@ pub struct TextPair {
 /// A run of characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
-    /// Who has it.
+    /// Which side has it.
     pub side: Side,
     /// The characters.
     pub text: String,
 }
 
-/// Who has a run of characters.
+/// Which side has a run of characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
@@ -45,7 +45,7 @@ pub enum Side {
     Candidate,
 }
 
-/// Compares the texts pairwise; what one side has more is all edits.
+/// Compares the texts pairwise; all characters of an extra text count as edits.
 pub fn diff(reference: &[&str], candidate: &[&str]) -> TextDiff {
     let n = reference.len().max(candidate.len());
     let pairs: Vec<_> = (0..n)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_have_no_edits_and_an_absent_text_is_no_empty_one() {
+    fn equal_texts_have_no_edits_and_an_absent_text_differs_from_an_empty_one() {
         assert!(diff(&["收到"], &["收到"]).pairs[0].same);
         let d = diff(&["a"], &["a", ""]);
         assert_eq!(d.measures[&Metric::CountDifference].0, 1.0);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::{Measures, Metric, Value, measures};
 
-/// Cells up to which an alignment is kept beside the distance; a byte each.
+/// Largest table, in cells of one byte, for which the alignment is kept beside the distance.
 const ALIGNED_CELLS: usize = 100_000_000;
 
 /// How two token lists differ.
@@ -17,13 +17,13 @@ pub struct TokenDiff {
     pub candidate_len: usize,
     /// The first position at which they differ, if they do.
     pub first_mismatch: Option<Mismatch>,
-    /// The cheapest way from one to the other, in order; empty for lists beyond 10,000 tokens.
+    /// The cheapest edits from one to the other, in order; empty for lists beyond 10,000 tokens.
     pub alignment: Vec<Step>,
     /// Lengths and the edit distance.
     pub measures: Measures,
 }
 
-/// Where two token lists part.
+/// The first difference of two token lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mismatch {
     /// The position, counted from 0.
@@ -32,35 +32,35 @@ pub struct Mismatch {
     pub reference: Option<i64>,
     /// The candidate's token; none if its list ends here.
     pub candidate: Option<i64>,
-    /// How likely both were, where logits of this position were kept. A list that ends here
-    /// stands for the mark that ended it.
+    /// How likely both were, if logits of this position were kept. If a list ends here, the mark
+    /// that ended it counts as its token.
     pub choice: Option<Choice>,
-    /// How the candidate drew its token, where it says so.
+    /// How the candidate drew its token, if it recorded that.
     #[serde(default)]
-    pub draw: Option<Draw>,
+    pub draw: Option<DrawRecord>,
 }
 
-/// How a sampled token was drawn, and how little would have made it another one. Leads and gaps
-/// are differences of logits, but for `size_gap`, which is of probabilities.
+/// How a sampled token was drawn, and how small a change would have drawn another one. Leads and
+/// gaps are differences of logits, except `size_gap`, a difference of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Draw {
+pub struct DrawRecord {
     /// The token drawn from the nucleus.
     pub from_nucleus: i64,
-    /// How many tokens the nucleus had.
+    /// The number of tokens in the nucleus.
     pub nucleus_len: usize,
     /// The lead of the winner over the runner-up.
     pub nucleus_lead: Value,
-    /// The smallest gap between neighbours in the nucleus, whose order decides who gets which
-    /// random number.
+    /// The smallest gap between neighbours in the nucleus, whose order decides which random
+    /// number each token gets.
     pub order_gap: Value,
     /// The distance of the nucleus' sum from `top_p`.
     pub size_gap: Value,
-    /// The lead in the draw from the whole vocabulary, where the token had been repeated.
+    /// The lead in the draw from the whole vocabulary, if the token had been repeated.
     pub vocabulary_lead: Option<Value>,
 }
 
-impl Draw {
-    /// Reads what a recording keeps of a draw: the fields in their order, NaN for none.
+impl DrawRecord {
+    /// Reads a draw from a recording: the fields in order, NaN for an absent one.
     pub fn from_values(values: &[f32]) -> Option<Self> {
         let &[from_nucleus, len, lead, order, size, vocabulary] = values else {
             return None;
@@ -85,21 +85,21 @@ impl Draw {
     }
 }
 
-/// Whose logits they are.
+/// The side that logits are from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whose {
     /// The reference's.
     #[default]
     Reference,
-    /// The candidate's, where the golden keeps none of this position.
+    /// The candidate's, if the golden keeps none of this position.
     Candidate,
 }
 
-/// How likely two tokens were of which one was drawn.
+/// How likely two tokens were at one position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
-    /// Whose logits say so.
+    /// The side whose logits were used.
     #[serde(default)]
     pub logits: Whose,
     /// Rank of the reference's token by its logit, 0 being the likeliest.
@@ -110,12 +110,12 @@ pub struct Choice {
     pub margin: f64,
 }
 
-/// A run of an alignment.
+/// A run of equal edits in an alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// What happens to these tokens.
+    /// The edit.
     pub edit: Edit,
-    /// How many tokens.
+    /// The number of tokens.
     pub len: usize,
 }
 
@@ -125,7 +125,7 @@ pub struct Step {
 pub enum Edit {
     /// Both have the token.
     Keep,
-    /// The candidate has another one.
+    /// The candidate has a different token.
     Replace,
     /// Only the reference has it.
     Delete,
@@ -230,8 +230,8 @@ fn levenshtein(r: &[i64], c: &[i64]) -> (usize, Option<Vec<Edit>>) {
     (distance, Some(edits))
 }
 
-/// How likely `reference` and `candidate` were, by the logits that they were drawn from.
-/// None for a token outside the vocabulary.
+/// How likely `reference` and `candidate` were, by the `logits` of their position; `None` for a
+/// token outside the vocabulary.
 pub fn choice(whose: Whose, logits: &[f32], reference: i64, candidate: i64) -> Option<Choice> {
     let at = |token: i64| {
         usize::try_from(token)
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_the_textbook() {
+    fn distances_match_the_textbook() {
         let ids = |s: &str| s.bytes().map(i64::from).collect::<Vec<_>>();
         assert_eq!(distance(&ids("kitten"), &ids("sitting")), 3.0);
         assert_eq!(distance(&ids("intention"), &ids("execution")), 5.0);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn one_swapped_token_is_placed_exactly() {
+    fn one_swapped_token_is_located_exactly() {
         let d = diff(&[1, 2, 3, 4], &[1, 2, 9, 4]);
         let mismatch = d.first_mismatch.unwrap();
         assert_eq!(
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_goes_on_differs_where_the_other_ends() {
+    fn a_longer_list_differs_where_the_other_ends() {
         let mismatch = diff(&[1, 2], &[1, 2, 3]).first_mismatch.unwrap();
         assert_eq!(
             (mismatch.position, mismatch.reference, mismatch.candidate),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_tie_is_seen_in_the_margin() {
+    fn a_near_tie_shows_in_the_margin() {
         let c = choice(Whose::Reference, &[0.0, 2.0, 1.5, 3.0], 1, 2).unwrap();
         assert_eq!((c.reference_rank, c.candidate_rank, c.margin), (1, 2, 0.5));
         assert_eq!(choice(Whose::Reference, &[0.0], 0, 7), None);
@@ -301,12 +301,12 @@ mod tests {
 
     #[test]
     fn a_draw_is_as_close_as_its_closest_gap() {
-        let draw = |vocabulary| Draw::from_values(&[7.0, 3.0, 0.5, 0.25, 0.375, vocabulary]);
+        let draw = |vocabulary| DrawRecord::from_values(&[7.0, 3.0, 0.5, 0.25, 0.375, vocabulary]);
         let drawn = draw(f32::NAN).unwrap();
         assert_eq!((drawn.from_nucleus, drawn.nucleus_len), (7, 3));
         assert_eq!((drawn.vocabulary_lead, drawn.margin()), (None, 0.25));
         assert_eq!(draw(0.125).unwrap().margin(), 0.125);
-        assert_eq!(Draw::from_values(&[1.0]), None);
+        assert_eq!(DrawRecord::from_values(&[1.0]), None);
     }
 
     proptest! {

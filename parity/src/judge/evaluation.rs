@@ -9,7 +9,7 @@ use crate::case::Keep;
 use crate::recording::{CaseRecord, Error, RecordedCase, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
-/// A golden and the recordings that are held against it.
+/// A golden and the recordings that are compared with it.
 pub struct Evaluation<'a> {
     /// The reference.
     pub golden: &'a dyn RecordingSource,
@@ -17,17 +17,17 @@ pub struct Evaluation<'a> {
     pub isolated: Option<&'a dyn RecordingSource>,
     /// The candidate, fed with its own.
     pub cascaded: Option<&'a dyn RecordingSource>,
-    /// The cases as they stand now, to find stale ones; all that the recordings have if absent.
+    /// The current cases, to find stale goldens; if absent, all cases of the recordings.
     pub expected: Option<&'a [RecordedCase]>,
     /// The limits.
     pub tolerances: &'a Tolerances,
 }
 
-/// One case of a evaluation, read from every side.
+/// One case of an evaluation, read from every recording.
 pub struct LoadedCase<'a> {
     /// The case's name.
     pub name: String,
-    /// The golden's record, or why there is none.
+    /// The golden's record, or why it cannot be read.
     pub golden: Result<Cow<'a, CaseRecord>, Error>,
     /// The isolated record, if there is one.
     pub isolated: Option<Cow<'a, CaseRecord>>,
@@ -71,10 +71,10 @@ impl<'a> Evaluation<'a> {
             .collect()
     }
 
-    /// Reads a case from every side.
+    /// Reads a case from every recording.
     ///
     /// # Errors
-    /// If a candidate is damaged. What is wrong with the golden is part of the outcome.
+    /// If a candidate is damaged. A damaged golden becomes part of the outcome instead.
     pub fn load(&self, name: &str) -> Result<LoadedCase<'a>, Error> {
         let read = |source: Option<&'a dyn RecordingSource>| match source.map(|s| s.case(name)) {
             None | Some(Err(Error::NoSuchCase { .. })) => Ok(None),
@@ -137,10 +137,10 @@ impl<'a> Evaluation<'a> {
 
     fn stale(&self, golden: &CaseRecord, loaded: &LoadedCase<'_>) -> Vec<String> {
         let mut reasons = stale::manifests(self.golden.manifest(), &self.tolerances.reference);
-        let meant = self
+        let expected = self
             .expected
             .and_then(|e| e.iter().find(|c| c.case.name == loaded.name));
-        reasons.extend(meant.and_then(|m| stale::case(&golden.case, m, "the case file has")));
+        reasons.extend(expected.and_then(|e| stale::case(&golden.case, e, "the case file has")));
         for feed in Feed::ALL {
             let Some(candidate) = self.candidate(feed) else {
                 continue;
@@ -150,7 +150,7 @@ impl<'a> Evaluation<'a> {
             reasons
                 .extend(record.and_then(|r| stale::case(&golden.case, &r.case, "the candidate")));
         }
-        // Both recordings of a candidate mostly say the same.
+        // Both recordings of a candidate usually give the same reasons.
         let mut seen = BTreeSet::new();
         reasons.retain(|r| seen.insert(r.clone()));
         reasons
@@ -162,7 +162,7 @@ impl<'a> Evaluation<'a> {
         for feed in Feed::ALL {
             match self.candidate(feed) {
                 None => list.push(format!(
-                    "{} stages: there is no such recording",
+                    "{} stages: the candidate has no such recording",
                     feed.name()
                 )),
                 Some(c) => list.extend(stale::unchecked(self.golden.manifest(), c.manifest())),
@@ -179,7 +179,7 @@ impl<'a> Evaluation<'a> {
             let rest: Vec<_> = rest.map(String::as_str).collect();
             if !rest.is_empty() {
                 list.push(format!(
-                    "cases of the golden that were not asked for: {}",
+                    "cases of the golden that were not selected: {}",
                     rest.join(", ")
                 ));
             }
@@ -188,7 +188,8 @@ impl<'a> Evaluation<'a> {
         list
     }
 
-    /// What the cases do not cover of which a golden keeps a part only; they mostly are many.
+    /// What is not covered because the golden keeps only some stages of a case, in one line for
+    /// all cases of a kind, as there are usually many.
     pub fn kept_in_part(outcomes: &[CaseOutcome]) -> Vec<String> {
         let parts = [
             (
@@ -197,7 +198,7 @@ impl<'a> Evaluation<'a> {
             ),
             (Keep::Tokens, "their prompt's features and any sound"),
         ];
-        let of = |(keep, left_out): (Keep, &str)| {
+        let line = |(keep, left_out): (Keep, &str)| {
             let cases = outcomes.iter().filter_map(|o| o.case.as_ref());
             let names: Vec<_> = cases
                 .filter(|c| c.keep == keep)
@@ -209,7 +210,7 @@ impl<'a> Evaluation<'a> {
                 count => format!("{count} cases leave out {left_out}: {first} to {last}"),
             })
         };
-        parts.into_iter().filter_map(of).collect()
+        parts.into_iter().filter_map(line).collect()
     }
 
     fn cell(
@@ -330,17 +331,17 @@ fn empty_cell(verdict: Verdict, reason: &str) -> Cell {
     }
 }
 
-/// Marks where errors were introduced and where they were inherited.
+/// Marks failed cells as introduced or inherited.
 fn find_origins(outcome: &mut CaseOutcome) {
     let failed = |cell: &Option<Cell>| cell.as_ref().is_some_and(|c| c.verdict == Verdict::Fail);
     let mut failed_before = false;
     for stage in &mut outcome.stages {
         let (isolated, cascaded) = (failed(&stage.isolated), failed(&stage.cascaded));
-        let right_alone = stage
+        let passes_isolated = stage
             .isolated
             .as_ref()
             .is_some_and(|c| c.verdict == Verdict::Pass);
-        let inherited = !isolated && (right_alone || failed_before);
+        let inherited = !isolated && (passes_isolated || failed_before);
         let origin = if inherited {
             Origin::Inherited
         } else {

@@ -1,4 +1,4 @@
-//! Verdicts: what was measured, held against limits that are data.
+//! Verdicts: measures, checked against limits that are data.
 
 mod evaluation;
 mod explain;

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::metric::{Measures, Metric, Value};
 use crate::stage::{Feed, Key, Stage};
 
-/// What became of a comparison. Only [`Verdict::Pass`] is green.
+/// The result of a comparison. Only [`Verdict::Pass`] is green.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -16,9 +16,9 @@ pub enum Verdict {
     Pass,
     /// Left out on purpose, with a reason.
     Skipped,
-    /// One side, or what is needed to judge, is not there.
+    /// One side, or something needed to judge it, is missing.
     Missing,
-    /// Beyond a limit, or of another shape.
+    /// A limit is exceeded, or the shapes differ.
     Fail,
     /// The golden was made from other inputs, weights or versions.
     Stale,
@@ -49,7 +49,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict on several things: the worst one, but skipped only if nothing else is there.
+    /// The worst of several verdicts; skipped only if there is no other.
     pub fn of(verdicts: impl IntoIterator<Item = Self>) -> Self {
         let rank = |v: &Self| if *v == Self::Skipped { -1 } else { *v as i32 };
         verdicts
@@ -59,36 +59,36 @@ impl Verdict {
     }
 }
 
-/// Where an error came from.
+/// The origin of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The stage fails on the golden's inputs, or fails first.
     Introduced,
-    /// The stage is right on the golden's inputs and fails on what earlier ones handed it.
+    /// The stage passes on the golden's inputs and fails on those of earlier stages.
     Inherited,
 }
 
-/// Everything about one case.
+/// The outcome of one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseOutcome {
     /// The case's name.
     pub name: String,
     /// The case as the golden has it, if it could be read.
     pub case: Option<Case>,
-    /// The worst of its stages, or what is wrong with its golden.
+    /// The worst verdict of its stages, or the state of its golden.
     pub verdict: Verdict,
-    /// Why no stage was compared, where none was.
+    /// Why no stage was compared, if none was.
     pub problem: Option<String>,
-    /// Whether the golden, not the candidate, has to be mended.
+    /// Whether the golden, not the candidate, has to be repaired.
     pub golden_at_fault: bool,
     /// The first stage that introduced an error.
     pub first_introduced: Option<Stage>,
-    /// Stage by stage, in order; those that the case passes through.
+    /// The stages that the case passes through, in order.
     pub stages: Vec<StageOutcome>,
 }
 
-/// One stage of a case under both feeds. None where a feed does not have the stage.
+/// One stage of a case under both feeds; `None` if a feed does not have the stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageOutcome {
     /// The stage.
@@ -119,39 +119,39 @@ impl StageOutcome {
 /// One stage of a case under one feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cell {
-    /// The worst of its values.
+    /// The worst verdict of its values.
     pub verdict: Verdict,
-    /// Why, where it is not the limits that say so.
+    /// The reason, unless it is a limit.
     pub reason: Option<String>,
-    /// Where the error came from, if there is one.
+    /// The origin of the error, if there is one.
     pub origin: Option<Origin>,
-    /// Value by value: one for each segment where the stage has them.
+    /// The values: one for each segment if the stage has segments.
     pub values: Vec<ValueOutcome>,
 }
 
 /// One tensor, text, token list or sound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueOutcome {
-    /// Which one.
+    /// The key of the value.
     pub key: Key,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, where it is not the limits that say so.
+    /// The reason, unless it is a limit.
     pub reason: Option<String>,
     /// Every limit that applied.
     pub checks: Vec<Check>,
     /// Everything that was measured.
     pub measures: Measures,
-    /// What the measures do not say: alignments, texts, errors over time.
+    /// Details that measures cannot express: alignments, texts, errors over time.
     pub detail: Option<Detail>,
 }
 
-/// A measure held against its limit.
+/// A measure checked against its limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// The metric.
     pub metric: Metric,
-    /// What was measured, if it could be.
+    /// The measured value, if it could be measured.
     pub value: Option<Value>,
     /// The largest value allowed.
     pub at_most: Option<Value>,
@@ -159,9 +159,9 @@ pub struct Check {
     pub at_least: Option<Value>,
     /// How far the value is from the limit: dB for dB, else the share of the limit that is left.
     pub headroom: Option<Value>,
-    /// Whether it holds.
+    /// Whether the limit holds.
     pub passed: bool,
-    /// Whether it holds only because the error is below the absolute floor.
+    /// Whether the limit holds only because the error is below the absolute floor.
     pub by_floor: bool,
     /// Why the limit is what it is.
     pub reason: String,

@@ -1,13 +1,13 @@
-//! Whether a golden still is what the candidate is to be compared with.
+//! Whether a golden still fits the candidate and the current cases.
 
 use super::tolerances::Pins;
 use crate::case::LmSet;
 use crate::recording::{Manifest, RecordedCase, RecordingSource};
 
-/// Why a golden as a whole does not fit, one reason a line.
+/// Why a golden as a whole is stale, reason by reason.
 pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
     let mut reasons = Vec::new();
-    // The pins say which references this project follows; other engines are their own.
+    // The pins apply to the Python reference only.
     if golden.engine.name == "python" {
         match &golden.engine.commit {
             Some(commit) if pins.commits.is_empty() || pins.commits.contains(commit) => {}
@@ -50,7 +50,7 @@ pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> V
         && LmSet::of_file(g) != LmSet::of_file(c)
     {
         reasons.push(format!(
-            "the golden's language model is of {g}, the candidate's of {c}"
+            "the golden's language model uses {g}, the candidate's uses {c}"
         ));
     }
     if let (Some(fed), Some(sha256)) = (&candidate.fed_from, golden.manifest_sha256())
@@ -61,47 +61,51 @@ pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> V
     reasons
 }
 
-/// Why a case of the golden is not the one that is meant.
-pub(super) fn case(golden: &RecordedCase, meant: &RecordedCase, whose: &str) -> Option<String> {
+/// Why a case of the golden differs from the one that `source` names.
+pub(super) fn case(golden: &RecordedCase, expected: &RecordedCase, source: &str) -> Option<String> {
+    let speaker = |c: &RecordedCase| c.case.speaker.as_ref().map(|s| s.name.clone());
     let fields = [
         (
             "prompt recording",
-            golden.prompt_wav_sha256 != meant.prompt_wav_sha256,
+            golden.prompt_wav_sha256 != expected.prompt_wav_sha256,
         ),
         (
             "source recording",
-            golden.source_wav_sha256 != meant.source_wav_sha256,
+            golden.source_wav_sha256 != expected.source_wav_sha256,
         ),
-        (
-            "text",
-            golden.case.text != meant.case.text || golden.case.pieces != meant.case.pieces,
-        ),
-        ("saved speaker", golden.case.speaker != meant.case.speaker),
+        ("text", golden.case.text() != expected.case.text()),
+        ("saved speaker", speaker(golden) != speaker(expected)),
         (
             "set of weights",
-            golden.case.lm_weights != meant.case.lm_weights,
+            golden.case.lm_weights != expected.case.lm_weights,
         ),
         (
             "prompt text",
-            golden.case.prompt_text != meant.case.prompt_text,
+            golden.case.prompt_text() != expected.case.prompt_text(),
         ),
-        ("instruction", golden.case.instruct != meant.case.instruct),
-        ("mode", golden.case.mode != meant.case.mode),
-        ("seed", golden.case.seed != meant.case.seed),
-        ("streaming", golden.case.stream != meant.case.stream),
-        ("speed", golden.case.speed != meant.case.speed),
-        ("choice of stages kept", golden.case.keep != meant.case.keep),
+        (
+            "instruction",
+            golden.case.instruct() != expected.case.instruct(),
+        ),
+        ("mode", golden.case.mode_name() != expected.case.mode_name()),
+        ("seed", golden.case.seed != expected.case.seed),
+        ("streaming", golden.case.stream != expected.case.stream),
+        ("speed", golden.case.speed != expected.case.speed),
+        (
+            "choice of stages kept",
+            golden.case.keep != expected.case.keep,
+        ),
     ];
     let changed: Vec<_> = fields.iter().filter(|f| f.1).map(|f| f.0).collect();
     (!changed.is_empty()).then(|| {
         format!(
-            "the golden was recorded with another {} than {whose}",
+            "the golden was recorded with another {} than {source}",
             changed.join(", ")
         )
     })
 }
 
-/// What could not be checked, for the report's list of what is not covered.
+/// Checks that were impossible, for the report's list of what is not covered.
 pub(super) fn unchecked(golden: &Manifest, candidate: &Manifest) -> Option<String> {
     let files = &golden.model.files;
     let shared = candidate

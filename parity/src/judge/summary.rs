@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::outcome::{CaseOutcome, StageOutcome, Verdict};
 use crate::exit::Exit;
 
-/// A run in numbers.
+/// The counts of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Cases by verdict.
     pub cases: BTreeMap<Verdict, usize>,
-    /// Stages of cases by verdict, isolated and cascaded counted apart.
+    /// Stages of cases by verdict; isolated and cascaded ones count separately.
     pub cells: BTreeMap<Verdict, usize>,
-    /// Cases whose golden has to be mended.
+    /// Cases whose golden has to be repaired.
     pub goldens_at_fault: usize,
 }
 
 impl Summary {
-    /// Counts.
+    /// Counts the verdicts.
     pub fn of(cases: &[CaseOutcome]) -> Self {
         let mut summary = Self::default();
         for case in cases {
@@ -31,12 +31,12 @@ impl Summary {
         summary
     }
 
-    /// Stages of cases with a verdict.
+    /// The number of stages of cases with a verdict.
     pub fn cells(&self, verdict: Verdict) -> usize {
         self.cells.get(&verdict).copied().unwrap_or(0)
     }
 
-    /// What to tell the shell. A failure outweighs a bad golden, for it is certain.
+    /// The exit status. A failure outweighs a bad golden, because it is certain.
     pub fn exit(&self) -> Exit {
         if self.cells(Verdict::Fail) + self.cells(Verdict::Missing) > 0 {
             Exit::Failed

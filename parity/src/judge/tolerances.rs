@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerances {
-    /// Version of the file's form.
+    /// Version of the file's format.
     pub version: u32,
     /// Which references the limits were made for.
     #[serde(default)]
@@ -24,7 +24,7 @@ pub struct Tolerances {
     pub limits: Vec<Limit>,
 }
 
-/// The references that a golden may come from. A golden of another one is stale.
+/// The references that a golden may come from. Any other golden is stale.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
@@ -50,7 +50,7 @@ pub struct Limit {
     /// The smallest value allowed.
     #[serde(default)]
     pub at_least: Option<f64>,
-    /// Below this error, the limit holds whatever the metric says.
+    /// An error below which the limit holds regardless of the metric.
     #[serde(default)]
     pub floor: Option<Floor>,
     /// Only under this feed.
@@ -72,17 +72,17 @@ pub struct Limit {
     pub reason: String,
 }
 
-/// An error that is small enough by itself.
+/// An error that is always small enough.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
     /// The metric.
     pub metric: Metric,
-    /// The largest value of it.
+    /// The largest value of it that is small enough.
     pub at_most: f64,
 }
 
-/// Who is compared with whom, where and how.
+/// The conditions of a comparison, on which limits depend.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// The reference engine.
@@ -97,7 +97,7 @@ pub struct Conditions {
     pub feed: Feed,
 }
 
-/// What is wrong with a tolerance file.
+/// Why a tolerance file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
@@ -105,7 +105,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file is not TOML, or not of this shape.
@@ -113,10 +113,10 @@ pub enum Error {
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// The position and the cause.
         source: Box<toml::de::Error>,
     },
-    /// A limit makes no sense.
+    /// A limit is invalid.
     #[error("{}: {reason}", path.display())]
     Invalid {
         /// The file.
@@ -128,6 +128,9 @@ pub enum Error {
 
 impl Tolerances {
     /// Reads and checks `path`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or one of its limits is invalid.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
@@ -148,7 +151,7 @@ impl Tolerances {
     fn check(&self) -> Result<(), String> {
         if self.version != VERSION {
             return Err(format!(
-                "version {}, but this program reads {VERSION}",
+                "version {} is not supported (expected {VERSION})",
                 self.version
             ));
         }
@@ -159,7 +162,7 @@ impl Tolerances {
                 .iter()
                 .find(|p| !Stage::all().any(|s| matches(p, s)))
             {
-                return Err(format!("\"{name}\", limited by {metric}, names no stage"));
+                return Err(format!("unknown stage `{name}` in a limit of {metric}"));
             }
             let matched = |s: &Stage| limit.stages.iter().any(|p| matches(p, *s));
             if let Some(stage) = Stage::all()
@@ -186,7 +189,7 @@ impl Tolerances {
             };
             if !given {
                 return Err(format!(
-                    "a limit of {metric} needs {needed}, and nothing else"
+                    "a limit of {metric} needs {needed}, and no other bound"
                 ));
             }
             if [limit.at_most, limit.at_least]
@@ -228,7 +231,7 @@ impl Limit {
             && is(&self.precision, &conditions.precision)
     }
 
-    /// Holds `measures` against the limit. NaN never passes.
+    /// Checks `measures` against the limit. NaN never passes.
     pub fn check(&self, measures: &Measures) -> Check {
         let measured = |metric: Metric| {
             let value = measures.get(&metric)?.0;
@@ -327,12 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_make_no_sense_are_refused() {
+    fn invalid_limits_are_refused() {
         let refused = [
-            (LIMIT.replace("flow.*", "flaw.*"), "names no stage"),
+            (LIMIT.replace("flow.*", "flaw.*"), "unknown stage"),
             (LIMIT.replace("at_most", "at_least"), "needs at_most"),
             (LIMIT.replace("\"r\"", "\" \""), "no reason"),
-            (LIMIT.replace("nmse_db", "cosine"), "names no metric"),
+            (LIMIT.replace("nmse_db", "cosine"), "unknown metric"),
             (
                 LIMIT.replace("nmse_db", "edit_distance"),
                 "not measured in flow.mu",
@@ -347,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn nan_and_what_was_not_measured_pass_no_limit() {
+    fn nan_and_unmeasured_metrics_fail() {
         let tolerances = parse(LIMIT).unwrap();
         let check = |m: &Measures| tolerances.limits[0].check(m).passed;
         assert!(check(&measures([(Metric::NmseDb, -120.0)])));
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_below_the_floor_passes_and_says_so() {
+    fn an_error_below_the_floor_passes_and_is_marked() {
         let limit = "[[limit]]\nstages = [\"flow.mu\"]\nmetric = \"noise_ratio\"\nat_most = 4.0\n\
                      floor = { metric = \"nmse_db\", at_most = -130.0 }\nreason = \"r\"\n";
         let tolerances = parse(limit).unwrap();

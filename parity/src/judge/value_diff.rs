@@ -7,35 +7,35 @@ use crate::diff::logits::{self, LogitDiff, Table};
 use crate::diff::tensor::{self, TensorDiff};
 use crate::diff::text::{self, TextDiff};
 use crate::diff::tokens::{self, TokenDiff, Whose};
-use crate::metric::{Measures, Metric, Value, ratio};
-use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, SAMPLE_RATE};
+use crate::metric::{Measures, Metric, Noise, Value, ratio};
+use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SAMPLE_RATE};
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
-/// What a comparison came to.
+/// The result of comparing one value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Compared {
-    /// Both sides were there.
+    /// Both sides have the value.
     Both(Box<ValueDiff>),
-    /// The reference does not have the value.
+    /// The reference lacks the value.
     NoReference,
-    /// The candidate does not have the value.
+    /// The candidate lacks the value.
     NoCandidate,
 }
 
 /// How two values differ.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValueDiff {
-    /// What is wrong beyond any limit: another shape, another type, NaN.
+    /// A fault that no limit covers: another shape, another type, NaN.
     pub fault: Option<String>,
     /// Whether both are empty, so that nothing was compared.
     pub empty: bool,
     /// Everything measured.
     pub measures: Measures,
-    /// The rest.
+    /// Details that measures cannot express.
     pub detail: Option<Detail>,
 }
 
-/// What the measures do not say.
+/// Details that measures cannot express.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Detail {
@@ -54,8 +54,8 @@ pub enum Detail {
     Audio(AudioDiff),
 }
 
-/// Compares the value under `key`, which is of the case as a whole or of one segment, as the
-/// candidate produced it under `feed`.
+/// Compares the value under `key`, of the whole case or of one segment, as the candidate produced
+/// it under `feed`.
 pub fn diff_value(
     reference: &CaseRecord,
     candidate: &CaseRecord,
@@ -96,7 +96,7 @@ fn texts(reference: &CaseRecord, candidate: &CaseRecord) -> ValueDiff {
     }
 }
 
-/// The prompt's text, empty where there is none, and the segments.
+/// The prompt's text, empty if absent, and the segments.
 fn text_list(record: &CaseRecord) -> Vec<&str> {
     let segments = record.text.segments.iter().map(|s| &*s.text);
     std::iter::once(record.text.prompt_text.as_deref().unwrap_or_default())
@@ -201,7 +201,7 @@ fn arrays(
     add_tensor(diff, r.shape(), (rv, cv), time_axis, noise)
 }
 
-/// Adds a tensor's measures to what is known of a value.
+/// Adds a tensor's measures to the other measures of a value.
 fn add_tensor(
     mut diff: ValueDiff,
     shape: &[usize],
@@ -262,7 +262,7 @@ fn logit_tables(
     add_tensor(diff, &shape, (r.values, &matched), Some(0), noise)
 }
 
-/// Logits with their positions. None if there are not as many of one as of the other.
+/// Logits with their positions; `None` if their numbers differ.
 fn table<'a>(record: &'a CaseRecord, rows: &Key, logits: &'a Array) -> Option<Table<'a>> {
     let positions = record.tensors.get(rows)?.as_i64()?;
     let &[height, width] = logits.shape() else {
@@ -276,8 +276,8 @@ fn table<'a>(record: &'a CaseRecord, rows: &Key, logits: &'a Array) -> Option<Ta
     })
 }
 
-/// Says how likely both tokens were at the first mismatch of sampled tokens, and how the candidate
-/// drew its own, where that was recorded.
+/// Adds how likely both tokens were at the first mismatch of sampled tokens, and how the candidate
+/// drew its own, if that was recorded.
 fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, candidate: &CaseRecord, key: &Key) {
     let Some(Detail::Tokens { lists }) = &mut diff.detail else {
         return;
@@ -292,9 +292,9 @@ fn note_choice(diff: &mut ValueDiff, reference: &CaseRecord, candidate: &CaseRec
         return;
     };
     let draw = candidate.tensors.get(&key.clone().tap(DRAW_TAP));
-    mismatch.draw = draw.and_then(|d| tokens::Draw::from_values(d.as_f32()?));
+    mismatch.draw = draw.and_then(|d| tokens::DrawRecord::from_values(d.as_f32()?));
 
-    // A list that ends here was ended by a mark, which is a choice like any other.
+    // A list that ends here was ended by a mark, which was sampled like any other token.
     let stop = |record: &CaseRecord| {
         let mark = record
             .tensors

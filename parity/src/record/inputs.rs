@@ -1,5 +1,7 @@
 //! A case as the native engine takes it.
 
+use std::path::Path;
+
 use native::audio::Waveform;
 use native::engine::{Engine, Mode, Request, Script, Text, Voice};
 use native::llm::Strategy;
@@ -10,28 +12,27 @@ use super::Error;
 use crate::case::{self, Case, CaseFile};
 use crate::recording::RecordedCase;
 
-/// The mode of a case that has a text; nothing for voice conversion. A saved speaker's transcript is
-/// not part of it.
-pub(super) fn text_mode(case: &Case) -> native::Result<Option<Mode>> {
-    let needed = |value: &Option<String>, what| value.clone().ok_or_else(|| missing(case, what));
-    Ok(Some(match case.mode {
-        case::Mode::ZeroShot if case.speaker.is_some() => Mode::ZeroShot {
+/// The mode of a case, without a saved speaker's transcript; `read` reads the recording that a voice
+/// conversion names.
+pub(super) fn mode(
+    case: &Case,
+    read: impl FnOnce(&Path) -> native::Result<Waveform>,
+) -> native::Result<Mode> {
+    Ok(match &case.mode {
+        case::Mode::ZeroShot { .. } if case.speaker.is_some() => Mode::ZeroShot {
             prompt_text: String::new(),
         },
-        case::Mode::ZeroShot => Mode::ZeroShot {
-            prompt_text: needed(&case.prompt_text, "prompt_text")?,
+        case::Mode::ZeroShot { prompt_text, .. } => Mode::ZeroShot {
+            prompt_text: prompt_text.clone(),
         },
-        case::Mode::CrossLingual => Mode::CrossLingual,
-        case::Mode::Instruct => Mode::Instruct {
-            instruct: needed(&case.instruct, "instruct")?,
+        case::Mode::CrossLingual { .. } => Mode::CrossLingual,
+        case::Mode::Instruct { instruct, .. } => Mode::Instruct {
+            instruct: instruct.clone(),
         },
-        case::Mode::Vc => return Ok(None),
-    }))
-}
-
-fn missing(case: &Case, what: &str) -> native::Error {
-    let mode = case.mode.name();
-    native::Error::input(format!("case {}: mode {mode} needs {what}", case.name))
+        case::Mode::Vc { source_wav } => Mode::VoiceConversion {
+            source: read(source_wav)?,
+        },
+    })
 }
 
 /// What a case says, with its sound files read.
@@ -51,19 +52,11 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Reads the files that `case` of `file` names.
     pub(super) fn read(case: &Case, file: &CaseFile, sampling: Strategy) -> Result<Self, Error> {
-        let mode = match text_mode(case)? {
-            Some(mode) => mode,
-            None => {
-                let source = case.source_wav.as_ref();
-                let source = source.ok_or_else(|| missing(case, "source_wav"))?;
-                Mode::VoiceConversion {
-                    source: Waveform::read(&file.resolve(source))?,
-                }
-            }
-        };
-        let text = match case.in_pieces() {
-            true => Text::Pieces(case.pieces.clone()),
-            false => Text::Whole(case.text.clone()),
+        let mode = mode(case, |source| Waveform::read(&file.resolve(source)))?;
+        let text = match case.text() {
+            Some(case::Text::Pieces(pieces)) => Text::Pieces(pieces.clone()),
+            Some(case::Text::Whole(text)) => Text::Whole(text.clone()),
+            None => Text::Whole(String::new()),
         };
         Ok(Self {
             recorded: RecordedCase::of(case, file)?,
@@ -103,16 +96,16 @@ impl Inputs {
         voice: &VoicePrompt,
     ) -> native::Result<Option<SavedSpeaker>> {
         let case = self.case();
-        let (Some(name), Some(words)) = (&case.speaker, &case.prompt_text) else {
+        let Some(saved) = &case.speaker else {
             return Ok(None);
         };
         let folder = tempfile::tempdir().map_err(native::Error::io(std::env::temp_dir()))?;
         let path = folder.path().join("spk2info.pt");
         let mut speakers = SavedSpeakers::open(&path)?;
-        let speaker = SavedSpeaker::new(engine.frontend(), words, voice)?;
-        speakers.add(name, &speaker)?;
+        let speaker = SavedSpeaker::new(engine.frontend(), &saved.transcript, voice)?;
+        speakers.add(&saved.name, &speaker)?;
         speakers.save()?;
-        SavedSpeakers::open(&path)?.get(name).map(Some)
+        SavedSpeakers::open(&path)?.get(&saved.name).map(Some)
     }
 
     /// The text stage.
@@ -123,11 +116,10 @@ impl Inputs {
     ) -> native::Result<Script> {
         let mut script = engine.script_of(&self.mode, &self.text, speaker)?;
         // The speakers file has only the transcript's ids, but a recording shall be readable.
-        let case = self.case();
-        if let (Some(_), Some(words)) = (&case.speaker, &case.prompt_text)
+        if let Some(speaker) = &self.case().speaker
             && !matches!(self.mode, Mode::CrossLingual)
         {
-            script.prompt_text = words.clone();
+            script.prompt_text = speaker.transcript.clone();
         }
         Ok(script)
     }

@@ -7,7 +7,7 @@ use native::Portion;
 use native::engine::Engine;
 
 use super::golden_inputs::GoldenInputs;
-use super::inputs::text_mode;
+use super::inputs::mode;
 use super::values::Collector;
 use crate::array::Array;
 use crate::layers::Network;
@@ -65,10 +65,10 @@ impl LayerRun<'_> {
         let script = self.inputs.script()?;
         let voice = needed(self.inputs.voice()?, "the prompt")?.aligned()?;
         // The mode decides how the prompt is put together.
-        let mode = text_mode(&self.inputs.golden.case.case)?.ok_or_else(|| {
-            native::Error::input(
-                "a voice conversion has no language model whose layers could be compared",
-            )
+        let mode = mode(&self.inputs.golden.case.case, |_| {
+            Err(native::Error::input(
+                "voice conversion has no language model whose layers could be compared",
+            ))
         })?;
         let text = &script.segments[segment];
         let prompt = self.engine.lm_prompt(&mode, &script, text, &voice);

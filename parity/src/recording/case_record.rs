@@ -5,22 +5,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
 use crate::array::Array;
-use crate::case::{Case, CaseFile, Mode};
-use crate::number;
+use crate::case::{Case, CaseFile};
+use crate::metric::Noise;
 use crate::stage::{Feed, Key, Stage};
 
-/// Samples per second of what CosyVoice3 synthesises.
+/// Samples per second of CosyVoice3's speech.
 pub const SAMPLE_RATE: u32 = 24_000;
 
-/// The tap under which a stage's noise is that of the whole chain up to it.
+/// The tap under which the noise of a stage is that of the whole chain up to it.
 pub const CASCADED_NOISE: &str = "cascaded";
 
-/// The tap under which a candidate keeps how it drew the token that differs from the golden's
-/// first ([`crate::diff::tokens::Draw`]), in `llm.tokens`.
+/// The tap of `llm.tokens` under which a candidate keeps how it drew the first token that differs
+/// from the golden's ([`crate::diff::tokens::DrawRecord`]).
 pub const DRAW_TAP: &str = "draw";
 
-/// The tap under which a candidate keeps the logits from which it drew that token, in
-/// `llm.logits`.
+/// The tap of `llm.logits` under which a candidate keeps the logits from which it drew that token.
 pub const MISMATCH_TAP: &str = "at_mismatch";
 
 /// A whole recording in memory.
@@ -34,6 +33,9 @@ pub struct Recording {
 
 impl Recording {
     /// Reads every case of the recording in `dir`, checking every hash.
+    ///
+    /// # Errors
+    /// If there is no recording, or a file of it is damaged.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self, Error> {
         let reader = Reader::open(dir)?;
         let mut cases = BTreeMap::new();
@@ -46,7 +48,10 @@ impl Recording {
         })
     }
 
-    /// Writes the recording to `dir`, in place of the recording that may be there.
+    /// Writes the recording to `dir`, replacing the recording that may be there.
+    ///
+    /// # Errors
+    /// If `dir` holds something else, a case is invalid, or a file cannot be written.
     pub fn write(&self, dir: impl AsRef<Path>) -> Result<(), Error> {
         let mut writer = Writer::create(dir, self.manifest.clone())?;
         for case in self.cases.values() {
@@ -65,8 +70,8 @@ pub struct CaseRecord {
     pub text: TextRecord,
     /// The tensors and token lists.
     pub tensors: BTreeMap<Key, Array>,
-    /// The reference's own float32 error, by tensor; empty but in goldens. Under a tap called
-    /// [`CASCADED_NOISE`] stands what piles up when every stage is fed by the one before.
+    /// The reference's own float32 error, by tensor; empty except in goldens. Under the tap
+    /// [`CASCADED_NOISE`] it is the error accumulated when every stage is fed by the one before.
     pub noise: BTreeMap<Key, Noise>,
     /// The sound, all segments joined, mono, at [`SAMPLE_RATE`].
     pub audio: Vec<f32>,
@@ -80,28 +85,31 @@ pub struct RecordedCase {
     pub case: Case,
     /// SHA-256 of the prompt's file.
     pub prompt_wav_sha256: String,
-    /// SHA-256 of the file to convert, where there is one.
+    /// SHA-256 of the file to convert, for voice conversion.
     #[serde(default)]
     pub source_wav_sha256: Option<String>,
 }
 
 impl RecordedCase {
-    /// `case` of `file`, with its recordings hashed as they are now.
+    /// `case` of `file`, with the hashes of its recordings.
+    ///
+    /// # Errors
+    /// If a recording cannot be read.
     pub fn of(case: &Case, file: &CaseFile) -> Result<Self, Error> {
         let hash = |wav: &Path| sha256_file(file.resolve(wav)).map(|h| h.sha256);
         Ok(Self {
             prompt_wav_sha256: hash(&case.prompt_wav)?,
-            source_wav_sha256: case.source_wav.as_deref().map(hash).transpose()?,
+            source_wav_sha256: case.source_wav().map(hash).transpose()?,
             case: case.clone(),
         })
     }
 }
 
-/// What the text frontend made of a case; all empty for voice conversion.
+/// The text frontend's output for a case; empty for voice conversion.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextRecord {
-    /// The normalised transcript or instruction, where the mode has one.
+    /// The normalised transcript or instruction, if the mode has one.
     #[serde(default)]
     pub prompt_text: Option<String>,
     /// Its token ids.
@@ -114,7 +122,7 @@ pub struct TextRecord {
     pub warnings: Vec<String>,
 }
 
-/// A piece of the text that is synthesised on its own.
+/// A segment of the text, which is synthesised on its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentText {
@@ -124,30 +132,15 @@ pub struct SegmentText {
     pub ids: Vec<i64>,
 }
 
-/// The error of the reference in float32 against itself in float64, for one tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Noise {
-    /// Largest absolute difference.
-    pub max_abs: f64,
-    /// 99.9th percentile of the absolute differences.
-    pub p999: f64,
-    /// Root of the mean squared difference.
-    pub rms: f64,
-    /// Energy of the difference over that of the signal, in dB; minus infinity if there is none.
-    #[serde(with = "number")]
-    pub nmse_db: f64,
-}
-
 impl CaseRecord {
     /// The case's name.
     pub fn name(&self) -> &str {
         &self.case.case.name
     }
 
-    /// How many segments it was synthesised in; voice conversion has one.
+    /// The number of segments; voice conversion has one.
     pub fn segments(&self) -> usize {
-        if self.case.case.mode == Mode::Vc {
+        if self.case.case.is_conversion() {
             1
         } else {
             self.text.segments.len()
@@ -156,16 +149,14 @@ impl CaseRecord {
 
     /// The reference's own float32 error of a value under a feed.
     pub fn noise_of(&self, key: &Key, feed: Feed) -> Option<&Noise> {
-        let piled_up = || self.noise.get(&key.clone().tap(CASCADED_NOISE));
-        let cascaded = if feed == Feed::Cascaded {
-            piled_up()
-        } else {
-            None
+        let accumulated = match feed {
+            Feed::Isolated => None,
+            Feed::Cascaded => self.noise.get(&key.clone().tap(CASCADED_NOISE)),
         };
-        cascaded.or_else(|| self.noise.get(key))
+        accumulated.or_else(|| self.noise.get(key))
     }
 
-    /// The keys under which `stage` is to be found.
+    /// The keys of `stage`: one, or one for each segment.
     pub fn keys(&self, stage: Stage) -> Vec<Key> {
         if stage.per_segment() {
             (0..self.segments())

@@ -1,13 +1,15 @@
 use std::path::{Path, PathBuf};
 
+use crate::atomic;
+
 /// Why a recording could not be read or written. Each message names the file and the way out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no recording there.
-    #[error("{}: no recording here (it has no manifest.json); `make golden` makes those of this repository, `parity record` others", dir.display())]
+    /// The folder has no recording.
+    #[error("{}: no recording here (it has no manifest.json); record one with `make golden` or `parity record`", dir.display())]
     Missing {
-        /// The folder that was to hold it.
+        /// The folder.
         dir: PathBuf,
     },
     /// The recording was written by another version of this program.
@@ -20,20 +22,20 @@ pub enum Error {
         /// The format that this program reads.
         known: u32,
     },
-    /// A file of the recording is not what was written.
+    /// A file of the recording is not as it was written.
     #[error("{}: damaged: {reason}; restore the file or record again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What gave it away.
+        /// What does not fit.
         reason: String,
     },
-    /// The recording is of other inputs than those that are there now.
+    /// The inputs have changed since they were recorded.
     #[error("{}: stale: {reason}; record again", path.display())]
     Stale {
-        /// What has changed since.
+        /// The file that has changed.
         path: PathBuf,
-        /// How that shows.
+        /// What has changed.
         reason: String,
     },
     /// The recording has no such case.
@@ -41,10 +43,10 @@ pub enum Error {
     NoSuchCase {
         /// The recording.
         dir: PathBuf,
-        /// The case asked for.
+        /// The requested case.
         case: String,
     },
-    /// What was to be written is no valid case record.
+    /// A case record is invalid and cannot be written.
     #[error("case \"{case}\": {reason}")]
     Invalid {
         /// The case.
@@ -52,8 +54,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A folder that is no recording would have been replaced by one.
-    #[error("{}: exists and is no recording; choose another folder, or remove it first", dir.display())]
+    /// A folder that is not a recording would have been replaced by one.
+    #[error("{}: exists and is not a recording; choose another folder, or remove it first", dir.display())]
     NotARecording {
         /// The folder.
         dir: PathBuf,
@@ -63,12 +65,20 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
 impl Error {
+    /// An error of replacing a recording's folder.
+    pub(crate) fn replacing(error: atomic::Error) -> Self {
+        match error {
+            atomic::Error::Foreign { dir } => Self::NotARecording { dir },
+            atomic::Error::Io { path, source } => Self::Io { path, source },
+        }
+    }
+
     /// An [`Error::Io`] about `path`, for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

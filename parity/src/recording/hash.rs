@@ -10,7 +10,10 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes).as_slice())
 }
 
-/// SHA-256 and length of a file, which is read in pieces: weight files are large.
+/// SHA-256 and length of a file, which is read in blocks because weight files are large.
+///
+/// # Errors
+/// If the file cannot be read.
 pub fn sha256_file(path: impl AsRef<Path>) -> Result<FileHash, Error> {
     let path = path.as_ref();
     let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
@@ -41,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_those_of_fips_180() {
+    fn hashes_match_fips_180() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(b"abc"), abc);
         let dir = tempfile::tempdir().unwrap();

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub format: u32,
     /// Who recorded.
     pub engine: EngineInfo,
-    /// Versions of what the engine stands on: torch, onnxruntime, wetext …
+    /// Versions of the engine's libraries: torch, onnxruntime, wetext …
     #[serde(default)]
     pub libraries: BTreeMap<String, String>,
     /// `cpu`, `cuda` …
@@ -37,17 +37,17 @@ pub struct Manifest {
     pub fed_from: Option<String>,
     /// The weights.
     pub model: ModelInfo,
-    /// The file of the language model's weights, for cases that name none themselves. Base and
-    /// reinforcement-learned weights differ in nothing but their values.
+    /// The file of the language model's weights, for cases that name none. Base and
+    /// reinforcement-learned weights differ only in their values.
     #[serde(default)]
     pub lm_weights: Option<String>,
-    /// SHA-256 of the engine's sources, by relative path, where it is run from sources.
+    /// SHA-256 of the engine's sources, by relative path, if it is run from sources.
     #[serde(default)]
     pub sources: BTreeMap<String, String>,
     /// Files of every case. [`super::Writer`] fills this in.
     #[serde(default)]
     pub cases: BTreeMap<String, CaseFiles>,
-    /// When, as RFC 3339; see [`timestamp`].
+    /// The time of the recording as RFC 3339; see [`timestamp`].
     pub recorded_at: String,
     /// Seconds spent, by stage or part.
     #[serde(default)]
@@ -63,9 +63,9 @@ pub struct Manifest {
 pub struct EngineInfo {
     /// `python` for the reference, `native` for this project's engine.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// The commit it was built or run from, where known.
+    /// The commit that it was built or run from, if known.
     #[serde(default)]
     pub commit: Option<String>,
 }
@@ -86,7 +86,7 @@ pub struct ModelInfo {
 pub struct FileHash {
     /// SHA-256, lower-case hexadecimals.
     pub sha256: String,
-    /// Length.
+    /// The length in bytes.
     pub bytes: u64,
 }
 
@@ -130,7 +130,7 @@ impl Manifest {
         if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
             return Err(Error::damaged(
                 path,
-                format!("\"{name}\" is no name for a case"),
+                format!("\"{name}\" is not a valid case name"),
             ));
         }
         Ok(manifest)

@@ -5,15 +5,13 @@ mod error;
 mod hash;
 mod manifest;
 mod reader;
-mod replace;
 mod seal;
 mod tensors;
-mod wav;
 mod writer;
 
 pub use case_record::{
-    CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, Noise, RecordedCase, Recording,
-    SAMPLE_RATE, SegmentText, TextRecord,
+    CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, RecordedCase, Recording, SAMPLE_RATE,
+    SegmentText, TextRecord,
 };
 pub use error::Error;
 pub use hash::{sha256, sha256_file};
@@ -21,6 +19,5 @@ pub use manifest::{
     CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, timestamp,
 };
 pub use reader::{Reader, RecordingSource};
-pub(crate) use replace::Replacement;
 pub(crate) use seal::Sealed;
 pub use writer::Writer;

@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::case_record::CaseRecord;
-use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors, wav};
+use super::case_record::{CaseRecord, SAMPLE_RATE};
+use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors};
+use crate::wav;
 
 /// Where cases come from: a folder that is read one case at a time, or memory.
 pub trait RecordingSource {
     /// Who recorded what.
     fn manifest(&self) -> &Manifest;
     /// One case, checked.
+    ///
+    /// # Errors
+    /// If the recording lacks the case, or a file of it is damaged.
     fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error>;
-    /// SHA-256 of the manifest as it stands on disk, for [`Manifest::fed_from`].
+    /// SHA-256 of the manifest on disk, for [`Manifest::fed_from`].
     fn manifest_sha256(&self) -> Option<&str>;
 }
 
@@ -27,6 +31,9 @@ pub struct Reader {
 
 impl Reader {
     /// Reads the manifest of the recording in `dir`.
+    ///
+    /// # Errors
+    /// If there is no recording, or its manifest is damaged or of an unknown format.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
         let dir = dir.as_ref();
         let path = dir.join(MANIFEST);
@@ -101,7 +108,7 @@ impl RecordingSource for Reader {
         let (path, bytes) = self.required(name, "tensors.safetensors")?;
         let tensors = tensors::decode(&path, &bytes)?;
         let (path, bytes) = self.required(name, "audio.wav")?;
-        let audio = wav::decode(&path, &bytes)?;
+        let audio = wav::decode(&bytes, SAMPLE_RATE).map_err(|e| Error::damaged(&path, e))?;
         let noise = match self.file(name, "noise.json")? {
             Some((path, bytes)) => json(&path, &bytes)?,
             None => BTreeMap::new(),
@@ -111,7 +118,7 @@ impl RecordingSource for Reader {
         if case.case.name != name {
             return Err(Error::damaged(
                 &path,
-                format!("it is of case \"{}\"", case.case.name),
+                format!("it describes case \"{}\"", case.case.name),
             ));
         }
         let (path, bytes) = self.required(name, "text.json")?;

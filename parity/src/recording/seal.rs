@@ -1,5 +1,5 @@
-//! Manifests under seal: JSON that tells its format and carries its own SHA-256, written with
-//! zeros in the place of the seal.
+//! Sealed manifests: JSON with the version of its format and its own SHA-256, which is computed
+//! with zeros in place of the seal.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use super::{Error, sha256};
 /// Digits of a seal.
 const DIGITS: usize = 64;
 
-/// A manifest that is written under seal, as its last field.
+/// A manifest whose last field is its seal.
 pub(crate) trait Sealed: Serialize + DeserializeOwned + Clone {
-    /// The field that tells the format's version.
+    /// The field with the format's version.
     const FORMAT_FIELD: &'static str;
     /// The version that this program writes and reads.
     const FORMAT: u32;
 
-    /// The seal, whatever it holds.
+    /// The seal.
     fn seal(&mut self) -> &mut String;
 
     /// The manifest as JSON, sealed.
@@ -32,13 +32,13 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned + Clone {
         seal(&text)
     }
 
-    /// Parses the manifest that was read from `path`, if its format is known and its seal whole.
+    /// Parses the manifest that was read from `path`, and checks its format and seal.
     fn unseal(path: &Path, text: &str) -> Result<Self, Error> {
         let damaged = |e: serde_json::Error| Error::damaged(path, e);
         let anything: Value = serde_json::from_str(text).map_err(damaged)?;
         let found = anything.get(Self::FORMAT_FIELD).and_then(Value::as_u64);
         let found = found.ok_or_else(|| {
-            let reason = format!("it has no number \"{}\"", Self::FORMAT_FIELD);
+            let reason = format!("it lacks the number \"{}\"", Self::FORMAT_FIELD);
             Error::damaged(path, reason)
         })?;
         if found != u64::from(Self::FORMAT) {
@@ -50,18 +50,18 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned + Clone {
         }
         let mut manifest: Self = serde_json::from_str(text).map_err(damaged)?;
         if !is_sealed(text, manifest.seal()) {
-            return Err(Error::damaged(path, "its seal does not fit its content"));
+            return Err(Error::damaged(path, "its seal does not match its content"));
         }
         Ok(manifest)
     }
 }
 
-/// What stands in the seal's place while it is not known.
+/// The placeholder of a seal.
 fn unsealed() -> String {
     "0".repeat(DIGITS)
 }
 
-/// Puts the seal into `text`, in which [`unsealed`] stands for it and stands last.
+/// Replaces the last [`unsealed`] in `text` by the seal.
 fn seal(text: &str) -> String {
     match text.rfind(&unsealed()) {
         Some(at) => [&text[..at], &sha256(text.as_bytes()), &text[at + DIGITS..]].concat(),
@@ -69,7 +69,7 @@ fn seal(text: &str) -> String {
     }
 }
 
-/// Whether `seal` is the seal of `text`, in which it stands quoted.
+/// Whether `seal` is the seal of `text`, which contains it in quotes.
 fn is_sealed(text: &str, seal: &str) -> bool {
     let zeros = format!("\"{}\"", unsealed());
     let without = text.replacen(&format!("\"{seal}\""), &zeros, 1);

@@ -2,13 +2,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::case_record::{CaseRecord, Noise};
+use super::case_record::{CaseRecord, SAMPLE_RATE};
 use super::manifest::CaseFiles;
-use super::replace::Replacement;
-use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors, wav};
+use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors};
+use crate::atomic::Replacement;
+use crate::metric::Noise;
+use crate::wav;
 
-/// Writes a recording one case at a time. Nothing is seen under its name before
-/// [`Writer::finish`]: a run that breaks leaves the old recording whole.
+/// Writes a recording one case at a time. Nothing appears under its name before
+/// [`Writer::finish`], so that an interrupted run leaves the old recording intact.
 #[derive(Debug)]
 pub struct Writer {
     manifest: Manifest,
@@ -17,17 +19,23 @@ pub struct Writer {
 
 impl Writer {
     /// Begins a recording that will lie in `dir`. `manifest` needs neither cases nor a seal.
+    ///
+    /// # Errors
+    /// If `dir` holds something else than a recording, or cannot be written to.
     pub fn create(dir: impl AsRef<Path>, manifest: Manifest) -> Result<Self, Error> {
         Ok(Self {
             manifest: Manifest {
                 cases: Default::default(),
                 ..manifest
             },
-            folder: Replacement::begin(dir.as_ref())?,
+            folder: Replacement::begin(dir.as_ref(), MANIFEST).map_err(Error::replacing)?,
         })
     }
 
     /// Writes one case.
+    ///
+    /// # Errors
+    /// If the case is invalid or was already written, or a file cannot be written.
     pub fn case(&mut self, record: &CaseRecord) -> Result<(), Error> {
         let name = record.name();
         let invalid = |reason: String| Error::Invalid {
@@ -36,10 +44,10 @@ impl Writer {
         };
         record.case.case.check().map_err(invalid)?;
         if self.manifest.cases.contains_key(name) {
-            return Err(invalid("it was written before".into()));
+            return Err(invalid("it was already written".into()));
         }
         if let Some(key) = record.tensors.keys().find(|k| !k.stage.is_tensor()) {
-            return Err(invalid(format!("{key} is no tensor")));
+            return Err(invalid(format!("{key} is not a tensor")));
         }
         // JSON has no NaN: it would be written, but could not be read again.
         let finite = |n: &Noise| n.max_abs.is_finite() && n.p999.is_finite() && n.rms.is_finite();
@@ -53,7 +61,10 @@ impl Writer {
                 "tensors.safetensors",
                 tensors::encode(&record.tensors).map_err(invalid)?,
             ),
-            ("audio.wav", wav::encode(&record.audio).map_err(invalid)?),
+            (
+                "audio.wav",
+                wav::encode(&record.audio, SAMPLE_RATE).map_err(|e| invalid(e.to_string()))?,
+            ),
         ];
         if !record.noise.is_empty() {
             contents.push(("noise.json", json(&record.noise).map_err(invalid)?));
@@ -75,11 +86,14 @@ impl Writer {
         &mut self.manifest
     }
 
-    /// Puts the recording in its place, and takes away the one that was there.
+    /// Puts the recording in its place, and removes the one that was there.
+    ///
+    /// # Errors
+    /// If the manifest cannot be written, or the folder cannot be moved.
     pub fn finish(self) -> Result<(), Error> {
         let path = self.folder.path().join(MANIFEST);
         std::fs::write(&path, self.manifest.sealed()).map_err(Error::io(&path))?;
-        self.folder.finish()
+        self.folder.finish().map_err(Error::replacing)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::recording::sha256;
 use crate::stage::Stage;
 
-/// How a fault must come to light.
+/// How a fault must be reported.
 #[derive(Clone, Copy)]
 pub(super) enum Expected {
     /// No fault: everything is in parity.
@@ -22,14 +22,14 @@ pub(super) enum Expected {
     Stale,
     /// The golden is damaged.
     Damaged,
-    /// The shell is told so.
+    /// The command ends with this status.
     Exit(Exit),
 }
 
 pub(super) struct Fault {
     pub(super) what: &'static str,
     pub(super) expected: Expected,
-    /// Plants it; false where the golden has no place for it.
+    /// Plants the fault; false if the golden has no place for it.
     pub(super) plant: fn(&mut Sides) -> bool,
 }
 

@@ -1,4 +1,4 @@
-//! Plants known faults in a recording and checks that each is caught by the stage that should.
+//! Plants known faults in a recording and checks that the right stage reports each of them.
 
 mod faults;
 mod plant;

@@ -2,7 +2,7 @@ use crate::array::{Array, Data};
 use crate::recording::{CaseRecord, Recording};
 use crate::stage::{Key, Stage};
 
-/// A golden and the candidates in which faults are planted. They begin as equals.
+/// A golden and the candidates in which faults are planted; without faults they are equal.
 #[derive(Clone)]
 pub(super) struct Sides {
     pub(super) golden: Recording,
@@ -57,7 +57,7 @@ pub(super) fn swapped(tokens: &mut [i64]) -> bool {
     tokens.last_mut().map(|t| *t = (*t + 1) % 6561).is_some()
 }
 
-/// Moves what follows a stream's first chunk by a hop of the vocoder's transform.
+/// Moves everything after a stream's first chunk by a hop of the vocoder's transform.
 pub(super) fn seam(sides: &mut Sides) -> bool {
     const HOP: usize = 4;
     let streamed = sides.cascaded.cases.values_mut().find_map(|case| {
@@ -102,7 +102,7 @@ pub(super) fn truncated(array: &Array) -> Option<Array> {
     }
 }
 
-/// Adds uniform noise of `share` of the signal's RMS.
+/// Adds uniform noise with `share` of the signal's RMS.
 pub(super) fn add_noise(values: &mut [f32], share: f32) {
     let power = values.iter().map(|x| x * x).sum::<f32>() / values.len().max(1) as f32;
     let scale = share * power.sqrt().max(1e-3) * 12f32.sqrt();

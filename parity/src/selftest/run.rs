@@ -7,20 +7,20 @@ use crate::judge::{CaseOutcome, Evaluation, Summary, Tolerances, Verdict};
 use crate::recording::{Error, Reader, Recording, RecordingSource};
 use crate::stage::Feed;
 
-/// What became of a planted fault.
+/// The result of planting a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planted {
-    /// What was done.
+    /// The fault.
     pub fault: String,
-    /// What should have found it.
+    /// The expected finding.
     pub expected: String,
-    /// What did.
+    /// The actual finding.
     pub found: String,
-    /// Whether it was caught as it should.
+    /// Whether the fault was found as expected.
     pub caught: bool,
 }
 
-/// Runs every fault on a golden. Faults for which it has no place are left out.
+/// Plants every fault that a golden has a place for.
 ///
 /// # Errors
 /// If the golden, or a damaged copy of it, cannot be written to a temporary folder.
@@ -44,14 +44,14 @@ pub fn run(golden: &Recording, tolerances: &Tolerances) -> Result<Vec<Planted>, 
         let mut sides = sides.clone();
         if (fault.plant)(&mut sides) {
             let (outcomes, exit) = judge(&sides.golden, &sides, tolerances)?;
-            all.push(held_against(fault.what, fault.expected, &outcomes, exit));
+            all.push(verify(fault.what, fault.expected, &outcomes, exit));
         }
     }
     if let Some(case) = golden.cases.keys().next() {
         for file in ["tensors.safetensors", "audio.wav", "case.json", "text.json"] {
-            let (outcomes, exit) = with_a_flipped_byte(&sides, case, file, tolerances)?;
+            let (outcomes, exit) = judge_with_a_flipped_bit(&sides, case, file, tolerances)?;
             let what = format!("one bit of the golden's {case}/{file} flipped");
-            all.push(held_against(&what, Expected::Damaged, &outcomes, exit));
+            all.push(verify(&what, Expected::Damaged, &outcomes, exit));
         }
     }
     Ok(all)
@@ -78,7 +78,7 @@ fn judge(
     Ok((outcomes, exit))
 }
 
-fn held_against(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: Exit) -> Planted {
+fn verify(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: Exit) -> Planted {
     let introduced = outcomes.iter().find_map(|o| o.first_introduced);
     let with = |verdict, feed: Option<Feed>| {
         let stages = outcomes.iter().flat_map(|o| &o.stages);
@@ -99,7 +99,7 @@ fn held_against(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: 
             with(Verdict::Missing, None) == Some(stage) && exit == Exit::Failed,
         ),
         Expected::Inherited(stage) => (
-            format!("{stage} fails cascaded, nobody is blamed"),
+            format!("{stage} fails cascaded, no stage is blamed"),
             with(Verdict::Fail, Some(Feed::Cascaded)) == Some(stage)
                 && introduced.is_none()
                 && exit == Exit::Failed,
@@ -127,7 +127,7 @@ fn held_against(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: 
 }
 
 /// Writes the golden, flips one bit in the middle of a file, and judges against what is read.
-fn with_a_flipped_byte(
+fn judge_with_a_flipped_bit(
     sides: &Sides,
     case: &str,
     file: &str,

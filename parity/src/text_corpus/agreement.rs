@@ -6,36 +6,36 @@ use super::native_answers::answer;
 use super::{FrontendOutput, FrontendSetting, Outcome};
 use crate::diff::text::{Run, diff};
 
-/// How the native frontend's answer to one text stands to the reference's.
+/// How the native frontend's output for one text compares with the reference's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agreement {
     /// The same normalised text, segments and ids.
     Same,
-    /// The reference raises an exception, and the native frontend says so.
+    /// The reference raises an exception, and the native frontend warns of it.
     BothFail {
         /// The exception's name.
         raised: String,
-        /// What the native frontend says.
+        /// The native frontend's warning.
         warning: String,
     },
     /// Anything else.
     Differs(Disagreement),
 }
 
-/// The first difference of two answers to a text.
+/// The first difference of two outputs for a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
-    /// What differs first, such as `segment 2`.
+    /// The first part that differs, such as `segment 2`.
     pub what: String,
     /// The reference's.
     pub reference: String,
     /// The native frontend's.
     pub native: String,
-    /// Where it is a text that differs: the runs of characters that make up both.
+    /// If a text differs: the runs of characters that make up both.
     pub runs: Vec<Run>,
 }
 
-/// Asks the native `frontend` about `text`, of which the reference made `outcome`.
+/// Compares the native `frontend` with the reference, whose result for `text` is `outcome`.
 pub fn check_line(
     frontend: &TextFrontend,
     setting: FrontendSetting,
@@ -45,15 +45,15 @@ pub fn check_line(
     let (native, warnings) = match answer(frontend, text, setting.split) {
         Ok(answered) => answered,
         Err(e) => {
-            let said = match outcome {
-                Outcome::Raised(kind) => kind.clone(),
-                Outcome::Answered(spoken) => spoken.normalized.clone(),
+            let expected = match outcome {
+                Outcome::Raised(kind) => kind,
+                Outcome::Answered(output) => &output.normalized,
             };
-            return differs("an answer", &said, &format!("error: {e}"));
+            return differs("an answer", expected, &format!("error: {e}"));
         }
     };
     match (outcome, warnings.into_iter().next()) {
-        (Outcome::Answered(reference), None) => spoken(reference, &native),
+        (Outcome::Answered(reference), None) => compare(reference, &native),
         (Outcome::Answered(reference), Some(warning)) => {
             differs("a warning", &reference.normalized, &warning)
         }
@@ -73,7 +73,7 @@ fn names(warning: &str, raised: &str) -> bool {
     }
 }
 
-fn spoken(reference: &FrontendOutput, native: &FrontendOutput) -> Agreement {
+fn compare(reference: &FrontendOutput, native: &FrontendOutput) -> Agreement {
     if reference.normalized != native.normalized {
         return texts(
             "the normalised text",
@@ -178,16 +178,16 @@ mod tests {
                 "the ids of segment 1, from id 2",
             ),
         ] {
-            let Agreement::Differs(found) = spoken(&whole, &native) else {
+            let Agreement::Differs(found) = compare(&whole, &native) else {
                 panic!("{native:?} passed for {whole:?}");
             };
             assert_eq!(found.what, what);
         }
-        assert_eq!(spoken(&whole, &whole.clone()), Agreement::Same);
+        assert_eq!(compare(&whole, &whole.clone()), Agreement::Same);
     }
 
     #[test]
-    fn a_difference_late_in_a_text_is_shown_with_what_is_around_it() {
+    fn a_late_difference_is_shown_with_its_surroundings() {
         let (reference, native) = ("x".repeat(200) + "one end", "x".repeat(200) + "two end");
         let shown = around_first(&reference, &native);
         let lead = "…".to_owned() + &"x".repeat(BEFORE);

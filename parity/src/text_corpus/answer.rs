@@ -1,37 +1,37 @@
 use serde::{Deserialize, Serialize};
 
-/// What a frontend made of a text.
+/// The output of a frontend for a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontendOutput {
     /// The whole text, normalised.
     pub normalized: String,
-    /// What is synthesised one by one.
+    /// The segments, which are synthesised one by one.
     pub segments: Vec<String>,
     /// The token ids of each segment.
     pub ids: Vec<Vec<u32>>,
 }
 
-/// What the reference did with a text.
+/// The result of the reference for a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It answered.
+    /// Its output.
     Answered(FrontendOutput),
-    /// It raised an exception of this name, or came to no end (`NoEnd`).
+    /// It raised an exception of this name, or did not end (`NoEnd`).
     Raised(String),
 }
 
-/// An [`Outcome`] as a line of a recording: either `raised` or `ids` is there, and what can be
-/// told from the text is left out.
+/// An [`Outcome`] as a line of a recording: either `raised` or `ids` is present, and parts that
+/// follow from the text are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerLine {
     /// The name of the exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<String>,
-    /// The whole text, normalised, where that changed it.
+    /// The whole text, normalised, if that changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalized: Option<String>,
-    /// The segments, where they are not the normalised text alone.
+    /// The segments, unless the only one is the normalised text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segments: Option<Vec<String>>,
     /// The ids of each segment.
@@ -40,7 +40,7 @@ pub struct AnswerLine {
 }
 
 impl AnswerLine {
-    /// The line for what became of `text`.
+    /// The line for the `outcome` of `text`.
     pub fn of(text: &str, outcome: Outcome) -> Self {
         match outcome {
             Outcome::Raised(kind) => Self {
@@ -49,19 +49,22 @@ impl AnswerLine {
                 segments: None,
                 ids: None,
             },
-            Outcome::Answered(spoken) => {
-                let alone = spoken.segments == std::slice::from_ref(&spoken.normalized);
+            Outcome::Answered(output) => {
+                let alone = output.segments == std::slice::from_ref(&output.normalized);
                 Self {
                     raised: None,
-                    segments: (!alone).then_some(spoken.segments),
-                    normalized: (spoken.normalized != text).then_some(spoken.normalized),
-                    ids: Some(spoken.ids),
+                    segments: (!alone).then_some(output.segments),
+                    normalized: (output.normalized != text).then_some(output.normalized),
+                    ids: Some(output.ids),
                 }
             }
         }
     }
 
-    /// What became of `text`; what is wrong with the line, if it is no answer.
+    /// The outcome of `text`.
+    ///
+    /// # Errors
+    /// The reason, if the line is neither an output nor an exception.
     pub fn outcome(self, text: &str) -> Result<Outcome, String> {
         match self {
             Self {
@@ -80,7 +83,7 @@ impl AnswerLine {
                 let segments = segments.unwrap_or_else(|| vec![normalized.clone()]);
                 if segments.len() != ids.len() {
                     let (segments, ids) = (segments.len(), ids.len());
-                    return Err(format!("{segments} segments with the ids of {ids}"));
+                    return Err(format!("{segments} segments, but the ids of {ids}"));
                 }
                 Ok(Outcome::Answered(FrontendOutput {
                     normalized,
@@ -88,7 +91,7 @@ impl AnswerLine {
                     ids,
                 }))
             }
-            _ => Err("neither an answer nor an exception".into()),
+            _ => Err("neither an output nor an exception".into()),
         }
     }
 }
@@ -97,7 +100,7 @@ impl AnswerLine {
 mod tests {
     use super::*;
 
-    fn spoken(normalized: &str, segments: &[&str]) -> Outcome {
+    fn answered(normalized: &str, segments: &[&str]) -> Outcome {
         Outcome::Answered(FrontendOutput {
             normalized: normalized.into(),
             segments: segments.iter().map(|&s| s.into()).collect(),
@@ -106,20 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_reads_back_and_leaves_out_what_the_text_tells() {
+    fn an_output_reads_back_and_leaves_out_what_follows_from_the_text() {
         for (text, outcome, line) in [
-            ("Hi.", spoken("Hi.", &["Hi."]), r#"{"ids":[[3]]}"#),
+            ("Hi.", answered("Hi.", &["Hi."]), r#"{"ids":[[3]]}"#),
             (
                 "Hi",
-                spoken("Hi", &["Hi."]),
+                answered("Hi", &["Hi."]),
                 r#"{"segments":["Hi."],"ids":[[3]]}"#,
             ),
             (
                 "5.",
-                spoken("five.", &["five."]),
+                answered("five.", &["five."]),
                 r#"{"normalized":"five.","ids":[[5]]}"#,
             ),
-            ("...", spoken("...", &[]), r#"{"segments":[],"ids":[]}"#),
+            ("...", answered("...", &[]), r#"{"segments":[],"ids":[]}"#),
             (
                 "#1",
                 Outcome::Raised("AssertionError".into()),
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_says_two_things_or_nothing_is_refused() {
+    fn ambiguous_and_empty_lines_are_refused() {
         for line in [
             "{}",
             r#"{"raised":"IndexError","ids":[[1]]}"#,

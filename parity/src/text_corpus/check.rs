@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 use super::corpus::{CorpusPart, Line};
 use super::{Agreement, Corpus, Disagreement, FrontendSetting, NativeFrontends, check_line};
 
-/// Disagreements that a summary spells out.
+/// Maximum disagreements listed in a summary.
 const EXAMPLES: usize = 10;
-/// Characters of a text that a list shows.
+/// Maximum characters of a text shown in a list.
 const SHOWN: usize = 80;
 
-/// How the native frontend stands to the recorded answers of the reference.
+/// How far the native frontend agrees with the recorded outputs of the reference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Lines recorded: those compared and those on which the reference raised an exception.
     pub lines: usize,
     /// Lines that the reference answered.
     pub compared: usize,
-    /// Those of them with the same normalised text, segments and ids.
+    /// Compared lines with the same normalised text, segments and ids.
     pub agreed: usize,
-    /// Lines that differ; one that the reference fails on counts if the native frontend gives
-    /// another reason or none.
+    /// Lines that differ. A line that the reference fails on counts if the native frontend gives
+    /// another reason or no reason.
     pub differing: usize,
-    /// The first of these.
+    /// The first lines that differ.
     pub examples: Vec<Example>,
     /// Lines on which the reference raised an exception, by its name.
     pub reference_failures: BTreeMap<String, usize>,
-    /// All of them.
+    /// All lines on which the reference raised an exception.
     pub failures: Vec<Failure>,
     /// The numbers by setting.
     pub settings: Vec<SettingSummary>,
@@ -41,13 +41,13 @@ pub struct Summary {
 pub struct SettingSummary {
     /// The part.
     pub name: String,
-    /// How the frontends were asked, in words.
+    /// The frontends' setting, in words.
     pub setting: String,
     /// Lines recorded.
     pub lines: usize,
     /// Lines that the reference answered.
     pub compared: usize,
-    /// Those of them with the same answer.
+    /// Compared lines with the same output.
     pub agreed: usize,
     /// Lines that differ.
     pub differing: usize,
@@ -58,9 +58,9 @@ pub struct SettingSummary {
 pub struct Example {
     /// The part.
     pub part: String,
-    /// Where the text stands, as `FILE:LINE`.
+    /// The location of the text, as `FILE:LINE`.
     pub place: String,
-    /// The text's beginning.
+    /// The beginning of the text.
     pub text: String,
     /// The first difference.
     pub difference: Disagreement,
@@ -71,13 +71,13 @@ pub struct Example {
 pub struct Failure {
     /// The part.
     pub part: String,
-    /// Where the text stands, as `FILE:LINE`.
+    /// The location of the text, as `FILE:LINE`.
     pub place: String,
-    /// The text's beginning.
+    /// The beginning of the text.
     pub text: String,
     /// The exception's name.
     pub raised: String,
-    /// What the native frontend says of it.
+    /// The native frontend's warning.
     pub warning: String,
 }
 
@@ -158,7 +158,10 @@ fn beginning(text: &str) -> String {
     shown
 }
 
-/// Holds the native frontends against every recorded line.
+/// Compares the native frontends with every recorded line.
+///
+/// # Errors
+/// If a frontend cannot be loaded.
 pub fn check(corpus: &Corpus, frontends: &mut NativeFrontends<'_>) -> Result<Summary, Error> {
     let mut summary = Summary::default();
     for part in &corpus.parts {

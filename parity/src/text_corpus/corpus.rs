@@ -6,36 +6,37 @@ use super::{
     AnswerLine, CorpusManifest, FrontendSetting, Outcome, PartInfo, RECORDED, Reference,
     TEXT_FORMAT,
 };
-use crate::recording::{Error, MANIFEST, Replacement, Sealed, sha256, timestamp};
+use crate::atomic::Replacement;
+use crate::recording::{Error, MANIFEST, Sealed, sha256, timestamp};
 
-/// Texts with what the reference made of them.
+/// Texts with the reference's outputs.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    /// Who answered.
+    /// Who recorded the outputs.
     pub manifest: CorpusManifest,
-    /// Part by part.
+    /// The parts, in the order of their names.
     pub parts: Vec<CorpusPart>,
 }
 
-/// Texts asked about in one setting.
+/// Texts under one frontend setting.
 #[derive(Clone, Debug)]
 pub struct CorpusPart {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How the reference was asked.
+    /// The frontend's setting.
     pub setting: FrontendSetting,
-    /// Line by line.
+    /// The lines, in the order of the plan.
     pub lines: Vec<Line>,
 }
 
-/// A text with what the reference made of it.
+/// A text with the reference's output.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Where the text stands, as `FILE:LINE`.
+    /// The location of the text, as `FILE:LINE`.
     pub place: String,
     /// The text.
     pub text: String,
-    /// What became of it.
+    /// The reference's result.
     pub outcome: Outcome,
 }
 
@@ -43,7 +44,7 @@ impl Corpus {
     /// Reads the corpus in `dir`; every file's hash is checked.
     ///
     /// # Errors
-    /// If there is no recording, if a file is damaged, and if the texts are others by now.
+    /// If there is no recording, a file is damaged, or the texts have changed since.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self, Error> {
         let dir = dir.as_ref();
         let recorded = dir.join(RECORDED);
@@ -91,7 +92,7 @@ impl Corpus {
         Ok(Self { manifest, parts })
     }
 
-    /// The lines of all parts.
+    /// The number of lines of all parts.
     pub fn lines(&self) -> usize {
         self.parts.iter().map(|part| part.lines.len()).sum()
     }
@@ -113,8 +114,11 @@ fn read_manifest(recorded: &Path) -> Result<CorpusManifest, Error> {
     CorpusManifest::unseal(&path, text)
 }
 
-/// Writes what the reference answered to the plan of the corpus in `dir`, part by part, in the
-/// order of [`Plan::lines`]. False if that is what was recorded there already, which is then kept.
+/// Writes the reference's `answers` to the plan of the corpus in `dir`, part by part, in the order
+/// of [`Plan::lines`]. False if they equal the existing recording, which is then kept.
+///
+/// # Errors
+/// If the recording cannot be written.
 pub fn write(
     dir: &Path,
     plan: &Plan,
@@ -122,13 +126,13 @@ pub fn write(
     answers: &BTreeMap<String, Vec<Outcome>>,
 ) -> Result<bool, Error> {
     let recorded = dir.join(RECORDED);
-    let folder = Replacement::begin(&recorded)?;
+    let folder = Replacement::begin(&recorded, MANIFEST).map_err(Error::replacing)?;
     let mut parts = BTreeMap::new();
     for (name, planned) in &plan.parts {
         let outcomes = answers.get(name).map_or(&[][..], Vec::as_slice);
         let mut content = String::new();
         for ((_, _, text), outcome) in plan.lines(planned).zip(outcomes) {
-            // Strings and numbers cannot fail to be serialised.
+            // Serialising strings and numbers cannot fail.
             let line = serde_json::to_string(&AnswerLine::of(text, outcome.clone()));
             content.push_str(&line.unwrap_or_default());
             content.push('\n');
@@ -167,6 +171,6 @@ pub fn write(
     }
     let path = folder.path().join(MANIFEST);
     std::fs::write(&path, manifest.sealed()).map_err(Error::io(&path))?;
-    folder.finish()?;
+    folder.finish().map_err(Error::replacing)?;
     Ok(true)
 }

@@ -9,16 +9,16 @@ use crate::recording::{Error, Sealed, sha256_file};
 
 /// The format of recorded texts that this program writes and reads.
 pub const TEXT_FORMAT: u32 = 1;
-/// The folder of a corpus that the recording lies in.
+/// The folder of the recording within a corpus.
 pub const RECORDED: &str = "recorded";
 
-/// Who answered which texts, and with which files. The recording's table of contents.
+/// Who recorded which texts, and with which files. The recording's table of contents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusManifest {
     /// Version of the format; see [`TEXT_FORMAT`].
     pub text_format: u32,
-    /// Who answered.
+    /// Who recorded.
     pub reference: Reference,
     /// SHA-256 of the plan.
     pub plan: String,
@@ -26,19 +26,19 @@ pub struct CorpusManifest {
     pub texts: BTreeMap<String, String>,
     /// The files of answers, by part.
     pub parts: BTreeMap<String, PartInfo>,
-    /// When, as RFC 3339.
+    /// The time of the recording as RFC 3339.
     pub recorded_at: String,
     /// SHA-256 of this file with these digits replaced by zeros.
     pub seal: String,
 }
 
-/// The reference, as far as texts depend on it.
+/// The reference's versions and files that its outputs depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "record", derive(pyo3::FromPyObject))]
 #[cfg_attr(feature = "record", pyo3(from_item_all))]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// The commit of CosyVoice, where known.
+    /// The commit of CosyVoice, if known.
     pub commit: Option<String>,
     /// Versions of its libraries.
     pub libraries: BTreeMap<String, String>,
@@ -54,11 +54,11 @@ pub struct Reference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartInfo {
-    /// How the reference was asked.
+    /// The frontend's setting.
     pub setting: FrontendSetting,
     /// Lines of the file.
     pub lines: usize,
-    /// Its SHA-256.
+    /// SHA-256 of the file.
     pub sha256: String,
 }
 
@@ -72,14 +72,17 @@ impl Sealed for CorpusManifest {
 }
 
 impl CorpusManifest {
-    /// Refuses a plan or texts other than those that were recorded.
+    /// Refuses a plan or texts that have changed since the recording.
     pub(super) fn expect_plan(&self, dir: &Path, plan: &Plan) -> Result<(), Error> {
         let stale = |file: String, reason: &str| Error::Stale {
             path: dir.join(file),
             reason: reason.into(),
         };
         if self.plan != plan.sha256 {
-            return Err(stale(super::PLAN.into(), "it is another than was recorded"));
+            return Err(stale(
+                super::PLAN.into(),
+                "it has changed since the recording",
+            ));
         }
         let texts = plan.texts.iter().map(|(name, texts)| (name, &texts.sha256));
         if let Some((name, _)) = texts
@@ -87,12 +90,15 @@ impl CorpusManifest {
             .find(|(n, sha)| self.texts.get(*n) != Some(sha))
         {
             let file = format!("texts/{name}.jsonl");
-            return Err(stale(file, "its lines are others than were recorded"));
+            return Err(stale(file, "its lines have changed since the recording"));
         }
         Ok(())
     }
 
-    /// Refuses a model whose tokenizer or rule files are others than the reference had.
+    /// Refuses a model whose tokenizer or rule files differ from the reference's.
+    ///
+    /// # Errors
+    /// If a file differs or cannot be read.
     pub fn expect_model(&self, model: &ModelDir) -> Result<(), Error> {
         let (vocabulary, rules) = (model.text_tokenizer(), model.text_rules());
         for (folder, recorded) in [

@@ -1,8 +1,8 @@
-//! The text frontend over thousands of lines: what the reference made of them, recorded, and
-//! whether the native frontend makes the same of them.
+//! The text frontend on thousands of lines: the recorded outputs of the reference, and whether the
+//! native frontend agrees with them.
 //!
-//! `golden/text` holds the texts and `corpus.toml`, which says how the reference is asked about
-//! them; what it answered lies in `recorded/`, sealed by a manifest.
+//! `golden/text` holds the texts and `corpus.toml`, the plan that lists the texts of each frontend
+//! setting; the reference's outputs are in `recorded/`, sealed by a manifest.
 
 mod agreement;
 mod answer;

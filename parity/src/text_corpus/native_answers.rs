@@ -3,14 +3,14 @@ use native::text::{FrontendOptions, TextFrontend};
 
 use super::{FrontendOutput, FrontendSetting};
 
-/// The native frontends of a model, loaded as they are asked for.
+/// The native frontends of a model, loaded on first use.
 pub struct NativeFrontends<'a> {
     model: &'a ModelDir,
     loaded: Vec<(FrontendOptions, TextFrontend)>,
 }
 
 impl<'a> NativeFrontends<'a> {
-    /// None loaded yet.
+    /// The frontends of `model`; none is loaded yet.
     pub fn new(model: &'a ModelDir) -> Self {
         Self {
             model,
@@ -19,6 +19,9 @@ impl<'a> NativeFrontends<'a> {
     }
 
     /// The frontend for `setting`.
+    ///
+    /// # Errors
+    /// If the frontend cannot be loaded.
     pub fn of(&mut self, setting: FrontendSetting) -> native::Result<&TextFrontend> {
         let options = setting.frontend();
         let at = self.loaded.iter().position(|(o, _)| *o == options);
@@ -34,7 +37,7 @@ impl<'a> NativeFrontends<'a> {
     }
 }
 
-/// What `frontend` makes of `text`, and its warnings.
+/// The output of `frontend` for `text`, and its warnings.
 pub(super) fn answer(
     frontend: &TextFrontend,
     text: &str,
@@ -45,10 +48,10 @@ pub(super) fn answer(
         .segments
         .iter()
         .map(|segment| frontend.ids(segment));
-    let spoken = FrontendOutput {
+    let output = FrontendOutput {
         ids: ids.collect::<Result<_, _>>()?,
         normalized: normalized.text,
         segments: normalized.segments,
     };
-    Ok((spoken, normalized.warnings))
+    Ok((output, normalized.warnings))
 }

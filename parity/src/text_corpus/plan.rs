@@ -11,7 +11,7 @@ use crate::recording::{Error, sha256};
 /// The plan's file name; a folder is a corpus if it has one.
 pub const PLAN: &str = "corpus.toml";
 
-/// Which texts the reference is asked about, and how.
+/// The texts of each part of a corpus, and the setting of the frontend.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The parts of the recording, by name.
@@ -35,11 +35,11 @@ pub struct Texts {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedCorpusPart {
-    /// How the frontend is asked.
+    /// The frontend's setting.
     pub setting: FrontendSetting,
-    /// About every line of which files of texts, by name.
+    /// Files of texts of which every line is taken, by name.
     pub texts: Vec<String>,
-    /// And about some lines of which others.
+    /// Further files, of which only some lines are taken.
     #[serde(default)]
     pub sampled: Option<Sampled>,
 }
@@ -50,12 +50,12 @@ pub struct PlannedCorpusPart {
 pub struct Sampled {
     /// The files, by name.
     pub texts: Vec<String>,
-    /// How far apart the lines are: 3 takes the 1st, the 4th, the 7th …
+    /// The distance between the lines: 3 takes the 1st, the 4th, the 7th …
     pub every: NonZero<usize>,
 }
 
 impl PlannedCorpusPart {
-    /// The files in the order of their lines, and how far apart those are.
+    /// The files in order, with the distance between the lines that are taken.
     fn files(&self) -> impl Iterator<Item = (&String, usize)> {
         let whole = self.texts.iter().map(|name| (name, 1));
         let sampled = self.sampled.iter();
@@ -71,6 +71,9 @@ struct File {
 
 impl Plan {
     /// Reads the plan of the corpus in `dir`, and the texts that it names.
+    ///
+    /// # Errors
+    /// If the plan or a file of texts is missing or damaged.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(PLAN);
         let bytes = read(&path)?;
@@ -80,7 +83,10 @@ impl Plan {
         for (name, part) in &parts {
             let names = || std::iter::once(name).chain(part.files().map(|(name, _)| name));
             if let Some(name) = names().find(|name| !Case::is_name(name)) {
-                return Err(Error::damaged(&path, format!("`{name}` is no name")));
+                return Err(Error::damaged(
+                    &path,
+                    format!("`{name}` is not a valid name"),
+                ));
             }
             for (name, _) in part.files() {
                 if !texts.contains_key(name) {
@@ -95,7 +101,7 @@ impl Plan {
         })
     }
 
-    /// The texts that `part` is about, each with its file and its line, counted from 1.
+    /// The texts of `part`, each with its file and its line, counted from 1.
     pub fn lines<'a>(
         &'a self,
         part: &'a PlannedCorpusPart,

@@ -1,13 +1,13 @@
 use native::text::{FrontendOptions, NormalizerKind};
 use serde::{Deserialize, Serialize};
 
-/// How a frontend is asked about a text.
+/// How a text frontend is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrontendSetting {
     /// The text normaliser.
     pub normalizer: NormalizerKind,
-    /// Whether `<|en|>` is put before every English segment.
+    /// Whether every English segment is prefixed with `<|en|>`.
     #[serde(default)]
     pub english_prefix: bool,
     /// Whether texts are normalised and split at all (`text_frontend`).
@@ -43,7 +43,7 @@ impl FrontendSetting {
         }
     }
 
-    /// The native frontend that behaves so; whether to split is said with each text.
+    /// The options of the native frontend; `split` is given with each text instead.
     pub fn frontend(self) -> FrontendOptions {
         FrontendOptions {
             normalizer: self.normalizer,
@@ -60,12 +60,12 @@ impl std::fmt::Display for FrontendSetting {
             NormalizerKind::None => f.write_str("no wetext")?,
             _ => f.write_str(self.normalizer_name())?,
         }
-        for (said, what) in [
+        for (shown, text) in [
             (self.english_prefix, ", <|en|> before English"),
             (!self.text_frontend, ", text_frontend=False"),
             (!self.split, ", split=False"),
         ] {
-            f.write_str(if said { what } else { "" })?;
+            f.write_str(if shown { text } else { "" })?;
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use pyo3::types::PyDict;
 
 use super::Error;
 use crate::array::Array;
-use crate::recording::{Noise, SegmentText, TextRecord};
+use crate::metric::Noise;
+use crate::recording::{SegmentText, TextRecord};
 use crate::stage::{Key, Stage};
 
 /// Which rows of the logits a recording keeps.

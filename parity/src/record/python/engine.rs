@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::{Error, LogitRows, convert, interpreter};
-use crate::case::{Case, CaseFile, Keep, LmSet};
+use crate::case::{Case, CaseFile, Keep, LmSet, Text};
 use crate::layers::Network;
 use crate::record::Timing;
 use crate::recording::{CaseRecord, EngineInfo, Manifest, ModelInfo, RecordedCase};
@@ -206,18 +206,20 @@ impl PythonEngine {
         depth: Depth,
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = PyDict::new(py);
-        about.set_item("mode", case.mode.name())?;
-        about.set_item("text", &case.text)?;
-        about.set_item("pieces", &case.pieces)?;
-        about.set_item("speaker", &case.speaker)?;
+        let (text, pieces): (&str, &[String]) = match case.text() {
+            Some(Text::Whole(text)) => (text, &[]),
+            Some(Text::Pieces(pieces)) => ("", pieces),
+            None => ("", &[]),
+        };
+        about.set_item("mode", case.mode_name().name())?;
+        about.set_item("text", text)?;
+        about.set_item("pieces", pieces)?;
+        about.set_item("speaker", case.speaker.as_ref().map(|s| &s.name))?;
         about.set_item("lm_weights", case.lm_weights.map(LmSet::name))?;
-        about.set_item("prompt_text", &case.prompt_text)?;
-        about.set_item("instruct", &case.instruct)?;
+        about.set_item("prompt_text", case.prompt_text())?;
+        about.set_item("instruct", case.instruct())?;
         about.set_item("prompt_wav", file.resolve(&case.prompt_wav))?;
-        about.set_item(
-            "source_wav",
-            case.source_wav.as_deref().map(|wav| file.resolve(wav)),
-        )?;
+        about.set_item("source_wav", case.source_wav().map(|wav| file.resolve(wav)))?;
         about.set_item("seed", case.seed)?;
         about.set_item("stream", case.stream)?;
         about.set_item("speed", case.speed)?;

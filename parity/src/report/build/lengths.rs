@@ -49,14 +49,14 @@ impl SegmentLengths {
         let ids = golden.text.segments.get(segment)?.ids.len();
         let (reference, tokens) = length(golden, segment)?;
         let (candidate, own_tokens) = length(candidate, segment)?;
-        let pieces = !case.pieces.is_empty();
+        let pieces = case.in_pieces();
         let bounds = (!pieces).then(|| token_bounds(ids));
         Some(Self {
             case: case.name.clone(),
             segment,
-            mode: case.mode,
+            mode: case.mode_name(),
             pieces,
-            speaker: case.speaker.clone(),
+            speaker: case.speaker.as_ref().map(|s| s.name.clone()),
             seed: case.seed,
             feed,
             text_ids: ids,

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::Mode;
+use crate::case::ModeName;
 use crate::stage::Feed;
 
 /// How many tokens both sides sampled for each segment. A language model that stops too late or too
@@ -24,7 +24,7 @@ pub struct SegmentLengths {
     /// The segment, counted from 0.
     pub segment: usize,
     /// The case's mode.
-    pub mode: Mode,
+    pub mode: ModeName,
     /// Whether the case's text arrived in pieces.
     pub pieces: bool,
     /// The case's saved speaker.

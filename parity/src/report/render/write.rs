@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::html::html;
 use super::junit::junit;
+use crate::atomic;
 use crate::report::model::{OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
 
 /// A report could not be written.
@@ -69,9 +70,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
             path: path.clone(),
             reason,
         })?;
-        let temporary = dir.join(format!(".{name}.new"));
-        std::fs::write(&temporary, content)
-            .and_then(|()| std::fs::rename(&temporary, &path))
+        atomic::write_file(&path, content.as_bytes())
             .map_err(|source| WriteError::Io { path, source })?;
     }
     Ok(())

@@ -2,7 +2,7 @@ use super::numbers::number;
 use super::random::Random;
 use super::words::{BLANKS, CHINESE, ENGLISH, INSTRUCTIONS, MARKUP, PUNCTUATION, UNUSUAL};
 
-/// What a random line is like.
+/// The kind of a random line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineKind {
     /// English sentences with numbers.
@@ -11,7 +11,7 @@ pub enum LineKind {
     Chinese,
     /// Both in one line.
     Mixed,
-    /// Sentences to which something has been done: characters doubled, lost, moved, replaced.
+    /// Damaged sentences: characters doubled, lost, moved, replaced.
     Damaged,
     /// Marks, blanks, digits and characters of any script in any order.
     Hostile,
@@ -22,8 +22,8 @@ pub enum LineKind {
 }
 
 impl LineKind {
-    /// All of them, with how many of 1,000 lines are of the kind: paragraphs take the reference a
-    /// hundred times as long as other lines.
+    /// Every kind, with its share of 1,000 lines. Paragraphs are rare because they take the
+    /// reference a hundred times as long as other lines.
     pub const ALL: [(Self, u64); 7] = [
         (Self::English, 250),
         (Self::Chinese, 250),
@@ -34,7 +34,7 @@ impl LineKind {
         (Self::Paragraph, 10),
     ];
 
-    /// Its name.
+    /// The name on command lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::English => "english",
@@ -55,7 +55,7 @@ impl std::str::FromStr for LineKind {
         let all = Self::ALL.map(|(kind, _)| kind);
         let names = all.map(Self::name).join(", ");
         let found = all.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| format!("the kinds are {names}"))
+        found.ok_or_else(|| format!("unknown kind `{name}` (expected one of {names})"))
     }
 }
 
@@ -105,7 +105,7 @@ impl Generator {
         (0..count).map(|_| sentence(self)).collect()
     }
 
-    /// A sentence with a blank after its mark, or with no mark.
+    /// A sentence that ends with a mark and a blank, or without a mark.
     fn english(&mut self) -> String {
         let random = &mut self.random;
         let mut text = String::new();
@@ -167,7 +167,7 @@ impl Generator {
                 }
             }
         }
-        // Not every word of ours is of the block that makes a text Chinese.
+        // Some words lack characters of the block that makes a text Chinese.
         text + "的"
     }
 
@@ -254,10 +254,10 @@ fn capitalised(word: &str) -> String {
     first.unwrap_or_default() + chars.as_str()
 }
 
-/// Common characters in no order.
+/// Common characters in random order.
 fn characters(random: &mut Random) -> String {
     let count = random.between(1, 6);
-    // The block's beginning has many that are common and none that is not assigned.
+    // The beginning of the block has many common characters and no unassigned ones.
     let one = |_| char::from_u32(0x4e00 + random.below(0x1000) as u32);
     (0..count).filter_map(one).collect()
 }
@@ -269,7 +269,7 @@ fn any_character(random: &mut Random) -> char {
         2 => random.between(0x3000, 0xffff),
         _ => random.below(0x11_0000),
     };
-    // Surrogates are no characters.
+    // Surrogates are not characters.
     char::from_u32(code as u32).unwrap_or('\u{fffd}')
 }
 
@@ -288,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_met_and_is_what_it_says() {
+    fn every_kind_occurs_and_has_its_form() {
         let mut generator = Generator::new(3);
         let lines: Vec<_> = (0..3000).map(|_| generator.any()).collect();
         let is_chinese = |c| ('\u{4e00}'..='\u{9fff}').contains(&c);
         for (kind, _) in LineKind::ALL {
-            let of_kind: Vec<_> = lines.iter().filter(|(k, _)| *k == kind).collect();
-            assert!(of_kind.len() > 10, "{} lines of {kind:?}", of_kind.len());
-            for (_, line) in of_kind {
+            let found: Vec<_> = lines.iter().filter(|(k, _)| *k == kind).collect();
+            assert!(found.len() > 10, "{} lines of {kind:?}", found.len());
+            for (_, line) in found {
                 let length = line.chars().count();
                 match kind {
                     LineKind::Mixed => assert!(line.contains(is_chinese), "{line}"),

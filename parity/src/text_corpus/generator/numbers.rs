@@ -1,7 +1,7 @@
 use super::random::Random;
 use super::words::{CURRENCIES, MONTHS, UNITS};
 
-/// Digits, `most` of them at most.
+/// One to `most` digits.
 fn digits(random: &mut Random, most: u64) -> String {
     let count = random.between(1, most);
     (0..count).map(|_| digit(random)).collect()
@@ -44,7 +44,7 @@ fn clock(random: &mut Random) -> String {
 }
 
 fn date(random: &mut Random) -> String {
-    // Months and days run past what there is: a rule must not take them for a date.
+    // Months and days may be out of range: a rule must not take those for a date.
     let (year, month, day) = (year(random), random.below(14), random.below(33));
     match random.below(9) {
         0 => format!("{year}-{month:02}-{day:02}"),
@@ -70,7 +70,7 @@ fn telephone(random: &mut Random) -> String {
     }
 }
 
-/// A number as it is written in texts: of some kind, in some script.
+/// A number as texts have it: of a random kind, in a random script.
 pub(super) fn number(random: &mut Random) -> String {
     match random.below(20) {
         0..3 => whole(random, 4),

@@ -1,4 +1,4 @@
-/// SplitMix64: the lines of a seed must be the same for ever, whatever a library does.
+/// SplitMix64, because the lines of a seed must never change, whatever a library does.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -14,8 +14,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, which must not be 0. That some are likelier by a billionth is of no
-    /// matter here.
+    /// A number below `limit`, which must not be 0. The bias towards small numbers, a billionth,
+    /// does not matter here.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_are_those_of_splitmix64() {
+    fn the_numbers_match_splitmix64() {
         let mut random = Random::new(1_234_567);
         // Published with the algorithm (Vigna, splitmix64.c) as a test of ports.
         let published = [

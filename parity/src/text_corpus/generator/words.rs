@@ -1,4 +1,4 @@
-//! What the lines are made of.
+//! The vocabulary of random lines.
 
 pub(super) const ENGLISH: &[&str] = &[
     "the",

@@ -5,6 +5,7 @@ use super::evidence::{Mel, Player, TextRun, Tokens, mel, player, texts, tokens};
 use super::glossary::Glossary;
 use super::mark::Mark;
 use super::stages::{Stage, stage};
+use crate::case::Text;
 use crate::judge::explain;
 use crate::report::model::{CaseReport, Report};
 
@@ -68,22 +69,19 @@ fn inputs(case: &CaseReport) -> Vec<(&'static str, String)> {
     let Some(c) = &case.outcome.case else {
         return Vec::new();
     };
-    let mut inputs = vec![("mode", c.mode.name().to_owned())];
-    if !c.text.is_empty() {
-        inputs.push(("text", c.text.clone()));
-    }
-    if !c.pieces.is_empty() {
-        inputs.push(("text, in pieces", c.pieces.join(" | ")));
-    }
-    inputs.extend(c.prompt_text.iter().map(|t| ("prompt text", t.clone())));
-    inputs.extend(c.instruct.iter().map(|t| ("instruction", t.clone())));
+    let mut inputs = vec![("mode", c.mode_name().to_string())];
+    inputs.extend(c.text().map(|text| match text {
+        Text::Whole(text) => ("text", text.clone()),
+        Text::Pieces(pieces) => ("text, in pieces", pieces.join(" | ")),
+    }));
+    inputs.extend(c.prompt_text().map(|t| ("prompt text", t.to_owned())));
+    inputs.extend(c.instruct().map(|t| ("instruction", t.to_owned())));
     inputs.push(("prompt recording", c.prompt_wav.display().to_string()));
     let source = c
-        .source_wav
-        .iter()
+        .source_wav()
         .map(|w| ("source recording", w.display().to_string()));
     inputs.extend(source);
-    inputs.extend(c.speaker.iter().map(|s| ("saved speaker", s.clone())));
+    inputs.extend(c.speaker.iter().map(|s| ("saved speaker", s.name.clone())));
     inputs.extend(
         c.lm_weights
             .map(|w| ("language model", w.name().to_owned())),

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::mark::Mark;
-use crate::case::Keep;
+use crate::case::{Case, Keep, Text};
 use crate::judge::{StageOutcome, Verdict};
 use crate::report::model::{CaseReport, ChangeDirection, Report};
 use crate::stage::{Feed, Stage};
@@ -98,8 +98,10 @@ fn row(report: &Report, case: &CaseReport) -> Row {
             .map(Verdict::name),
     );
     let inputs = outcome.case.as_ref();
-    let mode = inputs.map_or("", |c| c.mode.name());
-    let text = inputs.map_or_else(String::new, |c| c.text.clone() + &c.pieces.concat());
+    let mode = inputs.map_or("", |c| c.mode_name().name());
+    let text = inputs
+        .and_then(Case::text)
+        .map_or_else(String::new, Text::joined);
     Row {
         case: outcome.name.clone(),
         mode,
