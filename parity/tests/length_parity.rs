@@ -1,6 +1,6 @@
 //! The same texts through both engines, token lengths side by side.
 //!
-//! `cargo test -p parity --test length_parity -- --nocapture` shows the table.
+//! `cargo test -p parity --test integration length_parity -- --nocapture` shows the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
