@@ -41,7 +41,10 @@ fn link(from: &Path, to: &Path) {
         if path.is_dir() {
             link(&path, &to.join(name));
         } else {
-            std::fs::hard_link(&path, to.join(name)).unwrap();
+            // The model and the build's folder may lie on different file systems.
+            std::fs::hard_link(&path, to.join(&name))
+                .or_else(|_| std::fs::copy(&path, to.join(&name)).map(drop))
+                .unwrap();
         }
     }
 }
