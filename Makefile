@@ -25,7 +25,7 @@ fixture: setup   ## write the tiny random-weight model that the committed golden
 report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
 	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report
 
-test: fixture    ## all tests, the goldens among them
+test: setup      ## all tests, the goldens among them
 	cargo test --workspace
 
 golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
