@@ -43,7 +43,14 @@ fn as_safetensors(pt: &str, folder: &Path) -> PathBuf {
 fn tokens(model: &Path, choice: LmWeights) -> Vec<u32> {
     let dir = ModelDir::open(model).unwrap();
     let weights = dir.lm_weights(choice).unwrap();
-    let lm = SpeechLm::load(&dir, &weights, &Device::Cpu, Precision::F32).unwrap();
+    let lm = SpeechLm::load(
+        &dir.config().llm,
+        &dir.config().qwen,
+        &weights,
+        &Device::Cpu,
+        Precision::F32,
+    )
+    .unwrap();
     let prompt = LmPrompt {
         prompt_text_ids: vec![2610, 525, 151_646],
         text_ids: vec![9707, 1052, 11, 419, 374, 264, 2805, 1273, 13],

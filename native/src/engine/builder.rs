@@ -95,7 +95,13 @@ impl EngineBuilder {
             frontend: Arc::new(dir.text_frontend(self.text_rules.as_deref(), self.frontend)?),
             speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),
             speaker_encoder: Arc::new(SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?),
-            llm: Arc::new(SpeechLm::load(&dir, &lm_weights, device, precision.llm)?),
+            llm: Arc::new(SpeechLm::load(
+                &config.llm,
+                &config.qwen,
+                &lm_weights,
+                device,
+                precision.llm,
+            )?),
             flow: Arc::new(Flow::load(
                 &config.flow,
                 &dir.flow_weights()?,

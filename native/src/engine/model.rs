@@ -50,7 +50,14 @@ impl Engine {
     /// If the weights are missing, damaged, or belong to another model.
     pub fn with_lm_weights(&self, weights: LmWeights) -> Result<Self> {
         let file = self.model_dir.lm_weights(weights)?;
-        let llm = SpeechLm::load(&self.model_dir, &file, &self.device, self.precision.llm)?;
+        let config = self.model_dir.config();
+        let llm = SpeechLm::load(
+            &config.llm,
+            &config.qwen,
+            &file,
+            &self.device,
+            self.precision.llm,
+        )?;
         Ok(Self {
             llm: Arc::new(llm),
             lm_weights: file,

@@ -60,6 +60,9 @@ impl Conditioning {
 
 impl Flow {
     /// Reads `flow.pt` (or the same tensors as `.safetensors`).
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors are not those of a model of these sizes.
     pub fn load(
         config: &FlowConfig,
         weights: &Path,
@@ -72,6 +75,9 @@ impl Flow {
     }
 
     /// Builds the networks from the tensors of `vb`.
+    ///
+    /// # Errors
+    /// If the sizes cannot be computed with, or a tensor is missing or has another shape.
     pub fn new(config: &FlowConfig, vb: Builder) -> candle_core::Result<Self> {
         check(config)?;
         Ok(Self {
@@ -86,6 +92,9 @@ impl Flow {
     }
 
     /// Projects the speaker embedding `[192]` to what the network is conditioned on, `[80]`.
+    ///
+    /// # Errors
+    /// If the embedding has another shape.
     pub fn speaker(&self, embedding: &Tensor) -> Result<Tensor> {
         let width = self.config.spk_embed_dim;
         if embedding.dims() != [width] {
@@ -132,6 +141,9 @@ impl Flow {
 
     /// Gathers what the solver is conditioned on: `mu` [80, frames], the projected `speaker` `[80]`
     /// and the prompt's mel [prompt frames, 80], which covers the first frames.
+    ///
+    /// # Errors
+    /// If the shapes do not match, or the prompt is longer than `mu`.
     pub fn condition(
         &self,
         mu: &Tensor,
@@ -189,6 +201,9 @@ impl Flow {
 
     /// The solver's starting point, [80, frames]: the first frames of a noise that is the same
     /// for every synthesis.
+    ///
+    /// # Errors
+    /// If there are more frames than the reference's noise has.
     pub fn noise(&self, frames: usize) -> Result<Tensor> {
         self.check_frames(frames)?;
         let noise = match self.noise.get() {

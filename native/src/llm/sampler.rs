@@ -100,7 +100,8 @@ impl Sampler {
     /// Draws one token from `logits`, given the tokens sampled so far in this segment. `masked`
     /// cannot be drawn.
     ///
-    /// Fails where the logits are no numbers, which damaged weights or an overflow cause.
+    /// # Errors
+    /// If a logit is not a number, which damaged weights or an overflow cause.
     pub fn sample(&mut self, logits: &[f32], history: &[u32], masked: Option<u32>) -> Result<u32> {
         check(logits)?;
         let mut log_probs = logits.to_vec();

@@ -8,7 +8,6 @@ use super::decode::{Decoding, Generation};
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler};
-use crate::model_dir::ModelDir;
 use crate::ops::{Linear, embedding};
 use crate::precision::Precision;
 use crate::stage::Stage;
@@ -27,23 +26,28 @@ pub struct SpeechLm {
 }
 
 impl SpeechLm {
-    /// Loads the model of `dir` from one of its weight files ([`ModelDir::lm_weights`]).
+    /// Loads the model from a weight file.
     ///
     /// Every tensor of the file must be one that the model has, in its shape. Two exceptions that
     /// the network does not use: the body's own output layer, tied to its embedding, and a
     /// speaker projection that the weights after reinforcement learning still carry.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors are not those of a model of these sizes.
     pub fn load(
-        dir: &ModelDir,
+        config: &LmConfig,
+        qwen: &QwenConfig,
         weights: &Path,
         device: &Device,
         precision: Precision,
     ) -> Result<Self> {
-        let config = dir.config();
-        let weights = Weights::open(weights)?;
-        Self::from_weights(&config.llm, &config.qwen, weights, device, precision)
+        Self::from_weights(config, qwen, Weights::open(weights)?, device, precision)
     }
 
-    /// Like [`SpeechLm::load`], of a model of these sizes.
+    /// Like [`SpeechLm::load`], from weights that are already open.
+    ///
+    /// # Errors
+    /// If the tensors are not those of a model of these sizes.
     pub fn from_weights(
         config: &LmConfig,
         qwen: &QwenConfig,
@@ -58,6 +62,9 @@ impl SpeechLm {
     }
 
     /// Builds the model from tensors that are named as in the reference's checkpoint.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape.
     pub fn new(config: &LmConfig, qwen: &QwenConfig, vb: Builder) -> candle_core::Result<Self> {
         let (vocabulary, hidden) = (config.vocabulary(), qwen.hidden_size);
         Ok(Self {
@@ -74,6 +81,9 @@ impl SpeechLm {
     }
 
     /// Samples speech tokens until the speech ends. The tap is handed `llm.tokens`.
+    ///
+    /// # Errors
+    /// If the prompt is not one that the model can continue, a step fails, or the tap does.
     pub fn generate(
         &self,
         prompt: &LmPrompt,
@@ -91,6 +101,9 @@ impl SpeechLm {
     }
 
     /// Like [`SpeechLm::generate`], one token at a time.
+    ///
+    /// # Errors
+    /// If the prompt is not one that the model can continue.
     pub fn decode<'a>(
         &'a self,
         prompt: &LmPrompt,
@@ -106,6 +119,9 @@ impl SpeechLm {
     /// there; that is the reference's behaviour. The size of the chunks matters for the same
     /// reason: the reference's frontend hands the ids over one at a time. A chunk that is an error
     /// ends the speech with it.
+    ///
+    /// # Errors
+    /// If the prompt's text has no `<|endofprompt|>`, or an id is outside its vocabulary.
     pub fn decode_bistream<'a, I>(
         &'a self,
         prompt_text_ids: &[u32],

@@ -85,6 +85,9 @@ impl FromStr for LmWeights {
 impl ModelDir {
     /// Reads the configuration of the model in `path`. The weight files are looked for only when
     /// they are asked for, so that a directory with some of them is of use too.
+    ///
+    /// # Errors
+    /// If a configuration file is missing, cannot be read, or describes a model of no known family.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.is_dir() {
             return Err(Error::format(
@@ -129,6 +132,9 @@ impl ModelDir {
     }
 
     /// The chosen weights of the language model.
+    ///
+    /// # Errors
+    /// If the directory has no such file; the message names those that it has.
     pub fn lm_weights(&self, choice: LmWeights) -> Result<PathBuf> {
         let candidates = choice.candidates(self.family());
         self.first_of(candidates).map_err(|error| {
@@ -160,16 +166,25 @@ impl ModelDir {
     }
 
     /// The vocoder's weights.
+    ///
+    /// # Errors
+    /// If there are none.
     pub fn vocoder_weights(&self) -> Result<PathBuf> {
         self.first_of(self.family().files.vocoder)
     }
 
     /// The network behind the speaker embedding.
+    ///
+    /// # Errors
+    /// If there is none.
     pub fn speaker_encoder(&self) -> Result<PathBuf> {
         self.first_of(self.family().files.speaker_encoder)
     }
 
     /// The speech tokenizer.
+    ///
+    /// # Errors
+    /// If there is none.
     pub fn speech_tokenizer(&self) -> Result<PathBuf> {
         self.first_of(self.family().files.speech_tokenizer)
     }
@@ -190,6 +205,9 @@ impl ModelDir {
     }
 
     /// The model's text frontend, with the rule files of `rules`, or else its own.
+    ///
+    /// # Errors
+    /// If a tokenizer or rule file is missing or damaged.
     pub fn text_frontend(
         &self,
         rules: Option<&Path>,

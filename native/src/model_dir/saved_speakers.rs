@@ -32,6 +32,9 @@ impl SavedSpeaker {
     /// `<|endofprompt|>`.
     ///
     /// As in the reference, the words are not normalised, unlike a zero-shot prompt's.
+    ///
+    /// # Errors
+    /// If the words cannot be tokenised, or the voice has no frames.
     pub fn new(frontend: &TextFrontend, words: &str, voice: &VoicePrompt) -> Result<Self> {
         Ok(Self {
             prompt_text_ids: frontend.ids(words)?,
@@ -42,6 +45,9 @@ impl SavedSpeaker {
 
 impl SavedSpeakers {
     /// Reads the file, or begins an empty collection where there is none.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be read, or is not a file of speakers.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -59,6 +65,9 @@ impl SavedSpeakers {
     }
 
     /// One speaker, its tensors on the CPU.
+    ///
+    /// # Errors
+    /// If there is no speaker of that name, or its tensors are not those of a speaker.
     pub fn get(&self, name: &str) -> Result<SavedSpeaker> {
         let Some(record) = self.records.get(name) else {
             let known: Vec<_> = self.names().collect();
@@ -81,6 +90,9 @@ impl SavedSpeakers {
     }
 
     /// Adds a speaker, or replaces the one of that name. [`SavedSpeakers::save`] writes it.
+    ///
+    /// # Errors
+    /// If the name is empty, or a tensor cannot be copied from its device.
     pub fn add(&mut self, name: &str, speaker: &SavedSpeaker) -> Result<()> {
         if name.is_empty() {
             return Err(Error::input("a saved speaker needs a name"));
@@ -90,6 +102,9 @@ impl SavedSpeakers {
     }
 
     /// Writes the file.
+    ///
+    /// # Errors
+    /// If the file cannot be written; the one that was there stays.
     pub fn save(&self) -> Result<()> {
         write(&self.path, &self.records)
     }

@@ -26,6 +26,9 @@ pub struct Vocoder {
 impl Vocoder {
     /// Reads `hift.pt` (or the same tensors as `.safetensors`), whose tensors may or may not carry
     /// the prefix `generator.`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors are not those of a model of these sizes.
     pub fn load(
         config: &VocoderConfig,
         noise: VocoderNoise,
@@ -39,6 +42,9 @@ impl Vocoder {
     }
 
     /// Builds the networks from the tensors of `vb`.
+    ///
+    /// # Errors
+    /// If the sizes cannot be computed with, or a tensor is missing or has another shape.
     pub fn new(
         config: &VocoderConfig,
         noise: VocoderNoise,
@@ -70,6 +76,9 @@ impl Vocoder {
     }
 
     /// The harmonic source, `[samples]`, of an F0 in Hz, `[frames]`.
+    ///
+    /// # Errors
+    /// If `f0` has another shape, or would be longer than the reference's noise.
     pub fn source(&self, f0: &Tensor) -> Result<Tensor> {
         let f0: Vec<f32> = f0
             .to_device(&Device::Cpu)?

@@ -15,6 +15,9 @@ pub struct Network {
 
 impl Network {
     /// Loads the file as it is; `inputs` is how many inputs the network must have.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not an ONNX network, or takes another number of inputs.
     pub fn open(path: &Path, inputs: usize) -> Result<Self> {
         // Opened first, because rten's message for a missing file does not name it.
         std::fs::File::open(path).map_err(Error::io(path))?;
@@ -22,6 +25,9 @@ impl Network {
     }
 
     /// Loads the network from `bytes`; `path` is where they came from.
+    ///
+    /// # Errors
+    /// If the bytes are not an ONNX network with this many inputs.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>, inputs: usize) -> Result<Self> {
         Self::checked(path, ModelOptions::with_all_ops().load(bytes), inputs)
     }
@@ -46,6 +52,9 @@ impl Network {
     }
 
     /// Runs the network on `inputs`, in the order of its own, and gives its first output.
+    ///
+    /// # Errors
+    /// If the network does not accept the inputs.
     pub fn run(&self, inputs: Vec<Value>) -> Result<Value> {
         let failed = |reason: String| {
             Error::format(
@@ -83,6 +92,9 @@ impl Network {
 }
 
 /// `features` with a batch dimension of one, as the networks take it.
+///
+/// # Errors
+/// If the features cannot be read as float32.
 pub fn batched(features: &Tensor) -> Result<Value> {
     let mut shape = vec![1];
     shape.extend_from_slice(features.dims());

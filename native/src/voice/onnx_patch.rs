@@ -8,8 +8,11 @@
 /// its end with zeros that count.
 ///
 /// Only pools whose windows lie side by side, without padding of their own, can be rewritten
-/// like that; any other with `ceil_mode=1` and `count_include_pad=1` is an error, as are bytes
-/// that are not a protocol-buffer message. A file without such pools comes back unchanged.
+/// like that. A file without such pools comes back unchanged.
+///
+/// # Errors
+/// If there is any other pool with `ceil_mode=1` and `count_include_pad=1`, or the bytes are not a
+/// protocol-buffer message.
 pub fn divide_by_full_window(onnx: &[u8]) -> Result<Vec<u8>, String> {
     rewrite(onnx, field::MODEL_GRAPH, &mut |graph| {
         rewrite(graph, field::GRAPH_NODE, &mut rewrite_node).map(Some)

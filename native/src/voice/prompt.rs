@@ -31,8 +31,11 @@ impl VoicePrompt {
     /// text to speech takes it [`aligned`](Self::aligned).
     ///
     /// `tap` receives `prompt.mel`, `prompt.whisper_mel`, `prompt.fbank` and
-    /// `prompt.speaker_embedding`. An error for recordings that are too short for a stage, longer
-    /// than 30 s, or of a sample rate below 16 kHz.
+    /// `prompt.speaker_embedding`.
+    ///
+    /// # Errors
+    /// If the recording is too short for a stage, longer than 30 s, or has a sample rate below
+    /// 16 kHz.
     pub fn new(
         recording: &Waveform,
         tokenizer: &SpeechTokenizer,
@@ -52,6 +55,9 @@ impl VoicePrompt {
 
     /// The prompt cut at its end to exactly two mel frames for each speech token (CosyVoice
     /// `frontend_zero_shot`).
+    ///
+    /// # Errors
+    /// If the mel does not have two dimensions.
     pub fn aligned(&self) -> Result<Self> {
         let (frames, _) = self.mel.dims2()?;
         let tokens = self.speech_tokens.len().min(frames / FRAMES_PER_TOKEN);

@@ -58,6 +58,9 @@ pub struct SpeakerEncoder {
 
 impl SpeakerEncoder {
     /// Loads `campplus.onnx`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not an ONNX network, or has a pool that cannot be rewritten.
     pub fn load(path: &Path, pooling: PartialWindow) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let bytes = match pooling {
@@ -73,7 +76,8 @@ impl SpeakerEncoder {
     /// The speaker embedding, `[192]`, not normalised, of features as [`kaldi_fbank`] gives them,
     /// [frames, 80].
     ///
-    /// An error where it is not finite: the network's statistics over time need a few frames.
+    /// # Errors
+    /// If the embedding is not finite: the network's statistics over time need a few frames.
     pub fn embedding(&self, fbank: &Tensor) -> Result<Tensor> {
         let output = self.network.run(vec![batched(fbank)?])?;
         let embedding = output
@@ -96,6 +100,9 @@ impl SpeakerEncoder {
 
     /// The speaker embedding of a recording: resampled to 16 kHz, transformed, encoded. The
     /// features go to `tap` as `prompt.fbank`, the embedding as `prompt.speaker_embedding`.
+    ///
+    /// # Errors
+    /// If the recording cannot be resampled or is too short, or the tap fails.
     pub fn embedding_of(&self, recording: &Waveform, tap: &mut dyn Tap) -> Result<Tensor> {
         let fbank = kaldi_fbank(&recording.at_rate(SAMPLE_RATE)?)?;
         tap.stage(Stage::PromptFbank, &fbank)?;

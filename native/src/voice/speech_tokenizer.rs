@@ -23,6 +23,9 @@ pub struct SpeechTokenizer {
 
 impl SpeechTokenizer {
     /// Loads `speech_tokenizer_v3.onnx`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not an ONNX network with two inputs.
     pub fn load(path: &Path) -> Result<Self> {
         Ok(Self {
             network: Network::open(path, 2)?,
@@ -31,6 +34,9 @@ impl SpeechTokenizer {
 
     /// The speech tokens of a spectrogram as [`whisper_log_mel`] gives it, [128, frames]: one for
     /// every four frames.
+    ///
+    /// # Errors
+    /// If the spectrogram has another shape, or the network's output is not a list of tokens.
     pub fn tokens(&self, whisper_mel: &Tensor) -> Result<Vec<u32>> {
         let (_, frames) = whisper_mel.dims2()?;
         let length = i32::try_from(frames).map_err(Error::input)?;
@@ -52,7 +58,8 @@ impl SpeechTokenizer {
     /// The speech tokens of a recording: resampled to 16 kHz, transformed, tokenized. The
     /// spectrogram goes to `tap` as `stage`.
     ///
-    /// An error for recordings of more than [`MAX_SECONDS`], as in the reference.
+    /// # Errors
+    /// If the recording is longer than [`MAX_SECONDS`], as in the reference.
     pub fn tokens_of(
         &self,
         recording: &Waveform,

@@ -37,7 +37,7 @@ pub struct BenchArgs {
     native: EngineArgs,
     #[cfg(feature = "record")]
     #[command(flatten)]
-    reference: super::record_python::PythonPlace,
+    reference: super::record_python::ReferenceLocation,
     /// The cases
     #[arg(long, value_name = "FILE", default_value = "golden/cases.toml")]
     cases: PathBuf,

@@ -16,7 +16,7 @@ use super::engine::EngineArgs;
 
 /// Where the Python reference is.
 #[derive(Args, Debug)]
-pub struct PythonPlace {
+pub struct ReferenceLocation {
     /// The CosyVoice checkout, with its submodules
     #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
     pub cosyvoice_root: Option<PathBuf>,
@@ -28,8 +28,8 @@ pub struct PythonPlace {
     pub python_package: PathBuf,
 }
 
-/// [`PythonPlace`], resolved: absolute paths.
-pub struct Place {
+/// [`ReferenceLocation`], resolved: absolute paths.
+pub struct ReferencePaths {
     pub root: PathBuf,
     pub env: PathBuf,
     pub package: PathBuf,
@@ -39,7 +39,7 @@ pub struct Place {
 #[derive(Args, Debug)]
 pub struct PythonArgs {
     #[command(flatten)]
-    place: PythonPlace,
+    location: ReferenceLocation,
     /// Threads of torch; sums over several are not the same numbers as over one
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
@@ -59,14 +59,14 @@ pub struct PythonArgs {
 /// The environment that `python_ref/README.md` has made, where none is named or active.
 const DEFAULT_ENV: &str = ".env-reference";
 
-impl PythonPlace {
+impl ReferenceLocation {
     /// Where the reference is, or what to pass.
-    pub fn resolve(&self) -> anyhow::Result<Place> {
+    pub fn resolve(&self) -> anyhow::Result<ReferencePaths> {
         let root = self.cosyvoice_root.clone().context(
             "where is the reference? Pass --cosyvoice-root, or set COSYVOICE_ROOT, to a checkout \
              of https://github.com/FunAudioLLM/CosyVoice",
         )?;
-        Ok(Place {
+        Ok(ReferencePaths {
             root: std::path::absolute(root)?,
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
             package: std::path::absolute(&self.python_package)?,
@@ -81,7 +81,7 @@ impl PythonPlace {
         }
         let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
         let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
-        let Place { root, env, package } = self.resolve()?;
+        let ReferencePaths { root, env, package } = self.resolve()?;
         Ok(Options {
             root,
             model_dir: std::path::absolute(&engine.model_dir)?,
@@ -105,7 +105,7 @@ impl PythonArgs {
                 LogitRows::Some
             },
             layers: self.layers.clone(),
-            ..self.place.options(engine)?
+            ..self.location.options(engine)?
         })
     }
 }

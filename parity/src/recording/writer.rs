@@ -102,3 +102,32 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {
     bytes.push(b'\n');
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::RecordedCase;
+    use super::*;
+
+    fn folders(dir: &Path) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect()
+    }
+
+    #[test]
+    fn committed_cases_are_written_byte_for_byte_as_they_are_read() {
+        // Manifests hold the hashes of these files, so even another order of fields would make
+        // every golden look changed.
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
+        let cases = folders(&golden).into_iter().flat_map(|dir| folders(&dir));
+        let mut checked = 0;
+        for path in cases.map(|case| case.join("case.json")) {
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let case: RecordedCase = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(json(&case).unwrap(), bytes, "{}", path.display());
+            checked += 1;
+        }
+        assert!(checked > 60, "only {checked} cases were found");
+    }
+}

@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use parity::record::python::{PythonText, TextOptions};
 
-use crate::cli::record_python::{Place, PythonPlace};
+use crate::cli::record_python::{ReferenceLocation, ReferencePaths};
 
 /// The live reference's text frontend.
 #[derive(Args, Debug)]
 pub struct ReferenceArgs {
     #[command(flatten)]
-    place: PythonPlace,
+    location: ReferenceLocation,
     /// Model directory that both frontends take the vocabulary from
     #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
     pub model_dir: PathBuf,
@@ -21,7 +21,7 @@ pub struct ReferenceArgs {
 impl ReferenceArgs {
     /// Loads the reference.
     pub fn load(&self) -> anyhow::Result<PythonText> {
-        let Place { root, env, package } = self.place.resolve()?;
+        let ReferencePaths { root, env, package } = self.location.resolve()?;
         let absolute = |path: &Path| std::path::absolute(path);
         Ok(PythonText::load(&TextOptions {
             root,

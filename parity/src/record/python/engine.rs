@@ -75,6 +75,9 @@ struct Provenance {
 
 impl PythonEngine {
     /// Imports the reference and loads the model.
+    ///
+    /// # Errors
+    /// If the environment, the checkout or the model is missing, or Python raises an exception.
     pub fn load(options: &Options) -> Result<Self, Error> {
         Python::attach(|py| {
             interpreter::enter(py, &options.env, &options.package)?;
@@ -101,6 +104,9 @@ impl PythonEngine {
     }
 
     /// A manifest that says what runs here: versions, commit, and the hashes of the sources.
+    ///
+    /// # Errors
+    /// If Python raises an exception.
     pub fn manifest(&self, model: ModelInfo) -> Result<Manifest, Error> {
         let provenance: Provenance = Python::attach(|py| {
             let provenance = self.reference.call_method0(py, "provenance");
@@ -127,6 +133,9 @@ impl PythonEngine {
     }
 
     /// Runs `case` of `file`. Returns what it produced and the seconds spent by part.
+    ///
+    /// # Errors
+    /// If Python raises an exception, or hands over something that is no value of the case.
     pub fn record(
         &self,
         case: &Case,

@@ -8,6 +8,9 @@ use super::{Error, interpreter};
 /// `count` tokens that the reference's sampler draws from `rows` of logits under `seed`, in the
 /// manner of `cosyvoice_reference.sampler.draws`: `root` is the checkout, `env` the environment
 /// with the reference's packages, `package` the folder of `cosyvoice_reference`.
+///
+/// # Errors
+/// If the reference cannot be imported, or Python raises an exception.
 pub fn draws(
     (root, env, package): (&Path, &Path, &Path),
     rows: &[Vec<f32>],

@@ -36,6 +36,9 @@ struct Answered {
 
 impl PythonText {
     /// Imports the reference and loads the model, whose frontend is one of its parts.
+    ///
+    /// # Errors
+    /// If the environment, the checkout or the model is missing, or Python raises an exception.
     pub fn load(options: &TextOptions) -> Result<Self, Error> {
         Python::attach(|py| {
             interpreter::enter(py, &options.env, &options.package)?;
@@ -50,6 +53,9 @@ impl PythonText {
     }
 
     /// Versions, commit and hashes of what answers here.
+    ///
+    /// # Errors
+    /// If Python raises an exception.
     pub fn provenance(&self) -> Result<Reference, Error> {
         Python::attach(|py| {
             let provenance = self.frontend.call_method0(py, "provenance");
@@ -60,6 +66,9 @@ impl PythonText {
     }
 
     /// What the reference makes of each text.
+    ///
+    /// # Errors
+    /// If Python raises an exception outside of the frontend.
     pub fn answers(&self, texts: &[&str], setting: FrontendSetting) -> Result<Vec<Outcome>, Error> {
         Python::attach(|py| {
             let asked = || {
