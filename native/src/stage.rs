@@ -160,7 +160,7 @@ stages! {
         "speech tokens of the prompt"
     PromptSpeakerEmbedding "prompt.speaker_embedding" Tensor - Request Always
         from "the prompt's filter banks"
-        "speaker embedding of the prompt, [192]"
+        "speaker embedding of the prompt, 192 values"
     SourceWhisperMel "source.whisper_mel" Tensor 1 Request InConversion
         from "the recording to convert"
         "Whisper log-mel of the recording to convert, [128, frames]"
@@ -193,13 +193,13 @@ stages! {
         "mel of the segment without the prompt, [80, frames]"
     VocoderF0 "vocoder.f0" Tensor - Segment Unstreamed
         from "the mel"
-        "fundamental frequency in Hz, [frames]"
+        "fundamental frequency in Hz, one value for each mel frame"
     VocoderSource "vocoder.source" Audio - Segment Unstreamed
         from "the fundamental frequency"
-        "excitation at 24 kHz, [samples]"
+        "excitation at 24 kHz"
     VocoderWav "vocoder.wav" Audio - Segment Unstreamed
         from "the mel and the excitation"
-        "waveform of the segment, [samples]"
+        "waveform of the segment at 24 kHz"
     SpeechChunks "speech.chunks" Tokens - Request Streamed
         from "the whole pipeline"
         "number of samples in each delivered chunk"
