@@ -145,7 +145,7 @@ fn a_recording_says_which_weights_it_is_of() {
     assert_eq!(problem(base), None);
     let reason = problem(rl).expect("other weights are no candidate");
     assert!(
-        reason.contains("of llm.pt, the candidate's of llm.rl.pt"),
+        reason.contains("uses llm.pt, the candidate's uses llm.rl.pt"),
         "{reason}"
     );
 }
