@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args as ClapArgs;
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, ModeName, Request};
+use native::engine::{Engine, Request};
 use serde::Deserialize;
 
+use crate::mode::ModeOptions;
 use crate::options::ModelOptions;
 
 /// Say a list of requests into a folder, such as those of the reference's own example.
@@ -28,42 +29,18 @@ pub struct Args {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    mode: ModeName,
+    #[serde(flatten)]
+    mode: ModeOptions,
     #[serde(default)]
     text: String,
-    prompt_text: Option<String>,
-    instruct: Option<String>,
     prompt_wav: PathBuf,
-    source_wav: Option<PathBuf>,
     seed: u64,
 }
 
 impl Case {
-    fn mode(&self) -> anyhow::Result<Mode> {
-        let missing = |field: &str| format!("mode {} needs {field}", self.mode);
-        Ok(match self.mode {
-            ModeName::ZeroShot => Mode::ZeroShot {
-                prompt_text: self
-                    .prompt_text
-                    .clone()
-                    .with_context(|| missing("prompt_text"))?,
-            },
-            ModeName::CrossLingual => Mode::CrossLingual,
-            ModeName::Instruct => Mode::Instruct {
-                instruct: self.instruct.clone().with_context(|| missing("instruct"))?,
-            },
-            ModeName::Vc => {
-                let source = self.source_wav.as_deref();
-                Mode::VoiceConversion {
-                    source: Waveform::read(source.with_context(|| missing("source_wav"))?)?,
-                }
-            }
-        })
-    }
-
     fn request(&self, engine: &Engine) -> anyhow::Result<Request> {
         let voice = engine.voice(&Waveform::read(&self.prompt_wav)?)?;
-        Ok(Request::new(self.mode()?, self.text.as_str(), voice).seed(self.seed))
+        Ok(Request::new(self.mode.mode(false)?, self.text.as_str(), voice).seed(self.seed))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod batch;
 mod command;
+mod mode;
 mod options;
 mod sink;
 mod speaker;

@@ -15,6 +15,7 @@ use native::tap::NoTap;
 use native::torch_rng::Multinomial;
 use serde_json::json;
 
+use crate::mode::ModeOptions;
 use crate::options::{ModelOptions, named};
 use crate::sink::{Sink, is_stdout};
 use crate::speaker::SpeakersFile;
@@ -47,18 +48,8 @@ pub struct Args {
     speaker: Option<String>,
     #[command(flatten)]
     speakers: SpeakersFile,
-    /// What is said in the recording (zero-shot)
-    #[arg(long)]
-    prompt_text: Option<String>,
-    /// How text and voice are combined
-    #[arg(long, default_value = "zero-shot", value_parser = named::<ModeName>(ModeName::ALL.map(ModeName::name)))]
-    mode: ModeName,
-    /// How to speak (instruct)
-    #[arg(long)]
-    instruct: Option<String>,
-    /// Recording whose words are kept (vc)
-    #[arg(long, value_name = "WAV")]
-    source_wav: Option<PathBuf>,
+    #[command(flatten)]
+    mode: ModeOptions,
     /// Seed of the sampling; the same seed says the same as PyTorch does
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -102,7 +93,7 @@ impl Args {
         if self.json && is_stdout(&self.output) {
             bail!("-o - and --json both write to standard output: write the sound to a file");
         }
-        let (mode, text) = (self.mode()?, self.text()?);
+        let (mode, text) = (self.mode.mode(self.speaker.is_some())?, self.text()?);
         check_speed(self.speed, self.stream)?;
         let model = ModelDir::open(&self.model.model_dir)?;
         let speaker = self.speaker(&model)?;
@@ -191,36 +182,11 @@ impl Args {
         Ok(wave.write_f32(&self.output)?)
     }
 
-    fn mode(&self) -> anyhow::Result<Mode> {
-        Ok(match self.mode {
-            ModeName::ZeroShot if self.speaker.is_some() => Mode::ZeroShot {
-                prompt_text: String::new(),
-            },
-            ModeName::ZeroShot => Mode::ZeroShot {
-                prompt_text: self.prompt_text.clone().context(
-                    "zero-shot needs --prompt-text: the transcript of the recording, after a \
-                     prompt that ends in <|endofprompt|>",
-                )?,
-            },
-            ModeName::CrossLingual => Mode::CrossLingual,
-            ModeName::Instruct => Mode::Instruct {
-                instruct: self.instruct.clone().context("instruct needs --instruct")?,
-            },
-            ModeName::Vc => Mode::VoiceConversion {
-                source: Waveform::read(
-                    self.source_wav
-                        .as_deref()
-                        .context("vc needs --source-wav")?,
-                )?,
-            },
-        })
-    }
-
     fn text(&self) -> anyhow::Result<Text> {
         let text = match self.text.as_deref() {
             Some("-") => std::io::read_to_string(std::io::stdin()).context("standard input")?,
             Some(text) => text.to_owned(),
-            None if self.mode == ModeName::Vc => String::new(),
+            None if self.mode.mode == ModeName::Vc => String::new(),
             None => bail!("--text is missing"),
         };
         Ok(match self.pieces {

@@ -11,8 +11,8 @@ const POSITION_GROUPS: usize = 16;
 
 /// The diffusion transformer: the velocity of a noisy mel at one time step.
 ///
-/// Adaptive layer norms read nothing but the time, and the time grid is fixed, so they are tables
-/// made on loading; the matrices behind them, a third of the checkpoint, are not kept.
+/// Adaptive layer norms depend on the time alone, and the time grid is fixed, so their outputs are
+/// computed once, on loading; their matrices, a third of the checkpoint, are then dropped.
 pub(super) struct Dit {
     time_embedding: Tensor,
     input: Linear,

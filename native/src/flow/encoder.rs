@@ -9,7 +9,7 @@ use crate::weights::Builder;
 /// Kernel of the second convolution of the lookahead layer.
 const BACKWARD_KERNEL: usize = 3;
 const LEAKY_RELU_SLOPE: f64 = 0.01;
-/// Below this the norm of a speaker embedding counts as this (torch's `normalize`).
+/// Lower bound of the norm that a speaker embedding is divided by (torch's `normalize`).
 const NORM_FLOOR: f64 = 1e-12;
 
 /// Speech tokens to the conditioning `mu`, and the speaker embedding to mel width.

@@ -26,7 +26,7 @@ pub struct TimeStep {
 /// (`ConditionalCFM.solve_euler`): every `dt` leads from the rounded `t` to the next grid point.
 pub fn time_grid(steps: usize) -> Vec<TimeStep> {
     let point = |i: usize| {
-        // torch's linspace counts from the nearer end.
+        // torch's linspace counts from whichever end is nearer.
         let spacing = 1.0 / steps as f32;
         let s = if i <= steps / 2 {
             spacing * i as f32

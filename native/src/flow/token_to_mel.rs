@@ -280,7 +280,8 @@ impl Flow {
         Ok(x)
     }
 
-    /// The whole way: the log-mel spectrogram of the speech without its prompt, [80, frames].
+    /// Everything from tokens to mel: the log-mel spectrogram of the speech without its prompt,
+    /// [80, frames].
     /// Hands out `flow.mu`, the steps, and `flow.mel`.
     ///
     /// # Errors
@@ -315,7 +316,7 @@ impl Flow {
     }
 }
 
-/// Sizes that the reference's own code takes for granted.
+/// Checks the sizes that the reference's code assumes.
 fn check(config: &FlowConfig) -> candle_core::Result<()> {
     let dit = &config.estimator;
     let mel = config.output_size;

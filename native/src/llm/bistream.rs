@@ -6,18 +6,18 @@ use super::qwen2::KvCache;
 use super::{Draw, Sampler, SpeechLm};
 use crate::{Error, Result};
 
-/// Positions of the cache to begin with.
+/// Initial capacity of the cache, in positions.
 const ROOM: usize = 512;
 
 /// A segment sampled while its text streams in: an iterator over its speech tokens.
 ///
 /// Text and speech alternate, five text ids to fifteen speech tokens (`mix_ratio`). The model
-/// asks for the next text ids with its fill mark, which is also put in its mouth where it is
-/// overdue. When the text has ended, the remaining text ids, the task mark and the rest of the
-/// speech follow. There is no longest speech, except for the model's last position.
+/// requests the next text ids with its fill mark, which is forced when the model does not sample
+/// it in time. When the text has ended, the remaining text ids, the task mark and the rest of the
+/// speech follow. The only limit on the length is the number of positions that the model has.
 ///
-/// Three ways of the reference are kept on purpose, because trained models meet them: speech
-/// begins with the first text ids, before five of them are there, if there is no prompt speech;
+/// Three peculiarities of the reference are reproduced, because trained models depend on them:
+/// speech begins with the first text ids, before five of them are there, if there is no prompt speech;
 /// the fill mark itself is never fed back; and the input that was fed last before the text ended
 /// is fed once more before the remaining text.
 pub struct Bistream<'a> {
@@ -25,12 +25,12 @@ pub struct Bistream<'a> {
     sampler: &'a mut Sampler,
     cache: KvCache,
     text: Box<dyn Iterator<Item = Result<Vec<u32>>> + 'a>,
-    /// Text ids that wait for their turn.
+    /// Text ids that the model has not read yet.
     pending_text: VecDeque<u32>,
     /// Prompt speech that waits for text.
     pending_speech: VecDeque<u32>,
     input: Vec<InputId>,
-    /// All that was sampled, fill marks included: the history that repetition is judged by.
+    /// Everything sampled, fill marks included: the history in which repetitions are counted.
     history: Vec<u32>,
     /// Length of the history at which the fill mark is due.
     next_fill: usize,
@@ -90,7 +90,7 @@ impl<'a> Bistream<'a> {
         &self.tokens
     }
 
-    /// Why there are no more tokens; nothing while there may be.
+    /// Why the tokens ended; `None` while more may follow.
     pub fn stop(&self) -> Option<Stop> {
         match self.phase {
             Phase::Done(stop) => Some(stop),
@@ -108,7 +108,8 @@ impl<'a> Bistream<'a> {
         self.sampler.last_draw()
     }
 
-    /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
+    /// The tokens so far, and why they ended. A segment that is abandoned early counts as stopped
+    /// by its length.
     pub fn finish(self) -> Generation {
         let stop = self.stop().unwrap_or(Stop::MaxLength);
         Generation {

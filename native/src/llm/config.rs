@@ -69,9 +69,9 @@ pub struct SamplingConfig {
     pub top_p: f64,
     /// The nucleus has at most this many tokens.
     pub top_k: usize,
-    /// How many of the last tokens a token must not be repeated in.
+    /// Number of most recent tokens in which repetitions are counted.
     pub win_size: usize,
-    /// Share of that window from which on a token counts as repeated.
+    /// The share of that window at and above which a token counts as repeated.
     pub tau_r: f64,
 }
 

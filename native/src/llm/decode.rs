@@ -3,7 +3,7 @@ use super::qwen2::KvCache;
 use super::{Draw, Sampler, SpeechLm};
 use crate::Result;
 
-/// Positions of the cache to begin with, besides the prompt's: about ten seconds of speech.
+/// Initial capacity of the cache beyond the prompt, in positions: about ten seconds of speech.
 const ROOM: usize = 256;
 
 /// The speech tokens of one segment.
@@ -12,7 +12,7 @@ pub struct Generation {
     /// As sampled: neither the mark that ended them, nor long silences left out
     /// ([`super::LmConfig::drop_long_silences`]).
     pub tokens: Vec<u32>,
-    /// Why there are no more.
+    /// Why they ended.
     pub stop: Stop,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Decoding<'a> {
         &self.tokens
     }
 
-    /// Why there are no more tokens; nothing while there may be.
+    /// Why the tokens ended; `None` while more may follow.
     pub fn stop(&self) -> Option<Stop> {
         self.stop
     }
@@ -92,7 +92,8 @@ impl<'a> Decoding<'a> {
         self.sampler.last_draw()
     }
 
-    /// The tokens so far, and why they ended. A segment left early counts as cut for its length.
+    /// The tokens so far, and why they ended. A segment that is abandoned early counts as stopped
+    /// by its length.
     pub fn finish(self) -> Generation {
         Generation {
             tokens: self.tokens,

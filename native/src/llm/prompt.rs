@@ -2,10 +2,10 @@ use super::{LmConfig, QwenConfig};
 use crate::family::EndOfPrompt;
 use crate::{Error, Result};
 
-/// Speech tokens of 30 s, beyond which the reference takes no prompt.
+/// Speech tokens in 30 s, the longest prompt that the reference accepts.
 const LONGEST_PROMPT: usize = 750;
 
-/// Most and fewest speech tokens for each id of the text.
+/// Maximum and minimum number of speech tokens per text id.
 const MAX_RATIO: usize = 20;
 const MIN_RATIO: usize = 2;
 
@@ -50,12 +50,12 @@ impl InputId {
 }
 
 impl LmPrompt {
-    /// Fewest speech tokens. Not a promise: see [`LmConfig::start_of_sequence`].
+    /// Minimum number of speech tokens. Not a guarantee: see [`LmConfig::start_of_sequence`].
     pub fn min_len(&self) -> usize {
         self.text_ids.len() * MIN_RATIO
     }
 
-    /// Most speech tokens.
+    /// Maximum number of speech tokens.
     pub fn max_len(&self) -> usize {
         self.text_ids.len() * MAX_RATIO
     }
@@ -74,7 +74,7 @@ impl LmPrompt {
             .collect()
     }
 
-    /// Refuses what the model cannot continue, before any work.
+    /// Checks, before any computation, that the model can continue this prompt.
     pub(super) fn check(&self, lm: &LmConfig, qwen: &QwenConfig) -> Result<()> {
         if self.text_ids.is_empty() {
             return Err(Error::input(
@@ -107,7 +107,7 @@ impl LmPrompt {
     }
 }
 
-/// The refusal of a text that the model was not trained to continue.
+/// The error for a text that the model was not trained to continue.
 pub(crate) fn no_end_of_prompt(end: &EndOfPrompt) -> Error {
     let token = end.token;
     Error::input(format!(

@@ -72,7 +72,7 @@ impl Qwen2 {
         self.embed_tokens.forward(ids)
     }
 
-    /// An empty cache with room for `positions`; it grows where more are needed.
+    /// An empty cache with room for `positions`; it grows as needed.
     pub(super) fn cache(&self, positions: usize) -> KvCache {
         KvCache {
             layers: vec![LayerCache { kv: None }; self.layers.len()],
@@ -176,7 +176,7 @@ impl Attention {
         layers.record("attention.v", &v)?;
         let (k, v) = cache.append(&k, &v, span.past, span.room)?;
 
-        // The query heads of a group become further rows of the product with their one key head.
+        // The query heads of a group are stacked as rows and multiplied by their shared key head.
         let rows = self.heads / self.kv_heads * positions;
         let q =
             (q.reshape((self.kv_heads, rows, self.head_dim))? * (self.head_dim as f64).powf(-0.5))?;

@@ -9,9 +9,9 @@ pub enum Strategy {
     /// The reference's sampling, drawn with torch's generator: the same logits and seed give the
     /// same tokens as in Python.
     Torch {
-        /// What the reference is seeded with before a synthesis.
+        /// The seed that the reference is given before a synthesis.
         seed: u64,
-        /// Whose `multinomial`.
+        /// Which version of torch's `multinomial`.
         multinomial: Multinomial,
     },
     /// The reference's sampling, drawn with a small generator of our own.
@@ -19,14 +19,14 @@ pub enum Strategy {
         /// The same seed gives the same tokens.
         seed: u64,
     },
-    /// Always the most probable token. It repeats itself, and is meant for comparisons.
+    /// Always the most probable token. For comparisons: such speech tends to repeat itself.
     Greedy,
 }
 
 /// Draws speech tokens: repetition-aware nucleus sampling (VALL-E 2).
 ///
-/// A token is drawn from the nucleus; if it is found too often among the last ones, it is
-/// forbidden and another one is drawn from the whole vocabulary. One sampler serves all segments
+/// A token is drawn from the nucleus; if it occurs too often among the most recent ones, it is
+/// masked and another one is drawn from the whole vocabulary. One sampler serves all segments
 /// of a synthesis, because the reference seeds once for all of them. It works on the CPU.
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -35,8 +35,9 @@ pub struct Sampler {
     last_draw: Option<Draw>,
 }
 
-/// How a token came to be drawn, and how much the logits would have had to change for another
-/// one. Two engines that draw differently have a near-tie here, or different logits.
+/// How a token was drawn, and how much the logits would have had to change for another token to
+/// win. Where two engines draw different tokens, either there is a near-tie here or their logits
+/// differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
     /// The token drawn from the nucleus.
@@ -46,7 +47,7 @@ pub struct Draw {
     /// The lead with which that token won, as a difference of logits ([`RaceResult::lead`]).
     pub nucleus_lead: f32,
     /// Smallest difference of the logits of two neighbours in the nucleus, the first token left
-    /// out included: each place has a random number of its own, so a swap is another draw.
+    /// out included: each rank has its own random number, so swapping two tokens changes the draw.
     pub order_gap: f32,
     /// How near the nucleus' probability, with or without its last token, came to `top_p`:
     /// beyond it the nucleus has another size.
@@ -76,7 +77,7 @@ enum Generator {
 }
 
 impl Sampler {
-    /// A sampler at the beginning of a synthesis.
+    /// A sampler for a new synthesis.
     pub fn new(strategy: Strategy, config: SamplingConfig) -> Self {
         let generator = match strategy {
             Strategy::Torch { seed, multinomial } => {

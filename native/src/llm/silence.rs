@@ -1,6 +1,6 @@
 use super::LmConfig;
 
-/// Silent tokens in a row that are kept.
+/// How many consecutive silent tokens are kept.
 const LONGEST_RUN: usize = 5;
 
 /// Keeps the first five tokens of every run of silent ones, as the reference does between the
@@ -12,7 +12,7 @@ pub struct SilenceFilter {
 }
 
 impl SilenceFilter {
-    /// A filter at the beginning of a segment.
+    /// A filter for a new segment.
     pub fn new(config: &LmConfig) -> Self {
         Self {
             silent: config.silent_tokens,

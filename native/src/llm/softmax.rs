@@ -1,7 +1,7 @@
 //! torch's softmax over one row of float32, bit for bit.
 //!
-//! A sampled token hangs on comparisons of probabilities, so their rounding is reproduced: that of
-//! torch 2.3.1 on x86-64 with AVX-512, which adds in 16 lanes and takes its exponential and its
+//! Which token is sampled depends on comparisons of probabilities, so their rounding is
+//! reproduced: that of torch 2.3.1 on x86-64 with AVX-512, which adds in 16 lanes and takes its exponential and its
 //! logarithm from SLEEF ("u10" variants, Naoki Shibata, Boost licence).
 
 const LANES: usize = 16;
@@ -31,7 +31,7 @@ fn maximum(row: &[f32]) -> f32 {
     row.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// One running sum a lane, the lanes then added in halves.
+/// One running sum per lane; the lanes are then added pairwise.
 fn sum(row: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
     for chunk in row.chunks(LANES) {
@@ -98,7 +98,7 @@ mod tests {
         values.iter().map(|x| x.to_bits()).collect()
     }
 
-    /// Logits that are the same numbers in every language.
+    /// Logits that Python and Rust compute to the same bits.
     fn logits() -> Vec<f32> {
         let hash = |i: u32| (i * 7919 + 3 * 104_729) % 2003;
         (0..6761).map(|i| hash(i) as f32 / 512.0).collect()

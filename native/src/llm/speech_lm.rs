@@ -115,10 +115,10 @@ impl SpeechLm {
 
     /// Samples speech tokens while the text still streams in, in chunks of ids.
     ///
-    /// The prompt's text must contain `<|endofprompt|>`. Speech may begin before any text is
-    /// there; that is the reference's behaviour. The size of the chunks matters for the same
-    /// reason: the reference's frontend hands the ids over one at a time. A chunk that is an error
-    /// ends the speech with it.
+    /// The prompt's text must contain `<|endofprompt|>`. As in the reference, speech may begin
+    /// before the first chunk arrives, and the result depends on the size of the chunks (the
+    /// reference's frontend hands over one id at a time). A chunk that is an error ends the speech
+    /// with that error.
     ///
     /// # Errors
     /// If the prompt's text has no `<|endofprompt|>`, or an id is outside its vocabulary.

@@ -1,11 +1,11 @@
 use super::{Bistream, Decoding, Draw, Generation, Stop};
 use crate::Result;
 
-/// The speech tokens of one segment being sampled, whether its text is there or still arrives.
+/// The speech tokens of one segment as they are sampled, from a whole text or from pieces.
 pub enum TokenStream<'a> {
-    /// The text is there.
+    /// The whole text is known.
     Whole(Decoding<'a>),
-    /// The text arrives.
+    /// The text arrives in pieces.
     Arriving(Bistream<'a>),
 }
 
@@ -18,7 +18,7 @@ impl TokenStream<'_> {
         }
     }
 
-    /// Why there are no more tokens; nothing while there may be.
+    /// Why the tokens ended; `None` while more may follow.
     pub fn stop(&self) -> Option<Stop> {
         match self {
             Self::Whole(decoding) => decoding.stop(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::{Mapping, Value};
 
-/// References that refer to references: more than any configuration has, fewer than a cycle.
+/// Maximum depth of references to references, beyond which they are taken to form a cycle.
 const MAX_REFERENCE_DEPTH: usize = 32;
 
 /// A configuration with its references resolved and its tags dropped.
@@ -98,8 +98,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// `<key>` alone is that key's value; in an expression it must be a number; in other text its
-    /// own text is put in its place.
+    /// `<key>` alone becomes that key's value; in an expression it must be a number; elsewhere it is
+    /// replaced by its text.
     fn reference(&mut self, expression: &str, path: &str, depth: usize) -> Result<Value, String> {
         let pieces = Piece::split(expression)
             .ok_or_else(|| format!("`{path}`: unclosed `<` in the reference `{expression}`"))?;

@@ -17,13 +17,13 @@ pub struct SavedSpeakers {
     records: BTreeMap<String, Record>,
 }
 
-/// A voice as it is saved: what a voice prompt's recording and words come to.
+/// A voice as it is saved: what was extracted from a recording, and its transcript's text ids.
 #[derive(Clone, Debug)]
 pub struct SavedSpeaker {
     /// Text ids of what is said in the recording, after the system prompt and
     /// `<|endofprompt|>`.
     pub prompt_text_ids: Vec<u32>,
-    /// What was extracted from the recording, mel and speech tokens trimmed to two to one.
+    /// What was extracted from the recording, trimmed to two mel frames for each speech token.
     pub voice: VoicePrompt,
 }
 

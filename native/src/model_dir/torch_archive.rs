@@ -1,7 +1,7 @@
 //! Named records of tensors in the file format of `torch.save`: a zip with a pickle in it.
 //!
-//! A pickle is a program; of this one only what builds dictionaries and tensors is understood,
-//! and nothing is executed.
+//! A pickle is a program. Only the instructions that build dictionaries and tensors are
+//! understood, and nothing is executed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Record>> {
 }
 
 /// Writes what [`read`] reads, and `torch.load(…, weights_only=True)` too. The file is replaced
-/// as a whole: a broken run leaves the old one.
+/// as a whole: an interrupted write leaves the old one.
 pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<()> {
     let unfinished = path.with_extension("pt.unfinished");
     let file = File::create(&unfinished).map_err(Error::io(&unfinished))?;
@@ -96,7 +96,7 @@ impl Archive {
             .map_err(|e| e.to_string())
     }
 
-    /// Nothing for an object that is no tensor, or one of another element type.
+    /// `None` for an object that is not a tensor, or one of another element type.
     fn tensor(&mut self, object: Object) -> Result<Option<Array>, String> {
         let Some(parts) = TensorParts::of(object) else {
             return Ok(None);

@@ -7,7 +7,7 @@ use rten::{Model, ModelOptions, Value, ValueOrView};
 
 use crate::{Error, Result};
 
-/// A network of one output that remembers its file, for the messages of its errors.
+/// A network with one output, and its file's path for error messages.
 pub struct Network {
     path: PathBuf,
     model: Model,
@@ -51,7 +51,7 @@ impl Network {
         })
     }
 
-    /// Runs the network on `inputs`, in the order of its own, and gives its first output.
+    /// Runs the network on `inputs`, given in the network's order, and returns its first output.
     ///
     /// # Errors
     /// If the network does not accept the inputs.

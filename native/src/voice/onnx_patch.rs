@@ -46,7 +46,7 @@ struct Field<'a> {
 enum Wire<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
-    /// Fixed-width numbers, of which no field that matters here is one.
+    /// Fixed-width numbers, which no field that matters here uses.
     Fixed,
 }
 
@@ -399,7 +399,7 @@ mod tests {
             );
         }
         assert!(divide_by_full_window(b"this is no network").is_err());
-        // A number of more than 64 bits, and a length of more than there is.
+        // A number of more than 64 bits, and a length beyond the end.
         assert!(divide_by_full_window(&[0xff; 16]).is_err());
         assert!(divide_by_full_window(&[0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
         // The graph's own bytes are no message.

@@ -26,8 +26,8 @@ pub struct VoicePrompt {
 }
 
 impl VoicePrompt {
-    /// Extracts everything from a recording, untrimmed: mel and speech tokens may differ by a
-    /// frame from two to one. That is what voice conversion takes (CosyVoice `frontend_vc`);
+    /// Extracts everything from a recording, untrimmed: the mel may have a frame more or less than
+    /// two for each speech token. That is what voice conversion takes (CosyVoice `frontend_vc`);
     /// text to speech takes it [`aligned`](Self::aligned).
     ///
     /// `tap` receives `prompt.mel`, `prompt.whisper_mel`, `prompt.fbank` and

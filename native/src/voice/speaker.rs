@@ -15,10 +15,10 @@ use crate::{Error, Result};
 
 const SAMPLE_RATE: u32 = 16_000;
 
-/// What an average over a window that reaches past the end is divided by.
+/// The divisor of an average whose window extends past the end.
 ///
-/// The network averages over windows of 100 frames; whenever half its frames are no multiple of
-/// that, the last window is partial. onnxruntime up to 1.18, which the reference pins, divides
+/// The network averages over windows of 100 frames; unless half the number of frames is a multiple
+/// of that, the last window is partial. onnxruntime up to 1.18, which the reference pins, divides
 /// its sum by 100 all the same (onnxruntime issue 16203); later versions divide by how many
 /// frames there are. The embeddings then differ by thousands of times float32's rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
