@@ -14,6 +14,7 @@ use parity::recording::{
 };
 use parity::report::{Report, Shard, build_report};
 use parity::stage::{Key, Stage, ValueKind};
+use parity_fixture::testing::white_noise;
 
 /// Frames of mel in each made-up segment.
 pub const FRAMES: usize = 12;
@@ -227,11 +228,10 @@ fn array(stage: Stage, seed: usize) -> Array {
 
 /// Two sines and a little that looks random, within ±0.5.
 fn wave(n: usize, seed: usize) -> Vec<f32> {
-    let mut state = seed as u32 + 1;
-    (0..n)
-        .map(|i| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let random = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+    white_noise(n, seed as u32 + 1)
+        .into_iter()
+        .enumerate()
+        .map(|(i, random)| {
             let t = i as f32 / 24_000.0;
             0.3 * (TAU * 220.0 * t).sin() + 0.1 * (TAU * 1310.0 * t).sin() + 0.1 * random
         })

@@ -8,18 +8,13 @@ use parity::diff::audio::{diff, lag};
 use parity::diff::f0;
 use parity::diff::spectrum::log_mel;
 use parity::metric::Metric;
+use parity_fixture::testing::white_noise;
 
 const RATE: u32 = 24_000;
 const SAMPLES: usize = 12_000;
 
-/// Numerical Recipes' generator, its upper 24 bits in ±0.5: the same numbers in any language.
 fn noise(seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-    };
-    (0..SAMPLES).map(|_| next()).collect()
+    white_noise(SAMPLES, seed)
 }
 
 fn late(sound: &[f32], by: usize) -> Vec<f32> {

@@ -17,9 +17,9 @@ const ROOM: usize = 512;
 /// speech follow. The only limit on the length is the number of positions that the model has.
 ///
 /// Three peculiarities of the reference are reproduced, because trained models depend on them:
-/// speech begins with the first text ids, before five of them are there, if there is no prompt speech;
-/// the fill mark itself is never fed back; and the input that was fed last before the text ended
-/// is fed once more before the remaining text.
+/// speech begins with the first text ids, before five of them are there, if there is no prompt
+/// speech; the fill mark itself is never fed back; and the input that was fed last before the text
+/// ended is fed once more before the remaining text.
 pub struct Bistream<'a> {
     lm: &'a SpeechLm,
     sampler: &'a mut Sampler,

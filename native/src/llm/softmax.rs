@@ -1,8 +1,8 @@
 //! torch's softmax over one row of float32, bit for bit.
 //!
 //! Which token is sampled depends on comparisons of probabilities, so their rounding is
-//! reproduced: that of torch 2.3.1 on x86-64 with AVX-512, which adds in 16 lanes and takes its exponential and its
-//! logarithm from SLEEF ("u10" variants, Naoki Shibata, Boost licence).
+//! reproduced: that of torch 2.3.1 on x86-64 with AVX-512, which adds in 16 lanes and takes its
+//! exponential and its logarithm from SLEEF ("u10" variants, Naoki Shibata, Boost licence).
 
 const LANES: usize = 16;
 

@@ -256,8 +256,8 @@ fn max_or_nan(a: f64, b: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::white_noise as noise;
     use super::*;
+    use parity_fixture::testing::white_noise as noise;
     use proptest::prelude::*;
 
     const RATE: u32 = 24_000;

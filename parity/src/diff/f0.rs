@@ -155,8 +155,8 @@ pub fn diff(
 
 #[cfg(test)]
 mod tests {
-    use super::super::white_noise;
     use super::*;
+    use parity_fixture::testing::white_noise;
     use proptest::prelude::*;
     use std::f64::consts::TAU;
 

@@ -216,8 +216,8 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::white_noise;
     use super::*;
+    use parity_fixture::testing::white_noise;
 
     fn sine(hz: f64, rate: u32, n: usize) -> Vec<f32> {
         (0..n)

@@ -85,6 +85,7 @@ fn worst_excerpt(reference: &[f32], candidate: &[f32], samples: usize, hop: usiz
 mod tests {
     use std::io::Cursor;
 
+    use parity_fixture::testing::white_noise;
     use symphonia::core::formats::TrackType;
     use symphonia::core::io::MediaSourceStream;
 
@@ -113,12 +114,9 @@ mod tests {
     }
 
     fn noise(n: usize) -> Vec<f32> {
-        let mut state = 1u32;
-        (0..n)
-            .map(|i| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                0.4 * (i as f32 * 0.05).sin() + (state >> 8) as f32 / (1 << 24) as f32 * 0.1
-            })
+        let noise = white_noise(n, 1).into_iter().enumerate();
+        noise
+            .map(|(i, x)| 0.4 * (i as f32 * 0.05).sin() + (x + 0.5) * 0.1)
             .collect()
     }
 
