@@ -5,7 +5,6 @@
 //! recordings, judged by tolerances that are data.
 
 pub mod array;
-pub mod atomic;
 pub mod case;
 pub mod diff;
 pub mod exit;

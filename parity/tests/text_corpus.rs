@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use crate::model;
 use native::model_dir::ModelDir;
 use parity::recording::Error;
-use parity::text_corpus::{Corpus, NativeFrontends, Outcome, Plan, Summary, check, write};
+use parity::text_corpus::{Corpus, NativeFrontends, Outcome, Plan, Summary, check, reserve, write};
 
 fn golden() -> PathBuf {
     model::workspace().join("golden/text")
@@ -275,7 +275,16 @@ fn with_changed_answers() -> (Copy, Vec<String>) {
             }
         });
     }
-    assert!(write(copy.0.path(), &plan, corpus.manifest.reference, &answers).unwrap());
+    assert!(
+        write(
+            reserve(copy.0.path()).unwrap(),
+            copy.0.path(),
+            &plan,
+            corpus.manifest.reference,
+            &answers
+        )
+        .unwrap()
+    );
     (copy, changed)
 }
 
@@ -309,7 +318,16 @@ fn recording_the_same_again_keeps_what_was_there() {
     });
     let answers = parts.collect();
     let before = fs::read(copy.path("recorded/manifest.json")).unwrap();
-    assert!(!write(copy.0.path(), &plan, corpus.manifest.reference, &answers).unwrap());
+    assert!(
+        !write(
+            reserve(copy.0.path()).unwrap(),
+            copy.0.path(),
+            &plan,
+            corpus.manifest.reference,
+            &answers
+        )
+        .unwrap()
+    );
     let after = fs::read(copy.path("recorded/manifest.json")).unwrap();
     assert!(before == after);
 }

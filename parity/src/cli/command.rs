@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 use parity::exit::Exit;
 
 use super::shared::GoldenFault;
-use super::{bench, compare, diff, fixture, judge, merge, record, render, report, selftest, text};
+use super::{
+    bench, compare, diff, fixture, interrupt, judge, merge, record, render, report, selftest, text,
+};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
@@ -50,6 +52,10 @@ pub fn run() -> Exit {
             return if wrong { Exit::Usage } else { Exit::Parity };
         }
     };
+    if let Err(error) = interrupt::watch() {
+        eprintln!("parity: cannot watch for signals: {error}");
+        return Exit::Usage;
+    }
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
@@ -63,6 +69,7 @@ pub fn run() -> Exit {
         Command::Selftest(args) => selftest::run(&args),
         Command::Text(args) => text::run(&args),
     };
+    interrupt::wait_if_stopping();
     result.unwrap_or_else(|error| {
         eprintln!("parity: {}", native::error_chain(error.as_ref()));
         if error.is::<GoldenFault>() {

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use parity::exit::Exit;
 use parity::report::{
@@ -9,7 +9,7 @@ use parity::report::{
 };
 use parity::wav::Wav;
 
-use super::shared::{say, say_json};
+use super::shared::{real, say, say_json};
 
 /// Compare two sound files, or all those of two folders.
 ///
@@ -86,8 +86,16 @@ fn folders(args: &CompareArgs, a: &Path, b: Option<&Path>) -> anyhow::Result<Exi
 
 fn page(args: &CompareArgs, html: impl FnOnce() -> Result<String, String>) -> anyhow::Result<()> {
     if let Some(path) = &args.html {
+        for sound in [Some(&args.a), args.b.as_ref()].into_iter().flatten() {
+            if real(path)? == real(sound)? {
+                bail!(
+                    "--html {} is what is compared: name another file",
+                    path.display()
+                );
+            }
+        }
         let html = html().map_err(anyhow::Error::msg)?;
-        std::fs::write(path, html).with_context(|| path.display().to_string())?;
+        parity_atomic::write_file(path, html.as_bytes())?;
     }
     Ok(())
 }

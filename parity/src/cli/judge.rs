@@ -68,6 +68,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         None => None,
     };
     let tolerances = args.tolerances.load(&args.golden)?;
+    let _claimed = args.output.claim(&[("the golden", &args.golden)])?;
     let evaluation = Evaluation {
         golden: &golden,
         isolated: isolated.as_ref().map(|r| r as _),

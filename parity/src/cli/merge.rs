@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use parity::exit::Exit;
 use parity::report::{merge, read};
 
-use super::shared::OutputArgs;
+use super::shared::{OutputArgs, real};
 
 /// Join the reports of shards into one.
 ///
@@ -26,6 +27,17 @@ pub struct MergeArgs {
 pub fn run(args: &MergeArgs) -> anyhow::Result<Exit> {
     let earlier = args.output.earlier()?;
     let reports = args.reports.iter().map(|path| read(path));
+    let out = real(&args.output.out.join("report.json"))?;
+    for path in &args.reports {
+        if real(path)? == out {
+            bail!(
+                "--out {} holds {}, a shard that would be overwritten: choose another folder",
+                args.output.out.display(),
+                path.display()
+            );
+        }
+    }
+    let _claimed = args.output.claim(&[])?;
     let mut report = merge(reports.collect::<Result<_, _>>()?)?;
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())

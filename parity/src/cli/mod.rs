@@ -6,6 +6,7 @@ mod compare;
 mod diff;
 mod engine;
 mod fixture;
+mod interrupt;
 mod judge;
 mod merge;
 mod record;

@@ -1,17 +1,17 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
-use parity::atomic;
 use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{MANIFEST, Reader, RecordingSource as _, Writer};
 use parity::report::{Detail, build_report, table};
 use parity::stage::Feed;
+use parity_atomic::Replacement;
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, open_golden, say};
+use super::shared::{TolerancesArg, keep_apart, open_golden, say};
 
 /// Record what an engine produces for the cases.
 ///
@@ -56,7 +56,11 @@ enum EngineName {
 /// Runs `parity record`.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let cases = CaseFile::load(&args.cases)?.select(&args.names)?;
-    let earlier = args.out.join(MANIFEST).exists();
+    let mut inputs = vec![("the model's directory", args.native.model_dir.as_path())];
+    inputs.extend(args.golden.as_deref().map(|dir| ("the golden", dir)));
+    keep_apart(&args.out, &inputs)?;
+    let place = Writer::reserve(&args.out)?;
+    let earlier = place.target().join(MANIFEST).exists();
     if earlier && !args.names.is_empty() {
         bail!(
             "{} holds a whole recording, which one of a few cases must not replace: \
@@ -64,29 +68,28 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
             args.out.display()
         );
     }
-    let fresh = if earlier {
-        beside(&args.out)?
-    } else {
-        args.out.clone()
+    // It waits beside the old one until it is known whether it replaces that.
+    let fresh = match args.engine {
+        EngineName::Native => record_native(args, &cases, place)?,
+        EngineName::Python => record_python(args, &cases, place)?,
     };
-    match args.engine {
-        EngineName::Native => record_native(args, &cases, &fresh)?,
-        EngineName::Python => record_python(args, &cases, &fresh)?,
-    }
     if earlier {
-        settle(args, &fresh)
-    } else {
-        Ok(Exit::Parity)
+        return settle(args, fresh);
     }
+    fresh.finish()?;
+    say(&format!(
+        "{}: {} case(s) recorded\n",
+        args.out.display(),
+        cases.cases.len()
+    ))?;
+    Ok(Exit::Parity)
 }
 
-/// Where the new recording waits until it is known whether it replaces the old one.
-fn beside(out: &Path) -> anyhow::Result<PathBuf> {
-    let name = out.file_name().context("--out names no folder")?;
-    Ok(out.with_file_name(format!("{}.new", name.to_string_lossy())))
-}
-
-fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Result<()> {
+fn record_native(
+    args: &RecordArgs,
+    cases: &CaseFile,
+    place: Replacement,
+) -> anyhow::Result<Replacement> {
     let mut recorder = args.native.load()?;
     let golden = args.golden.as_deref().map(open_golden).transpose()?;
     let feed = if golden.is_some() {
@@ -99,7 +102,7 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
         recorder.match_torch_of(golden.manifest());
         manifest.fed_from = golden.manifest_sha256().map(str::to_owned);
     }
-    let mut writer = Writer::create(out, manifest)?;
+    let mut writer = Writer::within(place, manifest);
     let bar = case_bar(cases.cases.len())?;
     for case in &cases.cases {
         bar.set_message(case.name.clone());
@@ -110,22 +113,21 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
         writer.case(&record)?;
         bar.inc(1);
     }
-    writer.finish()?;
     bar.finish_and_clear();
-    say(&format!(
-        "{}: {} case(s) recorded\n",
-        out.display(),
-        cases.cases.len()
-    ))
+    Ok(writer.seal()?)
 }
 
 #[cfg(feature = "record")]
-fn record_python(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Result<()> {
-    super::record_python::run(&args.python, &args.native, cases, out)
+fn record_python(
+    args: &RecordArgs,
+    cases: &CaseFile,
+    place: Replacement,
+) -> anyhow::Result<Replacement> {
+    super::record_python::run(&args.python, &args.native, cases, place)
 }
 
 #[cfg(not(feature = "record"))]
-fn record_python(_: &RecordArgs, _: &CaseFile, _: &Path) -> anyhow::Result<()> {
+fn record_python(_: &RecordArgs, _: &CaseFile, _: Replacement) -> anyhow::Result<Replacement> {
     bail!(
         "this program was built without the Python recorder: use `make golden`, or build it with \
          --features record"
@@ -133,23 +135,22 @@ fn record_python(_: &RecordArgs, _: &CaseFile, _: &Path) -> anyhow::Result<()> {
 }
 
 /// Keeps the recording that was there if the new one agrees with it, and replaces it otherwise.
-fn settle(args: &RecordArgs, fresh: &Path) -> anyhow::Result<Exit> {
+fn settle(args: &RecordArgs, fresh: Replacement) -> anyhow::Result<Exit> {
     let out = args.out.display();
     let verdict = match Reader::open(&args.out) {
         Err(e) => Some(format!(
             "the recording that was there cannot be used: {e}\n"
         )),
-        Ok(old) => changes(args, &old, &Reader::open(fresh)?)?,
+        Ok(old) => changes(args, &old, &Reader::open(fresh.path())?)?,
     };
     let Some(changed) = verdict else {
-        std::fs::remove_dir_all(fresh).with_context(|| fresh.display().to_string())?;
         say(&format!(
             "{out}: reproduced; the recording that was there is kept\n"
         ))?;
         return Ok(Exit::Parity);
     };
     say(&changed)?;
-    atomic::replace_folder(fresh, &args.out)?;
+    fresh.finish()?;
     say(&format!("{out}: replaced by the new recording\n"))?;
     Ok(Exit::Parity)
 }

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use parity::layers::Network;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
 use parity::recording::Writer;
+use parity_atomic::Replacement;
 
 use super::engine::EngineArgs;
 
@@ -110,13 +111,13 @@ impl PythonArgs {
     }
 }
 
-/// Records the cases of `cases` with the Python reference into `out`.
+/// Records the cases of `cases` with the Python reference in `place`, but does not publish them.
 pub fn run(
     args: &PythonArgs,
     engine: &EngineArgs,
     cases: &CaseFile,
-    out: &Path,
-) -> anyhow::Result<()> {
+    place: Replacement,
+) -> anyhow::Result<Replacement> {
     let options = args.resolve(engine)?;
     let bar = ProgressBar::new(cases.cases.len() as u64).with_style(ProgressStyle::with_template(
         "[{bar:20}] {pos}/{len}  {msg}",
@@ -125,7 +126,7 @@ pub fn run(
     bar.set_message("loading the reference");
     let model = describe_model(&ModelDir::open(&engine.model_dir)?)?;
     let engine = PythonEngine::load(&options)?;
-    let mut writer = Writer::create(out, engine.manifest(model)?)?;
+    let mut writer = Writer::within(place, engine.manifest(model)?);
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let (shown, name) = (bar.clone(), case.name.clone());
@@ -138,12 +139,6 @@ pub fn run(
         }
         bar.inc(1);
     }
-    writer.finish()?;
     bar.finish_and_clear();
-    println!(
-        "{}: {} case(s) recorded by the reference",
-        out.display(),
-        cases.cases.len()
-    );
-    Ok(())
+    Ok(writer.seal()?)
 }

@@ -7,7 +7,7 @@ use parity::exit::Exit;
 use parity::judge::{Evaluation, Tolerances};
 use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
-use parity::recording::{Error, RecordedCase};
+use parity::recording::{Error, RecordedCase, Writer};
 use parity::report::{Report, Shard, build_report, layers_table};
 
 use super::engine::{EngineArgs, case_bar};
@@ -63,18 +63,22 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    fn compare_layers(
-        &self,
-        recorder: &mut NativeRecorder,
-        tolerances: &Tolerances,
-    ) -> anyhow::Result<LayerReport> {
+    /// The reference's recording of the layers.
+    fn layers_golden(&self) -> PathBuf {
         let beside = || {
             let mut name = self.golden.clone().into_os_string();
             name.push("-layers");
             PathBuf::from(name)
         };
-        let dir = self.layers_golden.clone().unwrap_or_else(beside);
-        let golden = open_golden(&dir)?;
+        self.layers_golden.clone().unwrap_or_else(beside)
+    }
+
+    fn compare_layers(
+        &self,
+        recorder: &mut NativeRecorder,
+        tolerances: &Tolerances,
+    ) -> anyhow::Result<LayerReport> {
+        let golden = open_golden(&self.layers_golden())?;
         Ok(compare_layers(recorder, &golden, &self.layers, tolerances)?)
     }
 }
@@ -97,6 +101,17 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             .cases
             .retain(|_| position.next().is_some_and(|p| shard.has(p)));
     }
+    // Before minutes of work: two runs in one folder would mix, and it may be forbidden.
+    let out = &args.output.out;
+    let _claimed = args.output.claim(&[
+        ("the golden", &args.golden),
+        ("the golden of the layers", &args.layers_golden()),
+        ("the model's directory", &args.engine.model_dir),
+        ("the text corpus", &args.text_corpus),
+    ])?;
+    let isolated = Writer::reserve(out.join("isolated"))?;
+    let cascaded = Writer::reserve(out.join("cascaded"))?;
+
     let mut recorder = args.engine.load()?;
     let bar = case_bar(cases.cases.len())?;
     let session = run_native(&mut recorder, &cases, &golden, |case| {
@@ -107,8 +122,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     for (case, error) in &session.failed {
         eprintln!("{case}: the engine failed: {error}");
     }
-    session.isolated.write(args.output.out.join("isolated"))?;
-    session.cascaded.write(args.output.out.join("cascaded"))?;
+    session.isolated.write_to(isolated)?;
+    session.cascaded.write_to(cascaded)?;
 
     let evaluation = Evaluation {
         golden: &golden,

@@ -1,10 +1,11 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use parity::judge::Tolerances;
 use parity::recording::{self, Reader, Recording};
 use parity::report::{self, Detail, Report, Shard, Trend};
+use parity_atomic::Lock;
 
 /// The golden cannot be used, which has an exit status of its own.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,18 @@ impl OutputArgs {
         Ok(self.baseline.as_deref().map(report::read).transpose()?)
     }
 
+    /// Takes the folder for this process alone, before anything is computed. `inputs` are what the
+    /// command reads, with what they are.
+    pub fn claim(&self, inputs: &[(&str, &Path)]) -> anyhow::Result<Lock> {
+        keep_apart(&self.out, inputs)?;
+        if self.out.is_symlink() && !self.out.exists() {
+            let path = self.out.clone();
+            return Err(parity_atomic::Error::Dangling { path }.into());
+        }
+        std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        Ok(Lock::inside(&self.out)?)
+    }
+
     /// Writes the report, prints its table, and tells GitHub where it runs.
     pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
         report.trend = earlier.map(|earlier| Trend::of(earlier, report));
@@ -94,6 +107,43 @@ impl OutputArgs {
         }
         tell_github(report)
     }
+}
+
+/// Refuses to write into what the command reads, or around it: a recording or a report would
+/// replace files there. `inputs` are folders, with what they are.
+pub fn keep_apart(out: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<()> {
+    let place = real(out)?;
+    for (what, input) in inputs {
+        let folder = real(input)?;
+        let how = if place == folder {
+            "is"
+        } else if place.starts_with(&folder) {
+            "lies inside"
+        } else if folder.starts_with(&place) {
+            "contains"
+        } else {
+            continue;
+        };
+        bail!(
+            "--out {} {how} {what} ({}), which this command reads and must not change: choose a \
+             folder of its own",
+            out.display(),
+            input.display()
+        );
+    }
+    Ok(())
+}
+
+/// Where `path` leads, with the links of that part of it that exists.
+pub fn real(path: &Path) -> anyhow::Result<PathBuf> {
+    let whole = std::path::absolute(path).with_context(|| path.display().to_string())?;
+    let found = whole.ancestors().find_map(|part| {
+        let rest = whole.strip_prefix(part).ok()?;
+        // Joining nothing would add a slash.
+        let real = part.canonicalize().ok()?;
+        Some(rest.components().fold(real, |real, name| real.join(name)))
+    });
+    Ok(found.unwrap_or(whole))
 }
 
 /// Annotations and a summary, where GitHub runs this: it sets these variables, and has no other

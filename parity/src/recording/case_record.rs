@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use parity_atomic::Replacement;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
@@ -53,7 +54,15 @@ impl Recording {
     /// # Errors
     /// If `dir` holds something else, a case is invalid, or a file cannot be written.
     pub fn write(&self, dir: impl AsRef<Path>) -> Result<(), Error> {
-        let mut writer = Writer::create(dir, self.manifest.clone())?;
+        self.write_to(Writer::reserve(dir)?)
+    }
+
+    /// Writes the recording to a place that [`Writer::reserve`] has reserved.
+    ///
+    /// # Errors
+    /// If a case is invalid, or a file cannot be written.
+    pub fn write_to(&self, folder: Replacement) -> Result<(), Error> {
+        let mut writer = Writer::within(folder, self.manifest.clone());
         for case in self.cases.values() {
             writer.case(case)?;
         }

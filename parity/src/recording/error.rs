@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::atomic;
+use parity_atomic as atomic;
 
 /// Why a recording could not be read or written. Each message names the file and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,9 @@ pub enum Error {
         /// The folder.
         dir: PathBuf,
     },
+    /// The recording could not be put in its place.
+    #[error(transparent)]
+    Place(atomic::Error),
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -76,6 +79,7 @@ impl Error {
         match error {
             atomic::Error::Foreign { dir } => Self::NotARecording { dir },
             atomic::Error::Io { path, source } => Self::Io { path, source },
+            other => Self::Place(other),
         }
     }
 

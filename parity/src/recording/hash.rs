@@ -35,6 +35,32 @@ pub fn sha256_file(path: impl AsRef<Path>) -> Result<FileHash, Error> {
     })
 }
 
+/// Why `bytes` have not the hash `expected` that was recorded, in words; `None` if they have it.
+pub(crate) fn difference(bytes: &[u8], expected: &str) -> Option<&'static str> {
+    if sha256(bytes) == expected {
+        return None;
+    }
+    let unified = unified_line_ends(bytes);
+    let only_line_ends = unified.len() < bytes.len() && sha256(&unified) == expected;
+    Some(match only_line_ends {
+        true => LINE_ENDS,
+        false => "its content is not what was recorded (sha256 differs)",
+    })
+}
+
+/// What a file is whose line ends Git has rewritten, and the way out.
+pub(crate) const LINE_ENDS: &str = "its line ends were turned into CRLF, as Git does with \
+    core.autocrlf; run `git config core.autocrlf false` and check it out again";
+
+/// `bytes` with LF in place of CRLF.
+pub(crate) fn unified_line_ends(bytes: &[u8]) -> Vec<u8> {
+    let next = bytes.iter().skip(1).map(Some).chain([None]);
+    let kept = bytes.iter().zip(next);
+    kept.filter(|(byte, next)| !(**byte == b'\r' && *next == Some(&b'\n')))
+        .map(|(byte, _)| *byte)
+        .collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -42,6 +68,19 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_file_with_other_line_ends_is_told_of_them() {
+        let expected = sha256(b"{\n}\n");
+        assert_eq!(difference(b"{\n}\n", &expected), None);
+        for crlf in ["{\r\n}\r\n", "{\r\n}\n"] {
+            assert_eq!(difference(crlf.as_bytes(), &expected), Some(LINE_ENDS));
+        }
+        for other in ["{\r}\n", "{\r\n }\r\n", "{}\n"] {
+            let reason = difference(other.as_bytes(), &expected).unwrap();
+            assert!(reason.contains("sha256 differs"), "{other:?}: {reason}");
+        }
+    }
 
     #[test]
     fn hashes_match_fips_180() {

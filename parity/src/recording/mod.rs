@@ -14,6 +14,7 @@ pub use case_record::{
     SegmentText, TextRecord,
 };
 pub use error::Error;
+pub(crate) use hash::{LINE_ENDS, difference};
 pub use hash::{sha256, sha256_file};
 pub use manifest::{
     CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, timestamp,

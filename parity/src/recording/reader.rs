@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::case_record::{CaseRecord, SAMPLE_RATE};
+use super::hash::difference;
 use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors};
 use crate::wav;
 
@@ -78,13 +79,9 @@ impl Reader {
             std::io::ErrorKind::NotFound => Error::damaged(&path, "the file is missing"),
             _ => Error::io(&path)(e),
         })?;
-        if sha256(&bytes) == *expected {
-            Ok(Some((path, bytes)))
-        } else {
-            Err(Error::damaged(
-                &path,
-                "its content is not what was recorded (sha256 differs)",
-            ))
+        match difference(&bytes, expected) {
+            None => Ok(Some((path, bytes))),
+            Some(reason) => Err(Error::damaged(&path, reason)),
         }
     }
 

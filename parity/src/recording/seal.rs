@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::hash::{LINE_ENDS, unified_line_ends};
 use super::{Error, sha256};
 
 /// Digits of a seal.
@@ -50,7 +51,16 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned + Clone {
         }
         let mut manifest: Self = serde_json::from_str(text).map_err(damaged)?;
         if !is_sealed(text, manifest.seal()) {
-            return Err(Error::damaged(path, "its seal does not match its content"));
+            let unified = unified_line_ends(text.as_bytes());
+            let only_line_ends = unified.len() < text.len()
+                && str::from_utf8(&unified).is_ok_and(|text| is_sealed(text, manifest.seal()));
+            return Err(Error::damaged(
+                path,
+                match only_line_ends {
+                    true => LINE_ENDS,
+                    false => "its seal does not match its content",
+                },
+            ));
         }
         Ok(manifest)
     }

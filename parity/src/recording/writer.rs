@@ -1,11 +1,11 @@
 use std::path::Path;
 
+use parity_atomic::Replacement;
 use serde::Serialize;
 
 use super::case_record::{CaseRecord, SAMPLE_RATE};
 use super::manifest::CaseFiles;
 use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors};
-use crate::atomic::Replacement;
 use crate::metric::Noise;
 use crate::wav;
 
@@ -23,13 +23,28 @@ impl Writer {
     /// # Errors
     /// If `dir` holds something else than a recording, or cannot be written to.
     pub fn create(dir: impl AsRef<Path>, manifest: Manifest) -> Result<Self, Error> {
-        Ok(Self {
+        Ok(Self::within(Self::reserve(dir)?, manifest))
+    }
+
+    /// The place of a recording that will lie in `dir`, before anything is known of it. Until it
+    /// is dropped, no other process can record there.
+    ///
+    /// # Errors
+    /// If `dir` holds something else than a recording, another process is recording there, or it
+    /// cannot be written to.
+    pub fn reserve(dir: impl AsRef<Path>) -> Result<Replacement, Error> {
+        Replacement::begin(dir.as_ref(), MANIFEST).map_err(Error::replacing)
+    }
+
+    /// Begins a recording in its reserved place. `manifest` needs neither cases nor a seal.
+    pub fn within(folder: Replacement, manifest: Manifest) -> Self {
+        Self {
             manifest: Manifest {
                 cases: Default::default(),
                 ..manifest
             },
-            folder: Replacement::begin(dir.as_ref(), MANIFEST).map_err(Error::replacing)?,
-        })
+            folder,
+        }
     }
 
     /// Writes one case.
@@ -91,9 +106,18 @@ impl Writer {
     /// # Errors
     /// If the manifest cannot be written, or the folder cannot be moved.
     pub fn finish(self) -> Result<(), Error> {
+        self.seal()?.finish().map_err(Error::replacing)
+    }
+
+    /// Completes the recording, but leaves it where it was made: it can be read there, and then be
+    /// put in its place, or dropped.
+    ///
+    /// # Errors
+    /// If the manifest cannot be written.
+    pub fn seal(self) -> Result<Replacement, Error> {
         let path = self.folder.path().join(MANIFEST);
         std::fs::write(&path, self.manifest.sealed()).map_err(Error::io(&path))?;
-        self.folder.finish().map_err(Error::replacing)
+        Ok(self.folder)
     }
 }
 

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use parity_atomic::Replacement;
+
 use super::plan::Plan;
 use super::{
     AnswerLine, CorpusManifest, FrontendSetting, Outcome, PartInfo, RECORDED, Reference,
     TEXT_FORMAT,
 };
-use crate::atomic::Replacement;
-use crate::recording::{Error, MANIFEST, Sealed, sha256, timestamp};
+use crate::recording::{Error, MANIFEST, Sealed, difference, sha256, timestamp};
 
 /// Texts with the reference's outputs.
 #[derive(Clone, Debug)]
@@ -61,8 +62,7 @@ impl Corpus {
                 std::io::ErrorKind::NotFound => Error::damaged(&path, "the file is missing"),
                 _ => Error::io(&path)(e),
             })?;
-            if sha256(&bytes) != info.sha256 {
-                let reason = "its content is not what was recorded (sha256 differs)";
+            if let Some(reason) = difference(&bytes, &info.sha256) {
                 return Err(Error::damaged(&path, reason));
             }
             let content = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
@@ -114,19 +114,27 @@ fn read_manifest(recorded: &Path) -> Result<CorpusManifest, Error> {
     CorpusManifest::unseal(&path, text)
 }
 
+/// The place of the recording of the corpus in `dir`. Until it is dropped, no other process can
+/// record there.
+///
+/// # Errors
+/// If something else lies there, another process is recording, or it cannot be written to.
+pub fn reserve(dir: &Path) -> Result<Replacement, Error> {
+    Replacement::begin(&dir.join(RECORDED), MANIFEST).map_err(Error::replacing)
+}
+
 /// Writes the reference's `answers` to the plan of the corpus in `dir`, part by part, in the order
-/// of [`Plan::lines`]. False if they equal the existing recording, which is then kept.
+/// of [`Plan::lines`], to the place that [`reserve`] has reserved. False if they equal the existing recording, which is then kept.
 ///
 /// # Errors
 /// If the recording cannot be written.
 pub fn write(
+    folder: Replacement,
     dir: &Path,
     plan: &Plan,
     reference: Reference,
     answers: &BTreeMap<String, Vec<Outcome>>,
 ) -> Result<bool, Error> {
-    let recorded = dir.join(RECORDED);
-    let folder = Replacement::begin(&recorded, MANIFEST).map_err(Error::replacing)?;
     let mut parts = BTreeMap::new();
     for (name, planned) in &plan.parts {
         let outcomes = answers.get(name).map_or(&[][..], Vec::as_slice);

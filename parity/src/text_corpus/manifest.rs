@@ -5,7 +5,7 @@ use native::model_dir::ModelDir;
 use serde::{Deserialize, Serialize};
 
 use super::{FrontendSetting, Plan};
-use crate::recording::{Error, Sealed, sha256_file};
+use crate::recording::{Error, LINE_ENDS, Sealed, difference, sha256_file};
 
 /// The format of recorded texts that this program writes and reads.
 pub const TEXT_FORMAT: u32 = 1;
@@ -74,13 +74,17 @@ impl Sealed for CorpusManifest {
 impl CorpusManifest {
     /// Refuses a plan or texts that have changed since the recording.
     pub(super) fn expect_plan(&self, dir: &Path, plan: &Plan) -> Result<(), Error> {
-        let stale = |file: String, reason: &str| Error::Stale {
-            path: dir.join(file),
-            reason: reason.into(),
+        let stale = |file: String, expected: &str, reason: &str| {
+            let path = dir.join(file);
+            let found = std::fs::read(&path).ok();
+            let found = found.and_then(|bytes| difference(&bytes, expected));
+            let reason = found.filter(|r| *r == LINE_ENDS).unwrap_or(reason).into();
+            Error::Stale { path, reason }
         };
         if self.plan != plan.sha256 {
             return Err(stale(
                 super::PLAN.into(),
+                &self.plan,
                 "it has changed since the recording",
             ));
         }
@@ -90,7 +94,12 @@ impl CorpusManifest {
             .find(|(n, sha)| self.texts.get(*n) != Some(sha))
         {
             let file = format!("texts/{name}.jsonl");
-            return Err(stale(file, "its lines have changed since the recording"));
+            let expected = self.texts.get(name).map_or("", String::as_str);
+            return Err(stale(
+                file,
+                expected,
+                "its lines have changed since the recording",
+            ));
         }
         Ok(())
     }

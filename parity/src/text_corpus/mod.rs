@@ -17,7 +17,7 @@ mod setting;
 pub use agreement::{Agreement, Disagreement, check_line};
 pub use answer::{AnswerLine, FrontendOutput, Outcome};
 pub use check::{Example, Failure, SettingSummary, Summary, check};
-pub use corpus::{Corpus, CorpusPart, Line, write};
+pub use corpus::{Corpus, CorpusPart, Line, reserve, write};
 pub use generator::{Generator, LineKind};
 pub use manifest::{CorpusManifest, PartInfo, RECORDED, Reference, TEXT_FORMAT};
 pub use native_answers::NativeFrontends;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parity::exit::Exit;
-use parity::text_corpus::{Outcome, Plan, write};
+use parity::text_corpus::{Outcome, Plan, reserve, write};
 
 use super::reference::ReferenceArgs;
 use crate::cli::engine::case_bar;
@@ -25,6 +25,8 @@ const BATCH: usize = 20;
 /// Runs `parity text record`.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let plan = Plan::read(&args.corpus)?;
+    // Before the reference is loaded: its answers take minutes, which must not be for nothing.
+    let folder = reserve(&args.corpus)?;
     let reference = args.reference.load()?;
     let all = plan
         .parts
@@ -47,7 +49,13 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
         answers.insert(name.clone(), outcomes);
     }
     bar.finish_and_clear();
-    let replaced = write(&args.corpus, &plan, reference.provenance()?, &answers)?;
+    let replaced = write(
+        folder,
+        &args.corpus,
+        &plan,
+        reference.provenance()?,
+        &answers,
+    )?;
     let outcome = if replaced {
         "recorded"
     } else {

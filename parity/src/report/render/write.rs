@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use super::html::html;
 use super::junit::junit;
-use crate::atomic;
 use crate::report::model::{OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
 
 /// A report could not be written.
@@ -16,6 +15,9 @@ pub enum WriteError {
         /// The operating system's error.
         source: std::io::Error,
     },
+    /// A file could not be written.
+    #[error(transparent)]
+    Place(#[from] parity_atomic::Error),
     /// The report could not be rendered.
     #[error("{}: {reason}", path.display())]
     Render {
@@ -47,7 +49,8 @@ pub enum ReadError {
     },
 }
 
-/// Writes `report.json`, `index.html` and `junit.xml` into `dir`. Each appears whole or not at all.
+/// Writes `report.json`, `index.html` and `junit.xml` into `dir`. Each appears whole or not at all, and
+/// none is replaced before all of them are on the disk.
 ///
 /// # Errors
 /// If a file cannot be written, or if a template fails, which would be a bug.
@@ -64,16 +67,16 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
         ("index.html", html(report)),
         ("junit.xml", junit(report)),
     ];
+    let mut contents = Vec::new();
     for (name, content) in files {
         let path = dir.join(name);
-        let content = content.map_err(|reason| WriteError::Render {
-            path: path.clone(),
-            reason,
-        })?;
-        atomic::write_file(&path, content.as_bytes())
-            .map_err(|source| WriteError::Io { path, source })?;
+        match content {
+            Ok(content) => contents.push((path, content)),
+            Err(reason) => return Err(WriteError::Render { path, reason }),
+        }
     }
-    Ok(())
+    let contents = contents.iter().map(|(path, c)| (&**path, c.as_bytes()));
+    Ok(parity_atomic::write_files(contents)?)
 }
 
 /// Reads a `report.json` of this version or of an older one, which is brought up to date.
