@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod atomic;
+mod bounded;
 pub mod case;
 pub mod diff;
 pub mod exit;
