@@ -3,27 +3,36 @@
 use std::process::{ExitCode, Termination};
 
 /// Exit status of every `parity` command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Everything compared is within its limits.
-    Parity = 0,
+    Parity,
     /// Wrong usage, or an input that cannot be read.
-    Usage = 1,
+    Usage,
     /// Something exceeds its limits, or is missing.
-    Failed = 2,
+    Failed,
     /// The golden is missing, stale or damaged.
-    Golden = 3,
+    Golden,
     /// Nothing was compared.
-    NothingCompared = 4,
+    NothingCompared,
+    /// A part of the run is missing, such as a shard. It has the status of
+    /// [`Self::NothingCompared`], of which it is the milder form, and a verdict of its own.
+    Incomplete,
     /// A bug in this program.
-    Bug = 70,
+    Bug,
 }
 
 impl Exit {
     /// The status.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Parity => 0,
+            Self::Usage => 1,
+            Self::Failed => 2,
+            Self::Golden => 3,
+            Self::NothingCompared | Self::Incomplete => 4,
+            Self::Bug => 70,
+        }
     }
 
     /// The meaning, in a few words.
@@ -34,8 +43,24 @@ impl Exit {
             Self::Failed => "parity failed",
             Self::Golden => "golden missing, stale or damaged",
             Self::NothingCompared => "nothing was compared",
+            Self::Incomplete => "incomplete: a part of the run is missing",
             Self::Bug => "a bug",
         }
+    }
+
+    /// The status of several parts of a run: the most certain of their faults. Parity needs all.
+    pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |exit: &Self| match exit {
+            Self::Parity => 0,
+            Self::NothingCompared => 1,
+            Self::Incomplete => 2,
+            Self::Golden => 3,
+            Self::Failed => 4,
+            Self::Usage => 5,
+            Self::Bug => 6,
+        };
+        let worst = parts.into_iter().max_by_key(rank);
+        worst.unwrap_or(Self::NothingCompared)
     }
 }
 

@@ -5,6 +5,7 @@
 //! recordings, judged by tolerances that are data.
 
 pub mod array;
+mod bounded;
 pub mod case;
 pub mod diff;
 pub mod exit;

@@ -11,7 +11,7 @@ use super::{
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
 /// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing,
-/// stale or damaged, 4 nothing was compared, 70 a bug.
+/// stale or damaged, 4 nothing was compared or a part is missing, 70 a bug.
 #[derive(Parser, Debug)]
 #[command(name = "parity", version)]
 struct Cli {

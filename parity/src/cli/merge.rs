@@ -9,8 +9,8 @@ use super::shared::{OutputArgs, real};
 
 /// Join the reports of shards into one.
 ///
-/// Each was made with `parity report --shard I/N`, from the same golden, with the same engine and
-/// settings. A shard whose report is missing is listed as not covered.
+/// Each was made with `parity report --shard I/N`, from the same golden and limits, with the same
+/// engine and settings. If the report of a shard is missing, the run is incomplete: exit status 4.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  \
     parity report --shard 1/2 --out out/1; parity report --shard 2/2 --out out/2\n  \

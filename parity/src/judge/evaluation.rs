@@ -220,7 +220,7 @@ impl<'a> Evaluation<'a> {
         stage: Stage,
         feed: Feed,
     ) -> Option<Cell> {
-        let source = self.candidate(feed)?;
+        self.candidate(feed)?;
         let required = feed.requires(stage);
         let Some(candidate) = loaded.candidate(feed) else {
             return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
@@ -231,14 +231,7 @@ impl<'a> Evaluation<'a> {
         if !(required || both_recorded) {
             return None;
         }
-        let manifest = source.manifest();
-        let conditions = Conditions {
-            reference: self.golden.manifest().engine.name.clone(),
-            candidate: manifest.engine.name.clone(),
-            device: manifest.device.clone(),
-            precision: manifest.precision.clone(),
-            feed,
-        };
+        let conditions = self.conditions(feed)?;
         let value = |key| self.value(golden, candidate, key, &conditions);
         let values: Vec<_> = keys.into_iter().map(value).collect();
         let reason = values
@@ -256,7 +249,19 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    fn value(
+    /// The conditions under which the candidate of a feed is judged.
+    pub(super) fn conditions(&self, feed: Feed) -> Option<Conditions> {
+        let manifest = self.candidate(feed)?.manifest();
+        Some(Conditions {
+            reference: self.golden.manifest().engine.name.clone(),
+            candidate: manifest.engine.name.clone(),
+            device: manifest.device.clone(),
+            precision: manifest.precision.clone(),
+            feed,
+        })
+    }
+
+    pub(super) fn value(
         &self,
         golden: &CaseRecord,
         candidate: &CaseRecord,

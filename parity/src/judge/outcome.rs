@@ -1,6 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tolerances::Floor;
 use super::value_diff::Detail;
 use crate::case::Case;
 use crate::metric::{Measures, Metric, Value};
@@ -157,6 +158,9 @@ pub struct Check {
     pub at_most: Option<Value>,
     /// The smallest value allowed.
     pub at_least: Option<Value>,
+    /// The error below which the limit holds regardless of the metric.
+    #[serde(default)]
+    pub floor: Option<CheckedFloor>,
     /// How far the value is from the limit: dB for dB, else the share of the limit that is left.
     pub headroom: Option<Value>,
     /// Whether the limit holds.
@@ -165,4 +169,56 @@ pub struct Check {
     pub by_floor: bool,
     /// Why the limit is what it is.
     pub reason: String,
+}
+
+/// An error that is small enough, whatever the metric of the limit says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckedFloor {
+    /// The metric of the error.
+    pub metric: Metric,
+    /// The largest value of it that is small enough.
+    pub at_most: Value,
+}
+
+impl CheckedFloor {
+    pub(super) fn of(floor: Floor) -> Self {
+        Self {
+            metric: floor.metric,
+            at_most: Value(floor.at_most),
+        }
+    }
+}
+
+impl Check {
+    /// Whether the value is within its bounds. NaN never is, and a check without bounds holds
+    /// nothing.
+    pub(crate) fn is_within(&self) -> bool {
+        let bounded = self.at_most.is_some() || self.at_least.is_some();
+        let value = self.value.map_or(f64::NAN, |v| v.0);
+        let value = if self.metric == Metric::Lag {
+            value.abs()
+        } else {
+            value
+        };
+        bounded
+            && self.at_most.is_none_or(|l| value <= l.0)
+            && self.at_least.is_none_or(|l| value >= l.0)
+            && !value.is_nan()
+    }
+
+    /// Whether the error is below the floor.
+    pub(crate) fn is_below_floor(&self, measures: &Measures) -> bool {
+        let below = |f: CheckedFloor| size(measures, f.metric).is_some_and(|v| v <= f.at_most.0);
+        self.floor.is_some_and(below)
+    }
+}
+
+/// A measure as limits judge it: a lag by its size.
+pub(super) fn size(measures: &Measures, metric: Metric) -> Option<f64> {
+    let value = measures.get(&metric)?.0;
+    Some(if metric == Metric::Lag {
+        value.abs()
+    } else {
+        value
+    })
 }

@@ -1,17 +1,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::outcome::Check;
-use crate::metric::{Direction, Measures, Metric, Value};
+use super::limit_rules;
+use super::outcome::{Check, CheckedFloor, size};
+use crate::bounded;
+use crate::metric::{Measures, Metric, Value};
+use crate::recording::sha256;
 use crate::stage::{Feed, Stage};
 
 /// Version of the tolerance file that this program reads.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Limits by stage, engine pair, device and precision.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerances {
     /// Version of the file's format.
@@ -25,7 +28,7 @@ pub struct Tolerances {
 }
 
 /// The references that a golden may come from. Any other golden is stale.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
     /// Commits of the reference; any if empty.
@@ -37,7 +40,7 @@ pub struct Pins {
 }
 
 /// One limit and its reason.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Stages by name; a `*` at the end stands for anything.
@@ -73,7 +76,7 @@ pub struct Limit {
 }
 
 /// An error that is always small enough.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
     /// The metric.
@@ -133,7 +136,8 @@ impl Tolerances {
     /// If the file cannot be read, or one of its limits is invalid.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        let read = bounded::read_text(path, bounded::HAND_WRITTEN);
+        let text = read.map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
@@ -148,65 +152,18 @@ impl Tolerances {
         Ok(tolerances)
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.version != VERSION {
-            return Err(format!(
-                "version {} is not supported (expected {VERSION})",
-                self.version
-            ));
-        }
-        for limit in &self.limits {
-            let metric = limit.metric;
-            if let Some(name) = limit
-                .stages
-                .iter()
-                .find(|p| !Stage::all().any(|s| matches(p, s)))
-            {
-                return Err(format!("unknown stage `{name}` in a limit of {metric}"));
-            }
-            let matched = |s: &Stage| limit.stages.iter().any(|p| matches(p, *s));
-            if let Some(stage) = Stage::all()
-                .filter(matched)
-                .find(|s| !metric.is_measured_in(s.kind()))
-            {
-                return Err(format!(
-                    "{metric} is not measured in {stage}; name the stages it is meant for"
-                ));
-            }
-            let (needed, given) = match metric.definition().direction {
-                Direction::Lower => (
-                    "at_most",
-                    limit.at_most.is_some() && limit.at_least.is_none(),
-                ),
-                Direction::Higher => (
-                    "at_least",
-                    limit.at_least.is_some() && limit.at_most.is_none(),
-                ),
-                Direction::One => (
-                    "at_most or at_least",
-                    limit.at_most.or(limit.at_least).is_some(),
-                ),
-            };
-            if !given {
-                return Err(format!(
-                    "a limit of {metric} needs {needed}, and no other bound"
-                ));
-            }
-            if [limit.at_most, limit.at_least]
-                .iter()
-                .flatten()
-                .any(|l| l.is_nan())
-            {
-                return Err(format!("a limit of {metric} is not a number"));
-            }
-            if limit.reason.trim().is_empty() {
-                return Err(format!(
-                    "a limit of {metric} for {} has no reason",
-                    limit.stages.join(", ")
-                ));
-            }
-        }
-        Ok(())
+    /// Checks every limit: it is finite, can refuse something, and applies somewhere.
+    ///
+    /// # Errors
+    /// What is wrong with which limit.
+    pub fn check(&self) -> Result<(), String> {
+        limit_rules::check(self)
+    }
+
+    /// SHA-256 of the limits and the pins, whatever the comments and the order of keys.
+    pub fn sha256(&self) -> String {
+        // Strings, lists and floats, in a fixed order: writing them cannot fail.
+        sha256(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// The limits of `stage` in `conditions`: one for each metric, the last that applies.
@@ -220,10 +177,15 @@ impl Tolerances {
 }
 
 impl Limit {
+    /// Whether it is a limit of `stage`, under some conditions.
+    pub(super) fn names(&self, stage: Stage) -> bool {
+        self.stages.iter().any(|p| matches(p, stage))
+    }
+
     fn applies(&self, stage: Stage, conditions: &Conditions) -> bool {
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
-        self.stages.iter().any(|p| matches(p, stage))
+        self.names(stage)
             && self.feed.is_none_or(|f| f == conditions.feed)
             && is(&self.reference, &conditions.reference)
             && is(&self.candidate, &conditions.candidate)
@@ -233,33 +195,21 @@ impl Limit {
 
     /// Checks `measures` against the limit. NaN never passes.
     pub fn check(&self, measures: &Measures) -> Check {
-        let measured = |metric: Metric| {
-            let value = measures.get(&metric)?.0;
-            Some(if metric == Metric::Lag {
-                value.abs()
-            } else {
-                value
-            })
-        };
-        let value = measured(self.metric);
-        let holds = |v: f64| {
-            self.at_most.is_none_or(|l| v <= l)
-                && self.at_least.is_none_or(|l| v >= l)
-                && !v.is_nan()
-        };
-        let within = value.is_some_and(holds);
-        let below = |f: Floor| measured(f.metric).is_some_and(|v| v <= f.at_most);
-        let by_floor = !within && self.floor.is_some_and(below);
-        Check {
+        let mut check = Check {
             metric: self.metric,
             value: measures.get(&self.metric).copied(),
             at_most: self.at_most.map(Value),
             at_least: self.at_least.map(Value),
-            headroom: value.map(|v| Value(self.headroom(v))),
-            passed: within || by_floor,
-            by_floor,
+            floor: self.floor.map(CheckedFloor::of),
+            headroom: size(measures, self.metric).map(|v| Value(self.headroom(v))),
+            passed: false,
+            by_floor: false,
             reason: self.reason.clone(),
-        }
+        };
+        let within = check.is_within();
+        check.by_floor = !within && check.is_below_floor(measures);
+        check.passed = within || check.by_floor;
+        check
     }
 
     fn headroom(&self, value: f64) -> f64 {
@@ -283,7 +233,8 @@ impl Limit {
     }
 }
 
-fn matches(pattern: &str, stage: Stage) -> bool {
+/// Whether a limit's name of stages stands for `stage`.
+pub(super) fn matches(pattern: &str, stage: Stage) -> bool {
     let name = stage.to_string();
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
@@ -337,7 +288,7 @@ mod tests {
             (LIMIT.replace("\"r\"", "\" \""), "no reason"),
             (LIMIT.replace("nmse_db", "cosine"), "unknown metric"),
             (
-                LIMIT.replace("nmse_db", "edit_distance"),
+                LIMIT.replace("nmse_db", "edit_distance").replace("-100.0", "1.0"),
                 "not measured in flow.mu",
             ),
             (LIMIT.replace("at_most", "atmost"), "unknown field"),

@@ -1,11 +1,13 @@
 //! Reports: `report.json`, and everything that is made from it alone.
 //!
-//! `model` is the form of `report.json`, `build` fills it from recordings, `render` turns it into
-//! pages, tables and files. `compare` holds two sounds, or two folders of them, side by side.
+//! `model` is the form of `report.json`, `build` fills it from recordings, `read` takes it from a
+//! file, `render` turns it into pages, tables and files. `compare` holds two sounds, or two folders
+//! of them, side by side.
 
 mod build;
 mod compare;
 mod model;
+mod read;
 mod render;
 
 pub use crate::format::{number, unit};
@@ -15,11 +17,11 @@ pub use compare::{
     folders_html, folders_table,
 };
 pub use model::{
-    CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity, MeasureChange,
+    CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity, LimitsInfo, MeasureChange,
     MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report, SegmentLengths, Shard, Sound,
     StageInfo, TokenLists, Trend,
 };
+pub use read::{ReadError, read};
 pub use render::{
-    Detail, ReadError, WriteError, annotations, html, junit, layers_table, read, schema,
-    step_summary, table, write,
+    Detail, WriteError, annotations, html, junit, layers_table, schema, step_summary, table, write,
 };

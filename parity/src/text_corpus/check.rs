@@ -140,7 +140,7 @@ impl Summary {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let verdict = if self.agrees() { "pass" } else { "FAIL" };
-        let failed = self.lines - self.compared;
+        let failed = self.lines.saturating_sub(self.compared);
         write!(
             f,
             "recorded texts           {}/{} {verdict}, and {failed} that the reference fails on",

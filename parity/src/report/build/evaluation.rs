@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 
 use crate::array::Array;
-use crate::judge::{CaseOutcome, Cell, Evaluation, LoadedCase, StageOutcome, Summary, Verdict};
+use crate::judge::{
+    CaseOutcome, Cell, Evaluation, LimitsTest, LoadedCase, StageOutcome, Summary, Verdict,
+};
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
 use crate::report::model::{
-    CaseReport, Contour, Grid, LengthParity, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo,
+    CaseReport, Contour, Grid, LengthParity, LimitsInfo, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo,
     Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
 };
 use crate::stage::{Feed, Key, Stage, ValueKind};
@@ -27,12 +29,17 @@ pub fn build_report(
     let names = evaluation.names();
     // Computed over all cases, so that a case is cut in the same way in every shard.
     let longest = longest_sound(evaluation, &names);
+    let run_cases = names.clone();
+    let mut test = LimitsTest::default();
     for (position, name) in names.into_iter().enumerate() {
         if shard.is_some_and(|s| !s.has(position)) {
             continue;
         }
         let loaded = evaluation.load(&name)?;
         lengths.extend(SegmentLengths::of_case(&loaded));
+        if let Ok(golden) = &loaded.golden {
+            test.plant(evaluation, golden);
+        }
         cases.push(CaseReport {
             outcome: evaluation.judge(&loaded),
             reproduce: reproduce(&name),
@@ -44,22 +51,29 @@ pub fn build_report(
     }
     let outcomes: Vec<_> = cases.iter().map(|c| c.outcome.clone()).collect();
     let summary = Summary::of(&outcomes);
-    let exit = summary.exit();
     let candidates = Feed::ALL
         .into_iter()
         .filter_map(|feed| evaluation.candidate(feed));
-    Ok(Report {
+    let limits = LimitsInfo {
+        sha256: evaluation.tolerances.sha256(),
+        faults: test.faults(),
+    };
+    let report = Report {
         version: REPORT_VERSION,
         parity_version: env!("CARGO_PKG_VERSION").into(),
         made_at: timestamp(),
-        verdict: exit.meaning().into(),
-        exit: exit.code(),
+        verdict: String::new(),
+        exit: 0,
         summary,
         golden: RecordingInfo::of(evaluation.golden.manifest()),
+        golden_sha256: evaluation.golden.manifest_sha256().map(str::to_owned),
         candidates: candidates
             .map(|c| RecordingInfo::of(c.manifest()))
             .collect(),
         shard,
+        run_cases,
+        missing_shards: Vec::new(),
+        limits: Some(limits),
         trend: None,
         not_covered: [evaluation.not_covered(), cases_not_covered(&outcomes)].concat(),
         metrics: metrics(&outcomes),
@@ -68,7 +82,8 @@ pub fn build_report(
         cases,
         layers: None,
         text_corpus: None,
-    })
+    };
+    Ok(report.with_status())
 }
 
 /// The length in seconds to which sounds are cut so that all fit into [`SOUND_SECONDS`].

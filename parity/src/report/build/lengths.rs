@@ -7,7 +7,7 @@ use crate::stage::{Feed, Key, Stage};
 
 impl LengthParity {
     /// Counts over the segments of all cases. None if no tokens were compared.
-    pub(super) fn of(segments: Vec<SegmentLengths>) -> Option<Self> {
+    pub(in crate::report) fn of(segments: Vec<SegmentLengths>) -> Option<Self> {
         let count = |same: fn(&SegmentLengths) -> bool| segments.iter().filter(|s| same(s)).count();
         let (same_length, same_tokens) =
             (count(SegmentLengths::same_length), count(|s| s.same_tokens));

@@ -54,7 +54,8 @@ impl Grid {
     /// A PNG as a data URI. The lowest channel is at the bottom. None if the grid is damaged.
     pub fn png(&self) -> Option<String> {
         let steps = BASE64.decode(&self.steps).ok()?;
-        if self.width == 0 || steps.len() != self.width * self.height {
+        let size = self.width.checked_mul(self.height)?;
+        if self.width == 0 || steps.len() != size {
             return None;
         }
         let (width, height) = (

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definitions::{MetricInfo, StageInfo};
 use super::evidence::{Contour, MelPicture, Sound, TokenLists};
 use super::lengths::LengthParity;
+use super::limits::LimitsInfo;
 use super::recording_info::RecordingInfo;
 use super::trend::Trend;
 use crate::exit::Exit;
@@ -12,10 +15,11 @@ use crate::layers::LayerReport;
 use crate::text_corpus;
 
 /// Version of the `report.json` that this program writes.
-pub const REPORT_VERSION: u32 = 3;
+pub const REPORT_VERSION: u32 = 4;
 
 /// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
-/// `looks`, `part` and `taps` for layers, `course` for the direction of a change.
+/// `looks`, `part` and `taps` for layers, `course` for the direction of a change. Neither it nor
+/// version 3 says which limits and which cases belong to the run.
 pub const OLDEST_REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The page, the table and the JUnit file are made from it alone.
@@ -35,10 +39,23 @@ pub struct Report {
     pub summary: Summary,
     /// The golden.
     pub golden: RecordingInfo,
+    /// SHA-256 of the golden's manifest, if it lies on disk.
+    #[serde(default)]
+    pub golden_sha256: Option<String>,
     /// The candidate's recordings: isolated, cascaded.
     pub candidates: Vec<RecordingInfo>,
     /// Which share of the cases this is, if they were spread over several runs.
     pub shard: Option<Shard>,
+    /// Every case of the run in its order, those of all shards included. Empty in reports of
+    /// version 3 and older, which do not say it.
+    #[serde(default)]
+    pub run_cases: Vec<String>,
+    /// The shards whose reports were not given when the run was merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_shards: Vec<Shard>,
+    /// The limits. Absent in reports of version 3 and older.
+    #[serde(default)]
+    pub limits: Option<LimitsInfo>,
     /// What became better or worse since an earlier report, if one was given.
     pub trend: Option<Trend>,
     /// What the run does not cover.
@@ -61,14 +78,39 @@ pub struct Report {
 }
 
 impl Report {
-    /// The exit status of the run.
+    /// The exit status of the run: parity if everything that belongs to it is there and agrees.
     pub fn status(&self) -> Exit {
-        let texts_agree = self.text_corpus.as_ref().is_none_or(|texts| texts.agrees());
-        match (self.summary.exit(), &self.layers) {
-            (Exit::Parity, _) if !texts_agree => Exit::Failed,
-            (Exit::Parity, Some(layers)) => layers.exit(),
-            (exit, _) => exit,
-        }
+        let failed_unless = |holds: bool| if holds { Exit::Parity } else { Exit::Failed };
+        let texts = self.text_corpus.as_ref().map(|texts| texts.agrees());
+        let limits = self.limits.as_ref().map(|l| l.let_through().next().is_none());
+        let parts = [
+            Some(self.summary.exit()),
+            self.layers.as_ref().map(LayerReport::exit),
+            texts.map(failed_unless),
+            limits.map(failed_unless),
+            (!self.missing().is_empty()).then_some(Exit::Incomplete),
+        ];
+        Exit::of(parts.into_iter().flatten())
+    }
+
+    /// What belongs to the run and is not in the report, in words.
+    pub fn missing(&self) -> Vec<String> {
+        let shards = self.missing_shards.iter().map(Shard::missing);
+        let here: BTreeSet<&str> = self.cases.iter().map(|c| &*c.outcome.name).collect();
+        let run = self.run_cases.iter().enumerate();
+        let expected = run.filter(|(position, _)| {
+            self.shard.is_none_or(|s| s.has(*position))
+                && !self.missing_shards.iter().any(|s| s.has(*position))
+        });
+        let absent = expected.filter(|(_, name)| !here.contains(&***name));
+        let cases = absent.map(|(_, name)| format!("case {name}: the report lacks it"));
+        shards.chain(cases).collect()
+    }
+
+    /// What is wrong with the run as a whole, whatever its cases say.
+    pub fn problems(&self) -> Vec<String> {
+        let limits = self.limits.iter().filter_map(LimitsInfo::problem);
+        self.missing().into_iter().chain(limits).collect()
     }
 
     /// Adds the layers of the networks, which may change the verdict.
@@ -83,7 +125,8 @@ impl Report {
         self.with_status()
     }
 
-    fn with_status(mut self) -> Self {
+    /// Derives the verdict from everything else.
+    pub(in crate::report) fn with_status(mut self) -> Self {
         let exit = self.status();
         self.verdict = exit.meaning().into();
         self.exit = exit.code();
@@ -106,6 +149,11 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// What is said of a shard that was not given.
+    fn missing(&self) -> String {
+        format!("shard {} of {}: its report is missing", self.index, self.of)
+    }
+
     /// Whether the case at `position`, counted from 0 over all cases, belongs to it.
     pub fn has(self, position: usize) -> bool {
         position % self.of.max(1) + 1 == self.index

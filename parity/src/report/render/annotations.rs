@@ -12,6 +12,9 @@ const WORST: usize = 5;
 /// Workflow commands for the worst few cells, introduced errors first, one on each line.
 pub fn annotations(report: &Report) -> String {
     let mut out = String::new();
+    for problem in report.problems() {
+        command(&mut out, report.status().meaning(), &problem);
+    }
     for case in report
         .cases
         .iter()
@@ -77,18 +80,21 @@ fn bad_cells(report: &Report) -> Vec<Bad<'_>> {
 /// The run as Markdown: the verdict, every stage, every failure and what was not covered.
 pub fn step_summary(report: &Report) -> String {
     let sign = if report.is_parity() { "✅" } else { "❌" };
-    let mut out = format!("## {sign} {}\n\n", report.verdict);
+    let mut out = format!("## {sign} {}\n\n", report.status().meaning());
+    for problem in report.problems() {
+        let _ = writeln!(out, "**{}**\n", text(&problem));
+    }
     let golden = &report.golden;
     for c in &report.candidates {
-        let (device, precision) = (&c.device, &c.precision);
+        let (device, precision) = (text(&c.device), text(&c.precision));
         let _ = writeln!(
             out,
             "- {}: {} {} on {device} {precision}, held to {} {} of {}",
             c.feed.name(),
-            c.engine,
-            c.version,
-            golden.engine,
-            golden.version,
+            text(&c.engine),
+            text(&c.version),
+            text(&golden.engine),
+            text(&golden.version),
             text(&golden.model)
         );
     }
@@ -97,7 +103,7 @@ pub fn step_summary(report: &Report) -> String {
             trend.count(ChangeDirection::Worse),
             trend.count(ChangeDirection::Better),
         );
-        let since = &trend.baseline_made_at;
+        let since = text(&trend.baseline_made_at);
         let _ = writeln!(
             out,
             "- since {since}: {worse} worse, {better} better, {} unchanged",

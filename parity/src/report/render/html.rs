@@ -45,6 +45,8 @@ pub fn html(report: &Report) -> Result<String, String> {
             report, candidates, them, matrix, overview, cases, glossary,
             layers => layers_view(report),
             parity => report.is_parity(),
+            verdict => report.status().meaning(),
+            problems => report.problems(),
         },
     )
 }

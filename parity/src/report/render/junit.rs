@@ -7,8 +7,8 @@ use crate::report::model::Report;
 const TEMPLATE: &str = include_str!("templates/junit.xml");
 
 #[derive(Serialize)]
-struct Suite<'a> {
-    name: &'a str,
+struct Suite {
+    name: String,
     tests: Vec<Test>,
     failures: usize,
     errors: usize,
@@ -28,7 +28,8 @@ struct Test {
 /// # Errors
 /// If the template fails, which would be a bug.
 pub fn junit(report: &Report) -> Result<String, String> {
-    let suites: Vec<_> = report.cases.iter().map(|c| suite(&c.outcome)).collect();
+    let cases = report.cases.iter().map(|c| suite(&c.outcome));
+    let suites: Vec<_> = whole(report).into_iter().chain(cases).collect();
     let mut environment = Environment::new();
     environment
         .add_template("junit.xml", TEMPLATE)
@@ -37,11 +38,22 @@ pub fn junit(report: &Report) -> Result<String, String> {
         .get_template("junit.xml")
         .map_err(|e| e.to_string())?;
     template
-        .render(context! { suites, made_at => report.made_at })
+        .render(context! { suites, made_at => xml_text(&report.made_at) })
         .map_err(|e| e.to_string())
 }
 
-fn suite(outcome: &CaseOutcome) -> Suite<'_> {
+/// What is wrong with the run as a whole, if anything is.
+fn whole(report: &Report) -> Option<Suite> {
+    let test = |problem: String| Test {
+        name: report.status().meaning().to_owned(),
+        result: "error",
+        message: xml_text(&problem),
+    };
+    let tests: Vec<_> = report.problems().into_iter().map(test).collect();
+    (!tests.is_empty()).then(|| Suite::of("the run", tests))
+}
+
+fn suite(outcome: &CaseOutcome) -> Suite {
     let mut tests: Vec<Test> = Vec::new();
     for stage in &outcome.stages {
         for (feed, cell) in stage.cells() {
@@ -60,13 +72,19 @@ fn suite(outcome: &CaseOutcome) -> Suite<'_> {
             message: xml_text(problem),
         });
     }
-    let count = |result| tests.iter().filter(|t| t.result == result).count();
-    Suite {
-        name: &outcome.name,
-        failures: count("failure"),
-        errors: count("error"),
-        skipped: count("skipped"),
-        tests,
+    Suite::of(&outcome.name, tests)
+}
+
+impl Suite {
+    fn of(name: &str, tests: Vec<Test>) -> Self {
+        let count = |result| tests.iter().filter(|t| t.result == result).count();
+        Self {
+            name: xml_text(name),
+            failures: count("failure"),
+            errors: count("error"),
+            skipped: count("skipped"),
+            tests,
+        }
     }
 }
 
@@ -79,9 +97,12 @@ fn result(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Drops the control characters that XML 1.0 cannot hold.
+/// Drops the characters that XML 1.0 cannot hold.
 fn xml_text(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() || matches!(c, '\t' | '\n'))
-        .collect()
+    let held = |c: &char| match c {
+        '\t' | '\n' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    text.chars().filter(held).collect()
 }

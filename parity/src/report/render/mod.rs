@@ -19,4 +19,4 @@ pub use schema::schema;
 pub use terminal::{Detail, table};
 pub(super) use terminal::{item, line};
 pub(super) use view::{definition, levels, player};
-pub use write::{ReadError, WriteError, read, write};
+pub use write::{WriteError, write};

@@ -89,7 +89,8 @@ pub fn table(report: &Report, detail: Detail) -> String {
 /// Every stage of a case.
 fn case_rows(out: &mut String, case: &CaseReport) {
     out.push('\n');
-    styled(out, Style::new().bold(), &case.outcome.name);
+    let name: String = printable(&case.outcome.name).collect();
+    styled(out, Style::new().bold(), &name);
     out.push('\n');
     for stage in &case.outcome.stages {
         row(out, stage.stage, &|feed| {
@@ -221,7 +222,8 @@ fn emphasised(verdict: Verdict) -> String {
 }
 
 fn failures(out: &mut String, report: &Report, shown: usize) {
-    let mut failed = Vec::new();
+    let problems = report.problems().into_iter();
+    let mut failed: Vec<_> = problems.map(|p| (Verdict::Missing, p)).collect();
     for case in &report.cases {
         if let Some(stage) = case.outcome.first_introduced {
             let name = &case.outcome.name;
@@ -282,7 +284,8 @@ fn verdict_line(out: &mut String, report: &Report) {
         style(Verdict::Fail)
     };
     out.push('\n');
-    styled(out, colour.bold(), &report.verdict.to_uppercase());
+    let verdict = report.status().meaning().to_uppercase();
+    styled(out, colour.bold(), &verdict);
     let compared = if counts.is_empty() {
         "no stage compared".into()
     } else {
@@ -311,7 +314,7 @@ fn styled(out: &mut String, style: Style, text: &str) {
 
 /// A line, cut to the width.
 pub(in crate::report) fn line(out: &mut String, text: &str) {
-    let cut: String = text.chars().take(WIDTH).collect();
+    let cut: String = printable(text).take(WIDTH).collect();
     out.push_str(cut.trim_end());
     out.push('\n');
 }
@@ -320,6 +323,7 @@ pub(in crate::report) fn line(out: &mut String, text: &str) {
 pub(in crate::report) fn item(out: &mut String, text: &str) {
     let mut column = 0;
     for word in text.split_whitespace() {
+        let word: String = printable(word).collect();
         let length = word.chars().count();
         if column == 0 || column + 1 + length > WIDTH {
             out.push_str(if column == 0 { "  " } else { "\n    " });
@@ -328,10 +332,15 @@ pub(in crate::report) fn item(out: &mut String, text: &str) {
             out.push(' ');
             column += 1;
         }
-        out.push_str(word);
+        out.push_str(&word);
         column += length;
     }
     out.push('\n');
+}
+
+/// The characters that take a place: names and texts of a report must not steer the terminal.
+fn printable(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_control())
 }
 
 /// Takes the spaces from the end of the last line.

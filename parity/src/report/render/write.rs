@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::html::html;
 use super::junit::junit;
-use crate::report::model::{OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
+use crate::report::model::Report;
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -24,27 +24,6 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
         /// The renderer's error.
-        reason: String,
-    },
-}
-
-/// A report could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's error.
-        source: std::io::Error,
-    },
-    /// The file is not a report, or of an unknown version.
-    #[error("{}: {reason}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and what to do.
         reason: String,
     },
 }
@@ -77,35 +56,4 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
     }
     let contents = contents.iter().map(|(path, c)| (&**path, c.as_bytes()));
     Ok(parity_atomic::write_files(contents)?)
-}
-
-/// Reads a `report.json` of this version or of an older one, which is brought up to date.
-///
-/// # Errors
-/// If the file cannot be read, is of an unknown version, or is not a report.
-pub fn read(path: &Path) -> Result<Report, ReadError> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        version: u64,
-    }
-    let format = |reason: String| ReadError::Format {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let Versioned { version } = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
-    if !(u64::from(OLDEST_REPORT_VERSION)..=u64::from(REPORT_VERSION)).contains(&version) {
-        return Err(format(format!(
-            "report version {version}, but this program reads {OLDEST_REPORT_VERSION} to \
-             {REPORT_VERSION}; write it again with `parity judge`"
-        )));
-    }
-    let report: Report = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
-    Ok(Report {
-        version: REPORT_VERSION,
-        ..report
-    })
 }
