@@ -3,6 +3,7 @@
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
+mod speaker_networks;
 mod speech_lm;
 mod streaming;
 mod text_frontend;

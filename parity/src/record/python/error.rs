@@ -39,7 +39,13 @@ pub enum Error {
 }
 
 /// Exceptions of `cosyvoice_reference` that are messages to the user.
-const REFUSALS: [&str; 4] = ["CheckoutError", "CaseError", "LayersError", "TextError"];
+const REFUSALS: [&str; 5] = [
+    "CheckoutError",
+    "CaseError",
+    "Float64Error",
+    "LayersError",
+    "TextError",
+];
 
 impl Error {
     /// What `error` says, for `map_err`; `doing` begins the message.
