@@ -6,12 +6,14 @@ MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
 EXAMPLE        ?= output
 N              ?= 20000
+TARGET         ?= wav
+MINUTES        ?= 10
 PARITY         := cargo run --quiet --release --package parity --bin parity --
 RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity --
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden fuzz-text example bench lint have-reference reference-env clean
+.PHONY: help setup fixture report test golden fuzz-text example bench fuzz miri lint have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +59,16 @@ reference-env:   ## install the Python reference's environment (about 6 GB) into
 bench: fixture   ## time the engine's parts on a case (with the reference: see README), and its stages by criterion
 	@$(PARITY) bench --model-dir $(MODEL)
 	cargo bench --package native
+
+# The crate whose fuzz folder has the target. Its Cargo.lock is the workspace's, so that what is
+# fuzzed is what is built; cargo adds the fuzzer to it.
+FUZZED          = $(patsubst %/fuzz/fuzz_targets/$(TARGET).rs,%,$(wildcard */fuzz/fuzz_targets/$(TARGET).rs native/wetext/fuzz/fuzz_targets/$(TARGET).rs))
+fuzz:            ## one fuzz target for a while, on nightly with cargo-fuzz (TARGET=…, MINUTES=…; parity/docs/fuzzing.md)
+	@test -n "$(FUZZED)" || { echo "no fuzz target $(TARGET); there are: $(basename $(notdir $(wildcard */fuzz/fuzz_targets/*.rs native/wetext/fuzz/fuzz_targets/*.rs)))"; exit 1; }
+	cp Cargo.lock $(FUZZED)/fuzz/Cargo.lock
+	mkdir -p out/fuzz/$(TARGET)
+	cd $(FUZZED) && cargo +nightly fuzz run --target-dir $(abspath target/fuzz) $(TARGET) $(abspath out/fuzz/$(TARGET)) fuzz/corpus/$(TARGET) -- \
+		-max_total_time=$$(($(MINUTES) * 60)) -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=1024 $(addprefix -dict=,$(wildcard $(abspath $(FUZZED)/fuzz/$(TARGET).dict)))
 
 lint:            ## what CI checks besides the tests
 	cargo fmt --all --check

@@ -9,6 +9,7 @@ mod chromium;
 mod command;
 mod comparing;
 mod first_mismatch;
+mod fuzz_corpus;
 mod golden_cases;
 mod judging;
 mod layers;
