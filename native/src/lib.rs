@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod file;
+mod magnitude;
 mod ops;
 mod portion;
 #[cfg(test)]
 mod random_weights;
+mod torch_file;
+mod weights_file;
 
 pub mod audio;
 pub mod device;

@@ -1,15 +1,18 @@
 //! Weight files as the reference publishes them, checked strictly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use candle_core::{DType, Device, Shape, Tensor, pickle::PthTensors};
+use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
 use crate::error::without_backtrace;
+use crate::file::shown;
+use crate::magnitude;
 use crate::precision::Precision;
+use crate::weights_file::{self, Tensors};
 use crate::{Error, Result};
 
 /// Hands out the weights of one network, by their names in the checkpoint.
@@ -116,10 +119,10 @@ pub struct Weights {
 
 /// The tensors that no layer has taken yet. Each is handed out once, so that a layer that repacks
 /// its weight does not double the memory of the whole network.
-struct Store(Mutex<BTreeMap<String, Tensor>>);
+struct Store(Mutex<Tensors>);
 
 impl Store {
-    fn tensors(&self) -> MutexGuard<'_, BTreeMap<String, Tensor>> {
+    fn tensors(&self) -> MutexGuard<'_, Tensors> {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -129,35 +132,17 @@ impl Store {
 impl Weights {
     /// Reads a weight file into memory, on the CPU, in the dtype it has on disk.
     ///
-    /// The format follows from the extension: `.safetensors`, or a PyTorch zip of a state dict
-    /// for anything else. Only plain dictionaries of tensors are understood; nothing in the
-    /// pickle is executed.
+    /// The format follows from the extension: `.safetensors`, or a state dict as `torch.save` writes
+    /// it, in its present or its old format, for anything else. Only plain dictionaries of tensors
+    /// are understood; nothing in the pickle is executed.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged or holds no tensors.
+    /// The file cannot be read, is damaged (the present format has checksums) or holds no tensors.
     pub fn open(path: &Path) -> Result<Self> {
-        std::fs::File::open(path).map_err(Error::io(path))?;
-        let damaged = |e: candle_core::Error| {
-            Error::format(
-                path,
-                format!("not a readable weight file: {}", without_backtrace(e)),
-            )
-        };
-        let tensors: HashMap<String, Tensor> =
-            if path.extension().is_some_and(|e| e == "safetensors") {
-                candle_core::safetensors::load(path, &Device::Cpu).map_err(damaged)?
-            } else {
-                read_pickle(path).map_err(damaged)?
-            };
-        if tensors.is_empty() {
-            return Err(Error::format(
-                path,
-                "holds no tensors: not a state dict, or cut short",
-            ));
-        }
+        let tensors = weights_file::read(path)?;
         Ok(Self {
             path: path.to_owned(),
-            store: Arc::new(Store(Mutex::new(tensors.into_iter().collect()))),
+            store: Arc::new(Store(Mutex::new(tensors))),
         })
     }
 
@@ -198,7 +183,7 @@ impl Weights {
         if left.is_empty() {
             return Ok(network);
         }
-        let shown: Vec<_> = left.iter().take(5).map(|s| s.as_str()).collect();
+        let shown: Vec<_> = left.iter().take(5).map(|name| shown(name)).collect();
         Err(Error::weights(
             &self.path,
             format!(
@@ -213,17 +198,6 @@ impl Weights {
             ),
         ))
     }
-}
-
-fn read_pickle(path: &Path) -> candle_core::Result<HashMap<String, Tensor>> {
-    let file = PthTensors::new(path, None)?;
-    let mut tensors = HashMap::new();
-    for name in file.tensor_infos().keys() {
-        if let Some(tensor) = file.get(name)? {
-            tensors.insert(name.clone(), tensor);
-        }
-    }
-    Ok(tensors)
 }
 
 struct Taken(Arc<Store>);
@@ -257,6 +231,8 @@ impl SimpleBackend for Taken {
         let Some(tensor) = self.0.tensors().remove(name) else {
             candle_core::bail!("tensor `{name}` is missing, or two layers use it");
         };
+        magnitude::check(&tensor, dtype)
+            .map_err(|what| candle_core::Error::Msg(format!("tensor `{name}` {what}")))?;
         tensor.to_device(device)?.to_dtype(dtype)
     }
 

@@ -6,10 +6,14 @@ use super::mel_filters::MelFilters;
 use super::stft::{FrameTransform, hann, reflect};
 use crate::{Error, Result};
 
-const SAMPLE_RATE: u32 = 24_000;
-const N_FFT: usize = 1920;
-const HOP: usize = 480;
-const CHANNELS: usize = 80;
+/// Sampling rate of what it is computed from, Hz.
+pub(crate) const SAMPLE_RATE: u32 = 24_000;
+/// Samples of one window, at 24 kHz.
+pub(crate) const N_FFT: usize = 1920;
+/// Samples from one frame to the next.
+pub(crate) const HOP: usize = 480;
+/// Mel channels.
+pub(crate) const CHANNELS: usize = 80;
 
 /// Log-mel spectrogram, [frames, 80], natural log, of a 24 kHz signal: hop 480, window 1920,
 /// floor ln 1e-5 (Matcha-TTS `mel_spectrogram`, transposed as CosyVoice's front end does).

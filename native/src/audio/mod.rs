@@ -13,6 +13,9 @@ mod whisper_mel;
 
 pub use fbank::kaldi_fbank;
 pub use mel::mel_spectrogram;
+pub(crate) use mel::{
+    CHANNELS as MEL_CHANNELS, HOP as MEL_HOP, N_FFT as MEL_WINDOW, SAMPLE_RATE as MEL_RATE,
+};
 pub use resample::resample;
 pub use waveform::{MIN_SAMPLE_RATE, Waveform};
 pub use whisper_mel::whisper_log_mel;

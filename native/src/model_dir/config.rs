@@ -1,12 +1,21 @@
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::hyper_yaml::HyperYaml;
+use super::ranges;
+use crate::audio::{MEL_CHANNELS, MEL_HOP, MEL_RATE, MEL_WINDOW};
 use crate::family::Family;
+use crate::file;
 use crate::flow::FlowConfig;
 use crate::llm::{LmConfig, QwenConfig};
 use crate::noise::VocoderNoise;
 use crate::vocoder::VocoderConfig;
 use crate::{Error, Result};
+
+/// The published files have 8 kB and 1 kB.
+const MAX_BYTES: u64 = 1 << 20;
+const SAMPLE_RATE: usize = MEL_RATE as usize;
 
 /// The sizes and settings of a model: its yaml and the language model body's `config.json`.
 #[derive(Clone, Debug)]
@@ -33,12 +42,14 @@ impl ModelConfig {
         qwen_path: &Path,
     ) -> Result<Self> {
         let wrong = |reason: String| Error::format(yaml_path, reason);
-        let yaml = HyperYaml::parse(&read(yaml_path)?).map_err(wrong)?;
+        let yaml = file::read_text(yaml_path, MAX_BYTES)?;
+        let yaml = HyperYaml::parse(&yaml).map_err(wrong)?;
         for (section, class) in family.classes {
             require_class(&yaml, section, class, family.name).map_err(wrong)?;
         }
-        let qwen = serde_json::from_str(&read(qwen_path)?)
+        let qwen: QwenConfig = serde_json::from_str(&file::read_text(qwen_path, MAX_BYTES)?)
             .map_err(|e| Error::format(qwen_path, format!("not a Qwen2 configuration: {e}")))?;
+        ranges::check_qwen(&qwen).map_err(|reason| Error::format(qwen_path, reason))?;
         let mut config = Self {
             family,
             sample_rate: yaml.section("sample_rate").map_err(wrong)?,
@@ -52,6 +63,10 @@ impl ModelConfig {
         config.llm.silent_tokens = family.silent_tokens;
         config.flow.steps = family.flow_steps;
         config.check(qwen_path).map_err(wrong)?;
+        if yaml.has(MelConfig::SECTION) {
+            let mel: MelConfig = yaml.section(MelConfig::SECTION).map_err(wrong)?;
+            mel.check().map_err(wrong)?;
+        }
         Ok(config)
     }
 
@@ -64,6 +79,15 @@ impl ModelConfig {
     }
 
     fn check(&self, qwen_path: &Path) -> Result<(), String> {
+        ranges::check_llm(&self.llm)?;
+        ranges::check_flow(&self.flow)?;
+        ranges::check_vocoder(&self.vocoder)?;
+        if self.sample_rate != SAMPLE_RATE {
+            return Err(format!(
+                "`sample_rate` is {}; only {SAMPLE_RATE} is supported",
+                self.sample_rate
+            ));
+        }
         let hidden = self.qwen.hidden_size;
         for (key, size) in [
             ("llm_input_size", self.llm.llm_input_size),
@@ -92,9 +116,48 @@ impl ModelConfig {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    String::from_utf8(bytes).map_err(|_| Error::format(path, "not UTF-8 text"))
+/// The `feat_extractor` section: the mel spectrogram that the engine computes, and no other.
+#[derive(Deserialize)]
+struct MelConfig {
+    n_fft: usize,
+    num_mels: usize,
+    sampling_rate: usize,
+    hop_size: usize,
+    win_size: usize,
+    fmin: f64,
+    fmax: Option<f64>,
+    center: bool,
+}
+
+impl MelConfig {
+    const SECTION: &str = "feat_extractor";
+
+    fn check(&self) -> Result<(), String> {
+        for (key, found, supported) in [
+            ("n_fft", self.n_fft, MEL_WINDOW),
+            ("num_mels", self.num_mels, MEL_CHANNELS),
+            ("sampling_rate", self.sampling_rate, SAMPLE_RATE),
+            ("hop_size", self.hop_size, MEL_HOP),
+            ("win_size", self.win_size, MEL_WINDOW),
+        ] {
+            if found != supported {
+                return Err(format!(
+                    "`{}.{key}` is {found}; only {supported} is supported",
+                    Self::SECTION
+                ));
+            }
+        }
+        let whole_band =
+            self.fmin == 0.0 && self.fmax.is_none_or(|f| 2.0 * f == SAMPLE_RATE as f64);
+        if !whole_band || self.center {
+            return Err(format!(
+                "`{}` asks for a band or for centred frames; only the whole band, not centred, is \
+                 supported",
+                Self::SECTION
+            ));
+        }
+        Ok(())
+    }
 }
 
 fn require_class(yaml: &HyperYaml, section: &str, class: &str, family: &str) -> Result<(), String> {

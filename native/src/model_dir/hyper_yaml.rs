@@ -8,8 +8,15 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::{Mapping, Value};
 
+use crate::file::shown;
+
 /// Maximum depth of references to references, beyond which they are taken to form a cycle.
 const MAX_REFERENCE_DEPTH: usize = 32;
+/// Maximum depth of sections within sections, references followed. The published file has 6.
+const MAX_DEPTH: usize = 64;
+/// Characters that everything with its path may come to once references are followed. The published
+/// file comes to 10,000; ten lists that refer to each other ten times come to 10^10.
+const MAX_EXPANSION: usize = 1 << 20;
 
 /// A configuration with its references resolved and its tags dropped.
 #[derive(Debug)]
@@ -29,8 +36,9 @@ impl HyperYaml {
         let mut resolver = Resolver {
             top,
             classes: BTreeMap::new(),
+            expansion: MAX_EXPANSION,
         };
-        let root = resolver.value(&tagged, "", 0)?;
+        let root = resolver.value(&tagged, "", Depth::default())?;
         Ok(Self {
             root,
             classes: resolver.classes,
@@ -40,6 +48,11 @@ impl HyperYaml {
     /// The Python class or function of a section, such as `cosyvoice.llm.llm.CosyVoice3LM`.
     pub(super) fn class(&self, section: &str) -> Option<&str> {
         self.classes.get(section).map(String::as_str)
+    }
+
+    /// Whether the top level has this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.root.get(key).is_some()
     }
 
     /// A section (a key of the top level), as the type that describes it.
@@ -55,13 +68,41 @@ impl HyperYaml {
 struct Resolver<'a> {
     top: &'a Mapping,
     classes: BTreeMap<String, String>,
+    /// What is left of [`MAX_EXPANSION`].
+    expansion: usize,
 }
 
-impl Resolver<'_> {
-    fn value(&mut self, value: &Value, path: &str, depth: usize) -> Result<Value, String> {
-        if depth > MAX_REFERENCE_DEPTH {
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    sections: usize,
+    references: usize,
+}
+
+impl Depth {
+    fn section(self) -> Self {
+        Self {
+            sections: self.sections + 1,
+            ..self
+        }
+    }
+
+    fn reference(self) -> Self {
+        Self {
+            references: self.references + 1,
+            ..self.section()
+        }
+    }
+}
+
+impl<'a> Resolver<'a> {
+    fn value(&mut self, value: &Value, path: &str, depth: Depth) -> Result<Value, String> {
+        if depth.references > MAX_REFERENCE_DEPTH {
             return Err(format!("the references of `{path}` go round in a circle"));
         }
+        if depth.sections > MAX_DEPTH {
+            return Err(format!("`{path}` is nested too deeply"));
+        }
+        self.spend(path, 1 + path.len() + value.as_str().map_or(0, str::len))?;
         match value {
             Value::Tagged(tagged) => {
                 let tag = tagged.tag.to_string();
@@ -75,7 +116,7 @@ impl Resolver<'_> {
                 if let Some((_, class)) = tag.split_once(':') {
                     self.classes.insert(path.to_owned(), class.to_owned());
                 }
-                self.value(&tagged.value, path, depth)
+                self.value(&tagged.value, path, depth.section())
             }
             Value::Mapping(mapping) => {
                 let mut resolved = Mapping::with_capacity(mapping.len());
@@ -85,13 +126,13 @@ impl Resolver<'_> {
                         Some(key) => format!("{path}.{key}"),
                         None => path.to_owned(),
                     };
-                    resolved.insert(key.clone(), self.value(value, &inner, depth)?);
+                    resolved.insert(key.clone(), self.value(value, &inner, depth.section())?);
                 }
                 Ok(Value::Mapping(resolved))
             }
             Value::Sequence(sequence) => sequence
                 .iter()
-                .map(|value| self.value(value, path, depth))
+                .map(|value| self.value(value, path, depth.section()))
                 .collect::<Result<_, _>>()
                 .map(Value::Sequence),
             plain => Ok(plain.clone()),
@@ -100,7 +141,7 @@ impl Resolver<'_> {
 
     /// `<key>` alone becomes that key's value; in an expression it must be a number; elsewhere it is
     /// replaced by its text.
-    fn reference(&mut self, expression: &str, path: &str, depth: usize) -> Result<Value, String> {
+    fn reference(&mut self, expression: &str, path: &str, depth: Depth) -> Result<Value, String> {
         let pieces = Piece::split(expression)
             .ok_or_else(|| format!("`{path}`: unclosed `<` in the reference `{expression}`"))?;
         let mut resolved = Vec::with_capacity(pieces.len());
@@ -111,13 +152,15 @@ impl Resolver<'_> {
                     let target = self
                         .lookup(key)
                         .ok_or_else(|| format!("`{path}` refers to `{key}`, which is not there"))?;
-                    self.value(&target, path, depth + 1)?
+                    self.value(target, path, depth.reference())?
                 }
             });
         }
         if let [only] = resolved.as_slice() {
             return Ok(only.clone());
         }
+        let pieces = resolved.iter().filter_map(Value::as_str);
+        self.spend(path, pieces.map(str::len).sum())?;
         let mut text = String::new();
         for piece in &resolved {
             match piece {
@@ -133,8 +176,18 @@ impl Resolver<'_> {
         })
     }
 
+    fn spend(&mut self, path: &str, characters: usize) -> Result<(), String> {
+        self.expansion = self.expansion.checked_sub(characters).ok_or_else(|| {
+            format!(
+                "`{}` refers to too much: its references multiply",
+                shown(path)
+            )
+        })?;
+        Ok(())
+    }
+
     /// `key`, or `key[inner][inner]`.
-    fn lookup(&self, key: &str) -> Option<Value> {
+    fn lookup(&self, key: &str) -> Option<&'a Value> {
         let mut names = key.split('[').map(|name| name.trim_end_matches(']'));
         let mut value = self.top.get(names.next()?)?;
         for name in names {
@@ -143,7 +196,7 @@ impl Resolver<'_> {
             }
             value = value.get(name)?;
         }
-        Some(value.clone())
+        Some(value)
     }
 }
 

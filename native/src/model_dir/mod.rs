@@ -4,6 +4,7 @@
 mod config;
 mod dir;
 mod hyper_yaml;
+mod ranges;
 mod saved_speakers;
 mod torch_archive;
 

@@ -1,17 +1,15 @@
-//! Named records of tensors in the file format of `torch.save`: a zip with a pickle in it.
-//!
-//! A pickle is a program. Only the instructions that build dictionaries and tensors are
-//! understood, and nothing is executed.
+//! Named records of tensors in the file format of `torch.save`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use candle_core::pickle::{Object, Stack};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, ZipWriter};
 
+use crate::file::shown;
+use crate::torch_file::{Element, Object, Objects, Storages, TensorInfo, TorchFile};
 use crate::{Error, Result};
 
 /// Name → tensor.
@@ -33,20 +31,60 @@ pub(super) enum Values {
 /// Reads a dictionary of dictionaries of tensors. Tensors of other kinds are left out.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Record>> {
     let damaged = |reason: String| Error::format(path, reason);
-    let file = File::open(path).map_err(Error::io(path))?;
-    let mut archive = Archive::open(file).map_err(damaged)?;
+    let TorchFile {
+        pickle,
+        mut storages,
+    } = TorchFile::open(path)?;
+    let size = pickle.len();
+    let pickle = TorchFile::objects(&pickle).map_err(damaged)?;
+    let dict = |object| {
+        let entries = pickle.dict(object);
+        entries.ok_or_else(|| damaged("not a dictionary of dictionaries of tensors".to_owned()))
+    };
     let mut records = BTreeMap::new();
-    for (name, record) in dict(archive.pickle().map_err(damaged)?).map_err(damaged)? {
+    // One dictionary can stand for many records, so that a short file asks for endless work.
+    let mut entries = 0;
+    for (name, record) in dict(pickle.root())? {
         let mut tensors = Record::new();
-        for (key, tensor) in dict(record).map_err(damaged)? {
-            let tensor = archive
-                .tensor(tensor)
-                .map_err(|e| damaged(format!("`{key}` of `{name}`: {e}")))?;
-            tensors.extend(tensor.map(|tensor| (key, tensor)));
+        let record = dict(record)?;
+        entries += record.len();
+        if entries > size {
+            return Err(damaged("its speakers share their entries".to_owned()));
         }
-        records.insert(name, tensors);
+        for (key, object) in record {
+            let array = array(&pickle, object, &mut storages)
+                .map_err(|e| damaged(format!("`{}` of `{}`: {e}", shown(key), shown(name))))?;
+            tensors.extend(array.map(|array| (key.to_owned(), array)));
+        }
+        if records.insert(name.to_owned(), tensors).is_some() {
+            return Err(damaged(format!("has two speakers `{}`", shown(name))));
+        }
     }
+    storages.finish().map_err(damaged)?;
     Ok(records)
+}
+
+/// `None` for an object that is not a tensor, or one of another element type.
+fn array<'a>(
+    objects: &Objects<'a>,
+    object: Object<'a>,
+    storages: &mut Storages,
+) -> Result<Option<Array>, String> {
+    let Some(tensor) = TensorInfo::of(objects, object)? else {
+        return Ok(None);
+    };
+    let values = match tensor.element {
+        Element::F32 => Values::Float32(decode(&storages.read(&tensor)?, f32::from_le_bytes)),
+        Element::I32 => Values::Int32(decode(&storages.read(&tensor)?, i32::from_le_bytes)),
+        _ => return Ok(None),
+    };
+    let shape = tensor.shape;
+    Ok(Some(Array { shape, values }))
+}
+
+fn decode<T>(bytes: &[u8], decode: fn([u8; 4]) -> T) -> Vec<T> {
+    let (words, _) = bytes.as_chunks::<4>();
+    words.iter().copied().map(decode).collect()
 }
 
 /// Writes what [`read`] reads, and `torch.load(…, weights_only=True)` too. The file is replaced
@@ -56,129 +94,6 @@ pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<(
     let file = File::create(&unfinished).map_err(Error::io(&unfinished))?;
     write_archive(BufWriter::new(file), records).map_err(Error::io(&unfinished))?;
     std::fs::rename(&unfinished, path).map_err(Error::io(path))
-}
-
-struct Archive {
-    zip: ZipArchive<BufReader<File>>,
-    /// The folder that everything is in.
-    folder: String,
-}
-
-impl Archive {
-    fn open(file: File) -> Result<Self, String> {
-        let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|e| format!("not a file of `torch.save`: {e}"))?;
-        let folder = zip
-            .file_names()
-            .filter_map(|name| Some(name.ok()?.strip_suffix("data.pkl")?.to_owned()))
-            .next()
-            .ok_or("not a file of `torch.save`: it has no data.pkl")?;
-        Ok(Self { zip, folder })
-    }
-
-    fn bytes(&mut self, name: &str) -> Result<Vec<u8>, String> {
-        let name = format!("{}{name}", self.folder);
-        let mut bytes = Vec::new();
-        self.zip
-            .by_name(&name)
-            .map_err(|e| format!("{name}: {e}"))?
-            .read_to_end(&mut bytes)
-            .map_err(|e| format!("{name}: {e}"))?;
-        Ok(bytes)
-    }
-
-    fn pickle(&mut self) -> Result<Object, String> {
-        let bytes = self.bytes("data.pkl")?;
-        let mut stack = Stack::empty();
-        stack
-            .read_loop(&mut bytes.as_slice())
-            .and_then(|()| stack.finalize())
-            .map_err(|e| e.to_string())
-    }
-
-    /// `None` for an object that is not a tensor, or one of another element type.
-    fn tensor(&mut self, object: Object) -> Result<Option<Array>, String> {
-        let Some(parts) = TensorParts::of(object) else {
-            return Ok(None);
-        };
-        let bytes = self.bytes(&format!("data/{}", parts.storage))?;
-        let (words, _) = bytes.as_chunks::<4>();
-        let values = match parts.kind.as_str() {
-            "FloatStorage" => parts.gather(words, f32::from_le_bytes).map(Values::Float32),
-            "IntStorage" => parts.gather(words, i32::from_le_bytes).map(Values::Int32),
-            _ => return Ok(None),
-        };
-        let values = values.ok_or("the tensor reaches beyond its data")?;
-        let shape = parts.shape;
-        Ok(Some(Array { shape, values }))
-    }
-}
-
-/// What torch rebuilds a tensor from.
-struct TensorParts {
-    kind: String,
-    storage: String,
-    offset: usize,
-    shape: Vec<usize>,
-    strides: Vec<usize>,
-}
-
-impl TensorParts {
-    fn of(object: Object) -> Option<Self> {
-        let (callable, args) = object.reduce().ok()?;
-        let (_, function) = callable.class().ok()?;
-        if function != "_rebuild_tensor_v2" {
-            return None;
-        }
-        let mut args = args.tuple().ok()?.into_iter();
-        let storage = args.next()?.persistent_load().ok()?;
-        let offset = args.next()?.int_or_long().ok()?;
-        let shape = Vec::<usize>::try_from(args.next()?).ok()?;
-        let strides = Vec::<usize>::try_from(args.next()?).ok()?;
-        let mut storage = storage.tuple().ok()?.into_iter().skip(1);
-        let (_, kind) = storage.next()?.class().ok()?;
-        Some(Self {
-            kind,
-            storage: storage.next()?.unicode().ok()?,
-            offset: offset.try_into().ok()?,
-            shape,
-            strides,
-        })
-    }
-
-    /// The elements in row-major order: what is saved may be a slice or a transpose.
-    fn gather<T>(&self, words: &[[u8; 4]], decode: fn([u8; 4]) -> T) -> Option<Vec<T>> {
-        let count = self
-            .shape
-            .iter()
-            .try_fold(1usize, |n, &d| n.checked_mul(d))?;
-        if count > words.len() || self.shape.len() != self.strides.len() {
-            return None;
-        }
-        let mut values = Vec::with_capacity(count);
-        for i in 0..count {
-            let (mut rest, mut at) = (i, self.offset);
-            for (&d, &stride) in self.shape.iter().zip(&self.strides).rev() {
-                at = at.checked_add((rest % d).checked_mul(stride)?)?;
-                rest /= d;
-            }
-            values.push(decode(*words.get(at)?));
-        }
-        Some(values)
-    }
-}
-
-fn dict(object: Object) -> Result<Vec<(String, Object)>, String> {
-    let pairs = object
-        .dict()
-        .map_err(|_| "not a dictionary of dictionaries of tensors")?;
-    pairs
-        .into_iter()
-        .map(|(key, value)| match key.unicode() {
-            Ok(key) => Ok((key, value)),
-            Err(_) => Err("a dictionary has a key that is not text".to_owned()),
-        })
-        .collect()
 }
 
 fn write_archive(file: BufWriter<File>, records: &BTreeMap<String, Record>) -> std::io::Result<()> {

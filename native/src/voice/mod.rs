@@ -1,8 +1,10 @@
 //! From a recording to what the model is conditioned on: speech tokens, mel, speaker embedding.
 
 mod network;
+mod onnx_check;
 mod onnx_patch;
 mod prompt;
+mod protobuf;
 mod speaker;
 mod speech_tokenizer;
 #[cfg(test)]

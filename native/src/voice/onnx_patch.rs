@@ -3,6 +3,8 @@
 //! An ONNX file is a protocol-buffer message. Only the few fields on the way to a pooling node's
 //! attributes are understood here; everything else is copied byte for byte.
 
+use super::protobuf::{Field, Fields, Wire, varint, write_bytes, write_varint};
+
 /// Rewrites every `AveragePool` that rounds its output length up and counts padding, so that a
 /// partial last window is divided by the full window's size: it rounds down instead, and pads
 /// its end with zeros that count.
@@ -34,87 +36,6 @@ mod field {
 
 /// `AttributeProto.AttributeType.INTS`.
 const TYPE_INTS: u64 = 7;
-
-/// One field of a message.
-struct Field<'a> {
-    number: u64,
-    value: Wire<'a>,
-    /// The field with its tag, as it stands in the message.
-    raw: &'a [u8],
-}
-
-enum Wire<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-    /// Fixed-width numbers, which no field that matters here uses.
-    Fixed,
-}
-
-/// The fields of a message, in order.
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let field = read_field(self.rest);
-        // Nothing can be read after a damaged field.
-        self.rest = field.as_ref().map_or(&[][..], |(_, rest)| *rest);
-        Some(field.map(|(field, _)| field))
-    }
-}
-
-fn read_field(message: &[u8]) -> Result<(Field<'_>, &[u8]), String> {
-    let mut rest = message;
-    let tag = varint(&mut rest)?;
-    let value = match tag & 7 {
-        0 => Wire::Varint(varint(&mut rest)?),
-        1 => take(&mut rest, 8).map(|_| Wire::Fixed)?,
-        2 => {
-            let length = varint(&mut rest)?;
-            Wire::Bytes(take(
-                &mut rest,
-                usize::try_from(length).unwrap_or(usize::MAX),
-            )?)
-        }
-        5 => take(&mut rest, 4).map(|_| Wire::Fixed)?,
-        _ => return Err("not an ONNX file, or a damaged one".to_owned()),
-    };
-    let raw = &message[..message.len() - rest.len()];
-    Ok((
-        Field {
-            number: tag >> 3,
-            value,
-            raw,
-        },
-        rest,
-    ))
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], String> {
-    let (taken, left) = rest
-        .split_at_checked(length)
-        .ok_or("the ONNX file is cut short")?;
-    *rest = left;
-    Ok(taken)
-}
-
-fn varint(rest: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = take(rest, 1)?[0];
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err("not an ONNX file, or a damaged one".to_owned())
-}
 
 /// What is made of a sub-message: other bytes, or `None` to leave it alone.
 type Edit<'a> = &'a mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>, String>;
@@ -289,20 +210,6 @@ fn ints_attribute(name: &[u8], ints: &[u64]) -> Vec<u8> {
     write_varint(&mut attribute, field::ATTRIBUTE_TYPE << 3);
     write_varint(&mut attribute, TYPE_INTS);
     attribute
-}
-
-pub(super) fn write_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    write_varint(message, number << 3 | 2);
-    write_varint(message, bytes.len() as u64);
-    message.extend_from_slice(bytes);
-}
-
-pub(super) fn write_varint(message: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        message.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    message.push(value as u8);
 }
 
 #[cfg(test)]

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::str::FromStr;
 
 use candle_core::{Device, Tensor};
+use rten::DataType;
 use rten_tensor::AsView;
 
-use super::network::{Network, batched};
+use super::network::{Input, MAX_BYTES, Network, batched};
 use super::onnx_patch;
 use crate::audio::{Waveform, kaldi_fbank};
 use crate::stage::Stage;
 use crate::tap::Tap;
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 const SAMPLE_RATE: u32 = 16_000;
 
@@ -62,14 +63,18 @@ impl SpeakerEncoder {
     /// # Errors
     /// If the file cannot be read, is not an ONNX network, or has a pool that cannot be rewritten.
     pub fn load(path: &Path, pooling: PartialWindow) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = file::read(path, MAX_BYTES)?;
+        let inputs = [Input {
+            of: DataType::Float,
+            shape: &[Some(1), None, Some(80)],
+        }];
         let bytes = match pooling {
             PartialWindow::TrueCount => bytes,
             PartialWindow::Ort118 => onnx_patch::divide_by_full_window(&bytes)
                 .map_err(|reason| Error::format(path, reason))?,
         };
         Ok(Self {
-            network: Network::from_bytes(path, bytes, 1)?,
+            network: Network::from_bytes(path, bytes, &inputs)?,
         })
     }
 

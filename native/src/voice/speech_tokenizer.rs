@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use candle_core::Tensor;
-use rten::Value;
+use rten::{DataType, Value};
 use rten_tensor::AsView;
 
-use super::network::{Network, batched};
+use super::network::{Input, Network, batched};
 use crate::audio::{Waveform, whisper_log_mel};
 use crate::stage::Stage;
 use crate::tap::Tap;
@@ -27,8 +27,18 @@ impl SpeechTokenizer {
     /// # Errors
     /// If the file cannot be read, or is not an ONNX network with two inputs.
     pub fn load(path: &Path) -> Result<Self> {
+        let inputs = [
+            Input {
+                of: DataType::Float,
+                shape: &[Some(1), Some(128), None],
+            },
+            Input {
+                of: DataType::Int32,
+                shape: &[Some(1)],
+            },
+        ];
         Ok(Self {
-            network: Network::open(path, 2)?,
+            network: Network::open(path, &inputs)?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! ONNX files of a few nodes, written field by field.
 
-use super::onnx_patch::{write_bytes, write_varint};
+use super::protobuf::{write_bytes, write_varint};
 
 pub const FLOAT: u64 = 1;
 pub const INT32: u64 = 6;
