@@ -26,6 +26,7 @@ mod sampler_draws;
 #[cfg(feature = "record")]
 mod sampler_live;
 mod shards_and_trends;
+mod spoiled;
 mod style;
 mod text_corpus;
 mod text_properties;
