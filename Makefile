@@ -13,7 +13,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden fuzz-text example bench fuzz miri lint have-reference reference-env clean
+.PHONY: help setup fixture report test golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,10 @@ have-reference:
 
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)
+
+torture: fixture ## kill, starve and crowd the commands, hundreds of times (KILLS=…; needs strace)
+	cargo build --release --package parity --bin parity
+	MODEL=$(MODEL) parity/tests/torture.sh $(or $(KILLS),40)
 
 bench: fixture   ## time the engine's parts on a case (with the reference: see README), and its stages by criterion
 	@$(PARITY) bench --model-dir $(MODEL)

@@ -8,12 +8,16 @@ mod browser;
 mod chromium;
 mod command;
 mod comparing;
+mod determinism;
 mod first_mismatch;
 mod fuzz_corpus;
 mod golden_cases;
+#[cfg(unix)]
+mod interruptions;
 mod judging;
 mod layers;
 mod length_parity;
+mod line_ends;
 mod lm_weights;
 mod made_up;
 mod planted_faults;
