@@ -10,6 +10,7 @@ mod command;
 mod comparing;
 mod first_mismatch;
 mod golden_cases;
+mod hostile_recordings;
 mod judging;
 mod layers;
 mod length_parity;
@@ -25,6 +26,7 @@ mod sampler_draws;
 #[cfg(feature = "record")]
 mod sampler_live;
 mod shards_and_trends;
+mod spoiled_limits;
 mod style;
 mod text_corpus;
 mod text_properties;

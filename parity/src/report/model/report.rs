@@ -82,7 +82,10 @@ impl Report {
     pub fn status(&self) -> Exit {
         let failed_unless = |holds: bool| if holds { Exit::Parity } else { Exit::Failed };
         let texts = self.text_corpus.as_ref().map(|texts| texts.agrees());
-        let limits = self.limits.as_ref().map(|l| l.let_through().next().is_none());
+        let limits = self
+            .limits
+            .as_ref()
+            .map(|l| l.let_through().next().is_none());
         let parts = [
             Some(self.summary.exit()),
             self.layers.as_ref().map(LayerReport::exit),
