@@ -37,7 +37,7 @@ pub(super) fn derived(mut report: Report) -> Result<Report, String> {
 
 fn refuse_contradictions(report: &Report) -> Result<(), String> {
     let shards = report.shard.iter().chain(&report.missing_shards);
-    if let Some(s) = shards.into_iter().find(|s| !(1..=s.of).contains(&s.index)) {
+    if let Some(s) = shards.into_iter().find(|s| !s.is_possible()) {
         return Err(format!("there is no shard {} of {}", s.index, s.of));
     }
     if report.version >= COMPLETE && report.limits.is_none() {
