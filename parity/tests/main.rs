@@ -14,6 +14,8 @@ mod fuzz_corpus;
 mod golden_cases;
 #[cfg(unix)]
 mod interruptions;
+mod hostile_cases;
+mod hostile_recordings;
 mod judging;
 mod layers;
 mod length_parity;
@@ -31,6 +33,8 @@ mod sampler_draws;
 mod sampler_live;
 mod shards_and_trends;
 mod spoiled;
+mod spoiled_limits;
+mod spoiled_reports;
 mod style;
 mod text_corpus;
 mod text_properties;

@@ -86,6 +86,7 @@ fn a_shard_that_was_not_given_is_not_covered() {
     let shards = [1, 3].map(|index| report(Some(Shard { index, of: 3 })));
     let merged = merge(shards.into()).unwrap();
     assert_eq!(merged.not_covered[0], "shard 2 of 3: its report is missing");
+    assert!(!merged.is_parity());
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn reports_of_different_runs_are_not_merged() {
         merge(vec![shard(1), shard(1)])
             .unwrap_err()
             .to_string()
-            .contains("case first is in two")
+            .contains("report 2 is of shard 1, which another report is of")
     );
     assert!(merge(vec![]).is_err());
 }

@@ -1,10 +1,22 @@
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ModeName;
 use super::raw::RawCase;
+
+/// Most characters of a name, which becomes a folder's.
+const LONGEST_NAME: usize = 100;
+
+/// Most characters of a text. It is a test's input: what is longer was meant for another file.
+const LONGEST_TEXT: usize = 20_000;
+
+/// Largest seed: the reference seeds NumPy too, whose seeds have 32 bits.
+const LARGEST_SEED: u64 = u32::MAX as u64;
+
+/// Speeds at which there is still speech to compare.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// How text and voice are combined, with what each mode takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,9 +200,9 @@ impl Case {
         }
     }
 
-    /// Whether a case or recording may have this name: a–z, 0–9 and hyphens, not empty.
+    /// Whether a case or recording may have this name: a–z, 0–9 and hyphens, 1 to 100 of them.
     pub fn is_name(name: &str) -> bool {
-        !name.is_empty()
+        (1..=LONGEST_NAME).contains(&name.len())
             && name
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -203,10 +215,25 @@ impl Case {
     pub fn check(&self) -> Result<(), String> {
         let speed = self.speed;
         if !Self::is_name(&self.name) {
-            return Err("a name is made of a-z, 0-9 and hyphens".into());
+            return Err(format!(
+                "a name is made of 1 to {LONGEST_NAME} of a-z, 0-9 and hyphens"
+            ));
         }
-        if !(speed.is_finite() && speed > 0.0) {
-            return Err(format!("speed is {speed}, but must be a positive number"));
+        if !SPEEDS.contains(&speed) {
+            let (slowest, fastest) = (SPEEDS.start(), SPEEDS.end());
+            return Err(format!(
+                "speed is {speed}, but must be from {slowest} to {fastest}"
+            ));
+        }
+        if self.seed > LARGEST_SEED {
+            return Err(format!(
+                "seed is {}, but the reference takes at most {LARGEST_SEED}",
+                self.seed
+            ));
+        }
+        self.check_texts()?;
+        for wav in std::iter::once(&*self.prompt_wav).chain(self.source_wav()) {
+            check_path(wav)?;
         }
         if self.stream && speed != 1.0 {
             return Err(format!(
@@ -256,5 +283,44 @@ impl Case {
             Some((_, reason)) => Err((*reason).into()),
             None => Ok(()),
         }
+    }
+
+    fn check_texts(&self) -> Result<(), String> {
+        let text = self.text().map(Text::joined);
+        if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
+            return Err("the text is empty".into());
+        }
+        let speaker = self.speaker.as_ref().map(|s| &*s.name);
+        let texts = [
+            ("text", text.as_deref()),
+            ("prompt_text", self.prompt_text()),
+            ("instruct", self.instruct()),
+            ("speaker", speaker),
+        ];
+        for (field, text) in texts {
+            let length = text.map_or(0, |t| t.chars().count());
+            if length > LONGEST_TEXT {
+                return Err(format!(
+                    "{field} has {length} characters, and at most {LONGEST_TEXT} are allowed"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a recording that is not below the folder of the cases file: nobody else has it there.
+fn check_path(wav: &Path) -> Result<(), String> {
+    let shown = wav.display();
+    if wav.as_os_str().is_empty() {
+        return Err("the path of a recording is empty".into());
+    }
+    let inside = |c: Component| matches!(c, Component::Normal(_) | Component::CurDir);
+    if wav.components().all(inside) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{shown} leads out of the folder of the cases file: put the recording below it"
+        ))
     }
 }

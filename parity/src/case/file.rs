@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Case;
 use super::raw::RawCase;
+use crate::bounded;
 
 /// The cases of one file, in its order.
 #[derive(Clone, Debug)]
@@ -71,7 +72,8 @@ impl CaseFile {
     /// If the file cannot be read, or a case cannot be run.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        let read = bounded::read_text(path, bounded::HAND_WRITTEN);
+        let text = read.map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;

@@ -7,12 +7,15 @@ use parity::selftest;
 
 use super::shared::{TolerancesArg, read_golden, say};
 
-/// Plant known faults in a copy of a golden and show that each is caught.
+/// Plant known faults in copies of a golden, and show that each is caught.
 ///
-/// Gain, shift, NaN, zeros, empty, truncated and transposed tensors, swapped tokens, steps left
-/// out, other noise, other weights, flipped bits: every one must be found by the stage it is in.
+/// Over 100 faults in texts, tokens, tensors and sounds, in provenance, in files, in the limits, in
+/// shards and in reports: each must be found, and by the stage that it is in. A file of limits that
+/// lets faults through fails by itself.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  parity selftest")]
+#[command(after_help = "Examples:\n  \
+    parity selftest\n  \
+    parity selftest --tolerances my-limits.toml")]
 pub struct SelftestArgs {
     /// The golden; it is only read
     #[arg(long, value_name = "DIR", default_value = "golden/tiny-7")]

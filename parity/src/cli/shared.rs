@@ -168,9 +168,10 @@ fn tell_github(report: &Report) -> anyhow::Result<()> {
 pub fn parse_shard(text: &str) -> Result<Shard, String> {
     let parts = text.split_once('/');
     let numbers = parts.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-    match numbers {
-        Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
-        _ => Err("a shard is written I/N, such as 2/8 for the second of eight".into()),
+    let shard = numbers.map(|(index, of)| Shard { index, of });
+    match shard.filter(Shard::is_possible) {
+        Some(shard) => Ok(shard),
+        None => Err("a shard is written I/N, such as 2/8 for the second of eight".into()),
     }
 }
 

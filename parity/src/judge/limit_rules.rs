@@ -27,7 +27,9 @@ pub(super) fn check(tolerances: &Tolerances) -> Result<(), String> {
     for (at, limit) in tolerances.limits.iter().enumerate() {
         stages(limit)?;
         bounds(limit)?;
-        limit.floor.map_or(Ok(()), |floor| check_floor(limit, floor))?;
+        limit
+            .floor
+            .map_or(Ok(()), |floor| check_floor(limit, floor))?;
         conditions(limit)?;
         if limit.reason.trim().is_empty() {
             return Err(format!("{} has no reason", name(limit)));
@@ -44,7 +46,11 @@ pub(super) fn check(tolerances: &Tolerances) -> Result<(), String> {
 }
 
 fn name(limit: &Limit) -> String {
-    format!("a limit of {} for {}", limit.metric, limit.stages.join(", "))
+    format!(
+        "a limit of {} for {}",
+        limit.metric,
+        limit.stages.join(", ")
+    )
 }
 
 fn stages(limit: &Limit) -> Result<(), String> {
@@ -52,7 +58,8 @@ fn stages(limit: &Limit) -> Result<(), String> {
     if limit.stages.is_empty() {
         return Err(format!("a limit of {metric} names no stage"));
     }
-    let names_none = |pattern: &&String| !Stage::all().any(|s| super::tolerances::matches(pattern, s));
+    let names_none =
+        |pattern: &&String| !Stage::all().any(|s| super::tolerances::matches(pattern, s));
     if let Some(name) = limit.stages.iter().find(names_none) {
         return Err(format!("unknown stage `{name}` in a limit of {metric}"));
     }
@@ -184,7 +191,11 @@ fn conditions(limit: &Limit) -> Result<(), String> {
     if let Some(precision) = limit.precision.as_deref() {
         let written = precision.parse::<Precisions>().map(|p| p.to_string());
         if written.as_deref() != Ok(precision) {
-            return never("precision", precision, "one as manifests write it, such as f32");
+            return never(
+                "precision",
+                precision,
+                "one as manifests write it, such as f32",
+            );
         }
     }
     // What is no tensor is compared only where the feed requires it.

@@ -177,7 +177,10 @@ fn alone(golden: &CaseRecord, key: Key) -> Option<(Key, CaseRecord)> {
 
 /// The part around the largest sample.
 fn loudest(sound: &[f32]) -> &[f32] {
-    let loud = sound.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+    let loud = sound
+        .iter()
+        .enumerate()
+        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
     let middle = loud.map_or(0, |(at, _)| at);
     let start = middle.saturating_sub(SAMPLES / 2);
     let end = (start + SAMPLES).min(sound.len());

@@ -16,6 +16,8 @@ pub use value_diff::{Compared, Detail, ValueDiff, diff_value};
 pub use evaluation::{Evaluation, LoadedCase};
 pub use explain::{closest_to_limit, explain, held_to_limit, is_exact, margin};
 pub use limits_test::{GrossFault, LimitsTest};
-pub use outcome::{CaseOutcome, Cell, Check, CheckedFloor, Origin, StageOutcome, ValueOutcome, Verdict};
+pub use outcome::{
+    CaseOutcome, Cell, Check, CheckedFloor, Origin, StageOutcome, ValueOutcome, Verdict,
+};
 pub use summary::Summary;
 pub use tolerances::{Conditions, Error as ToleranceError, Floor, Limit, Pins, Tolerances};

@@ -288,7 +288,9 @@ mod tests {
             (LIMIT.replace("\"r\"", "\" \""), "no reason"),
             (LIMIT.replace("nmse_db", "cosine"), "unknown metric"),
             (
-                LIMIT.replace("nmse_db", "edit_distance").replace("-100.0", "1.0"),
+                LIMIT
+                    .replace("nmse_db", "edit_distance")
+                    .replace("-100.0", "1.0"),
                 "not measured in flow.mu",
             ),
             (LIMIT.replace("at_most", "atmost"), "unknown field"),

@@ -118,6 +118,7 @@ impl RecordingSource for Reader {
                 format!("it describes case \"{}\"", case.case.name),
             ));
         }
+        case.case.check().map_err(|e| Error::damaged(&path, e))?;
         let (path, bytes) = self.required(name, "text.json")?;
         let text = json(&path, &bytes)?;
         Ok(Cow::Owned(CaseRecord {

@@ -17,9 +17,9 @@ pub use compare::{
     folders_html, folders_table,
 };
 pub use model::{
-    CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity, LimitsInfo, MeasureChange,
-    MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report, SegmentLengths, Shard, Sound,
-    StageInfo, TokenLists, Trend,
+    CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity, LimitsInfo,
+    MeasureChange, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report, SegmentLengths,
+    Shard, Sound, StageInfo, TokenLists, Trend,
 };
 pub use read::{ReadError, read};
 pub use render::{

@@ -1,11 +1,14 @@
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use super::faults::{Expected, FAULTS};
-use super::plant::Sides;
+use rayon::prelude::*;
+
+use super::fault::{Expected, Fault, Plant};
+use super::faults;
+use super::judging::{Bench, Found, status};
 use crate::exit::Exit;
-use crate::judge::{CaseOutcome, Evaluation, Summary, Tolerances, Verdict};
-use crate::recording::{Error, Reader, Recording, RecordingSource};
-use crate::stage::Feed;
+use crate::judge::{CaseOutcome, Limit, Tolerances, Verdict};
+use crate::recording::{Error, Recording};
+use crate::stage::{Feed, Stage};
 
 /// The result of planting a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,103 +23,130 @@ pub struct Planted {
     pub caught: bool,
 }
 
-/// Plants every fault that a golden has a place for.
+/// Plants every fault that a golden has a place for, and judges by `tolerances`. Beside the table
+/// of faults, the limits of every device and precision that they name are tested.
 ///
 /// # Errors
-/// If the golden, or a damaged copy of it, cannot be written to a temporary folder.
+/// If a damaged copy of the golden, or a report, cannot be written to a temporary folder.
 pub fn run(golden: &Recording, tolerances: &Tolerances) -> Result<Vec<Planted>, Error> {
-    let candidate = |feed: Feed| {
-        let mut recording = golden.clone();
-        recording.manifest.feed = feed;
-        for case in recording.cases.values_mut() {
-            case.tensors.retain(|key, _| feed.requires(key.stage));
-            case.noise.clear();
-        }
-        recording
-    };
-    let sides = Sides {
-        isolated: candidate(Feed::Isolated),
-        cascaded: candidate(Feed::Cascaded),
-        golden: golden.clone(),
-    };
-    let mut all = Vec::new();
-    for fault in FAULTS {
-        let mut sides = sides.clone();
-        if (fault.plant)(&mut sides) {
-            let (outcomes, exit) = judge(&sides.golden, &sides, tolerances)?;
-            all.push(verify(fault.what, fault.expected, &outcomes, exit));
-        }
-    }
-    if let Some(case) = golden.cases.keys().next() {
-        for file in ["tensors.safetensors", "audio.wav", "case.json", "text.json"] {
-            let (outcomes, exit) = judge_with_a_flipped_bit(&sides, case, file, tolerances)?;
-            let what = format!("one bit of the golden's {case}/{file} flipped");
-            all.push(verify(&what, Expected::Damaged, &outcomes, exit));
-        }
+    let bench = Bench::new(golden, tolerances)?;
+    let nothing = verify("nothing", Expected::Parity, &bench.unchanged());
+    let bench = bench.representative();
+    let faults: Vec<_> = faults::all().collect();
+    let planted = faults.par_iter().map(|fault| {
+        let found = plant(&bench, fault, tolerances)?;
+        Ok(found.map(|found| verify(fault.what, fault.expected, &found)))
+    });
+    let planted = planted.collect::<Result<Vec<_>, Error>>()?;
+    let mut all = vec![nothing];
+    all.extend(planted.into_iter().flatten());
+    for conditions in conditions(tolerances) {
+        let what = format!("gross faults by the limits of {}", conditions.join(", "));
+        let found = bench.test_conditions(conditions);
+        all.push(verify(&what, Expected::Parity, &found));
     }
     Ok(all)
 }
 
-fn judge(
-    golden: &dyn RecordingSource,
-    sides: &Sides,
+/// Plants a fault and says what was found; None if the golden has no place for it.
+fn plant(
+    bench: &Bench<'_>,
+    fault: &Fault,
     tolerances: &Tolerances,
-) -> Result<(Vec<CaseOutcome>, Exit), Error> {
-    let evaluation = Evaluation {
-        golden,
-        isolated: Some(&sides.isolated),
-        cascaded: Some(&sides.cascaded),
-        expected: None,
-        tolerances,
-    };
-    let outcomes: Vec<_> = evaluation
-        .names()
-        .iter()
-        .map(|n| Ok(evaluation.judge(&evaluation.load(n)?)))
-        .collect::<Result<_, _>>()?;
-    let exit = Summary::of(&outcomes).exit();
-    Ok((outcomes, exit))
+) -> Result<Option<Found>, Error> {
+    match fault.plant {
+        Plant::Recordings(plant) => {
+            let mut sides = bench.sides.clone();
+            if plant(&mut sides) {
+                bench.judge(&sides).map(Some)
+            } else {
+                Ok(None)
+            }
+        }
+        Plant::File(file, change) => bench.judge_file(file, change),
+        Plant::Limits(change) => {
+            let mut changed = tolerances.clone();
+            change(&mut changed);
+            bench.test_limits(&changed).map(Some)
+        }
+        Plant::Shards(change) => bench.merge(change),
+        Plant::Json(change) => bench.read(change),
+    }
 }
 
-fn verify(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: Exit) -> Planted {
-    let introduced = outcomes.iter().find_map(|o| o.first_introduced);
-    let with = |verdict, feed: Option<Feed>| {
-        let stages = outcomes.iter().flat_map(|o| &o.stages);
-        let mut cells = stages.flat_map(|s| s.cells().map(move |(f, c)| (s.stage, f, c)));
-        cells
-            .find(|(_, f, c)| c.verdict == verdict && feed.is_none_or(|feed| feed == *f))
-            .map(|c| c.0)
+/// Every candidate, device and precision for which there may be other limits.
+fn conditions(tolerances: &Tolerances) -> Vec<[&str; 3]> {
+    fn named<'a>(
+        tolerances: &'a Tolerances,
+        usual: &'a str,
+        of: fn(&Limit) -> Option<&String>,
+    ) -> BTreeSet<&'a str> {
+        let named = tolerances.limits.iter().filter_map(of);
+        named.map(String::as_str).chain([usual]).collect()
+    }
+    let engines = named(tolerances, "native", |l| l.candidate.as_ref());
+    let devices = named(tolerances, "cpu", |l| l.device.as_ref());
+    let precisions = named(tolerances, "f32", |l| l.precision.as_ref());
+    let mut all = Vec::new();
+    for engine in engines {
+        for &device in &devices {
+            all.extend(precisions.iter().map(|&p| [engine, device, p]));
+        }
+    }
+    all
+}
+
+fn verify(what: &str, expected: Expected, found: &Found) -> Planted {
+    let (exit, outcomes) = match found {
+        Found::Judged(outcomes) => (Some(status(outcomes)), outcomes.as_slice()),
+        Found::Run(exit) => (Some(*exit), &[][..]),
+        Found::Refused(_) | Found::LetThrough(_) => (None, &[][..]),
     };
-    let worst = Verdict::of(outcomes.iter().map(|o| o.verdict));
+    let (introduced, worst) = (introduced(outcomes), worst(outcomes));
+    let failed = exit == Some(Exit::Failed);
     let (wanted, caught) = match expected {
-        Expected::Parity => ("parity".into(), exit == Exit::Parity),
+        Expected::Parity => ("parity".into(), exit == Some(Exit::Parity)),
         Expected::Introduced(stage) => (
             format!("{stage} fails first"),
-            introduced == Some(stage) && exit == Exit::Failed,
+            failed && introduced == Some(stage),
         ),
         Expected::Missing(stage) => (
             format!("{stage} is missing"),
-            with(Verdict::Missing, None) == Some(stage) && exit == Exit::Failed,
+            failed && first(outcomes, Verdict::Missing, None) == Some(stage),
         ),
         Expected::Inherited(stage) => (
             format!("{stage} fails cascaded, no stage is blamed"),
-            with(Verdict::Fail, Some(Feed::Cascaded)) == Some(stage)
+            failed
                 && introduced.is_none()
-                && exit == Exit::Failed,
+                && first(outcomes, Verdict::Fail, Some(Feed::Cascaded)) == Some(stage),
         ),
         Expected::Stale => (
             "golden is stale".into(),
-            worst == Verdict::Stale && exit == Exit::Golden,
+            exit == Some(Exit::Golden) && worst == Verdict::Stale,
         ),
         Expected::Damaged => (
             "golden is damaged".into(),
-            worst == Verdict::Damaged && exit == Exit::Golden,
+            exit == Some(Exit::Golden) && worst == Verdict::Damaged,
         ),
-        Expected::Exit(wanted) => (wanted.meaning().into(), exit == wanted),
+        Expected::Exit(wanted) => (wanted.meaning().into(), exit == Some(wanted)),
+        Expected::Refused(words) => (
+            format!("refused: {words}"),
+            matches!(found, Found::Refused(reason) if reason.contains(words)),
+        ),
+        Expected::LetThrough => (
+            "the limits let gross faults through".into(),
+            matches!(found, Found::LetThrough(_)),
+        ),
     };
-    let found = match introduced {
-        Some(stage) => format!("{stage} fails first"),
-        None => format!("{}, {}", worst.name(), exit.meaning()),
+    let found = match (found, introduced) {
+        (_, Some(stage)) => format!("{stage} fails first"),
+        (Found::Judged(_), None) => {
+            let exit = exit.map_or("", Exit::meaning);
+            format!("{}, {exit}", worst.name())
+        }
+        (Found::Run(exit), None) => exit.meaning().into(),
+        (Found::Refused(reason), None) => format!("refused: {reason}"),
+        (Found::LetThrough(words), None) => words.clone(),
     };
     Planted {
         fault: what.to_owned(),
@@ -126,24 +156,20 @@ fn verify(what: &str, expected: Expected, outcomes: &[CaseOutcome], exit: Exit) 
     }
 }
 
-/// Writes the golden, flips one bit in the middle of a file, and judges against what is read.
-fn judge_with_a_flipped_bit(
-    sides: &Sides,
-    case: &str,
-    file: &str,
-    tolerances: &Tolerances,
-) -> Result<(Vec<CaseOutcome>, Exit), Error> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { path, source }
-    };
-    let parent = tempfile::tempdir().map_err(io(&std::env::temp_dir()))?;
-    let dir = parent.path().join("golden");
-    sides.golden.write(&dir)?;
-    let path = dir.join(case).join(file);
-    let mut bytes = std::fs::read(&path).map_err(io(&path))?;
-    let middle = bytes.len() / 2;
-    bytes.iter_mut().skip(middle).take(1).for_each(|b| *b ^= 1);
-    std::fs::write(&path, bytes).map_err(io(&path))?;
-    judge(&Reader::open(&dir)?, sides, tolerances)
+/// The stage that is blamed for the first error.
+fn introduced(outcomes: &[CaseOutcome]) -> Option<Stage> {
+    outcomes.iter().find_map(|o| o.first_introduced)
+}
+
+fn worst(outcomes: &[CaseOutcome]) -> Verdict {
+    Verdict::of(outcomes.iter().map(|o| o.verdict))
+}
+
+/// The first stage with a verdict, under one feed or any.
+fn first(outcomes: &[CaseOutcome], verdict: Verdict, feed: Option<Feed>) -> Option<Stage> {
+    let stages = outcomes.iter().flat_map(|o| &o.stages);
+    let mut cells = stages.flat_map(|s| s.cells().map(move |(f, c)| (s.stage, f, c)));
+    cells
+        .find(|(_, f, c)| c.verdict == verdict && feed.is_none_or(|feed| feed == *f))
+        .map(|c| c.0)
 }

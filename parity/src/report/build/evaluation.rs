@@ -7,8 +7,8 @@ use crate::judge::{
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
 use crate::report::model::{
-    CaseReport, Contour, Grid, LengthParity, LimitsInfo, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo,
-    Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
+    CaseReport, Contour, Grid, LengthParity, LimitsInfo, MelPicture, MetricInfo, REPORT_VERSION,
+    RecordingInfo, Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
 };
 use crate::stage::{Feed, Key, Stage, ValueKind};
 

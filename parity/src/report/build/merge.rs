@@ -159,12 +159,21 @@ fn difference(a: &Report, b: &Report) -> Option<&'static str> {
     };
     let limits = |r: &Report| r.limits.as_ref().map(|l| l.sha256.clone());
     let differs = [
-        ("golden", a.golden != b.golden || a.golden_sha256 != b.golden_sha256),
+        (
+            "golden",
+            a.golden != b.golden || a.golden_sha256 != b.golden_sha256,
+        ),
         ("program version", a.parity_version != b.parity_version),
-        ("number of shards", a.shard.map(|s| s.of) != b.shard.map(|s| s.of)),
+        (
+            "number of shards",
+            a.shard.map(|s| s.of) != b.shard.map(|s| s.of),
+        ),
         ("limits", limits(a) != limits(b)),
         ("list of cases", a.run_cases != b.run_cases),
-        ("candidate", timeless(&a.candidates) != timeless(&b.candidates)),
+        (
+            "candidate",
+            timeless(&a.candidates) != timeless(&b.candidates),
+        ),
     ];
     differs.into_iter().find(|d| d.1).map(|d| d.0)
 }

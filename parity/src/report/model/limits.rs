@@ -22,7 +22,7 @@ impl LimitsInfo {
     }
 
     /// What is wrong with the limits, in one line.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<String> {
         let words = |f: &GrossFault| format!("{} {}, {}", f.stage, f.feed.name(), f.what);
         let named: Vec<_> = self.let_through().take(NAMED).map(words).collect();
         let (count, all) = (self.let_through().count(), self.faults.len());

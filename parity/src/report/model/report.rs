@@ -82,7 +82,10 @@ impl Report {
     pub fn status(&self) -> Exit {
         let failed_unless = |holds: bool| if holds { Exit::Parity } else { Exit::Failed };
         let texts = self.text_corpus.as_ref().map(|texts| texts.agrees());
-        let limits = self.limits.as_ref().map(|l| l.let_through().next().is_none());
+        let limits = self
+            .limits
+            .as_ref()
+            .map(|l| l.let_through().next().is_none());
         let parts = [
             Some(self.summary.exit()),
             self.layers.as_ref().map(LayerReport::exit),
@@ -149,6 +152,14 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Most shards of a run.
+    const MOST: usize = 10_000;
+
+    /// Whether there can be such a shard: its number is one of 1 to the number of shards.
+    pub fn is_possible(&self) -> bool {
+        (1..=self.of).contains(&self.index) && self.of <= Self::MOST
+    }
+
     /// What is said of a shard that was not given.
     fn missing(&self) -> String {
         format!("shard {} of {}: its report is missing", self.index, self.of)

@@ -26,7 +26,9 @@ pub(super) fn derived(mut report: Report) -> Result<Report, String> {
     }
     report.layers.iter_mut().for_each(derive_layers);
     report.text_corpus.iter_mut().for_each(derive_texts);
-    report.length_parity = report.length_parity.and_then(|l| LengthParity::of(l.segments));
+    report.length_parity = report
+        .length_parity
+        .and_then(|l| LengthParity::of(l.segments));
     let outcomes: Vec<_> = report.cases.iter().map(|c| c.outcome.clone()).collect();
     report.summary = Summary::of(&outcomes);
     report.version = REPORT_VERSION;
@@ -35,7 +37,7 @@ pub(super) fn derived(mut report: Report) -> Result<Report, String> {
 
 fn refuse_contradictions(report: &Report) -> Result<(), String> {
     let shards = report.shard.iter().chain(&report.missing_shards);
-    if let Some(s) = shards.into_iter().find(|s| !(1..=s.of).contains(&s.index)) {
+    if let Some(s) = shards.into_iter().find(|s| !s.is_possible()) {
         return Err(format!("there is no shard {} of {}", s.index, s.of));
     }
     if report.version >= COMPLETE && report.limits.is_none() {
@@ -159,7 +161,10 @@ fn derive_value(value: &mut ValueOutcome, complete: bool) {
         check.by_floor = !within && below;
         check.passed = within || check.by_floor;
     }
-    let blind = value.checks.iter().all(|c| c.metric.definition().gain_blind);
+    let blind = value
+        .checks
+        .iter()
+        .all(|c| c.metric.definition().gain_blind);
     if value.verdict == Verdict::Pass {
         value.verdict = if value.checks.iter().any(|c| !c.passed) {
             Verdict::Fail
@@ -180,7 +185,11 @@ fn derive_layers(report: &mut LayerReport) {
 
 fn derive_texts(texts: &mut text_corpus::Summary) {
     let by_setting = texts.settings.iter().map(|s| s.differing).max();
-    let known = [texts.differing, texts.examples.len(), by_setting.unwrap_or(0)];
+    let known = [
+        texts.differing,
+        texts.examples.len(),
+        by_setting.unwrap_or(0),
+    ];
     let counted = texts.compared.saturating_sub(texts.agreed);
     texts.differing = known.into_iter().fold(counted, usize::max);
     texts.lines = texts.lines.max(texts.compared);
