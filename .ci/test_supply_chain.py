@@ -49,7 +49,9 @@ class SupplyChain(unittest.TestCase):
             return " ".join(supply_chain.unlisted(found, spoiled))
 
         self.assertIn("maker runs code at build time", faults(lambda g: g.pop(0)))
-        self.assertIn("gone (proc_macros) is no longer", faults(lambda g: g[1]["proc_macros"].append("gone")))
+        self.assertIn(
+            "gone (proc_macros) is no longer", faults(lambda g: g[1]["proc_macros"].append("gone"))
+        )
         self.assertIn("macro (proc_macros) is listed twice", faults(lambda g: g.append(g[1])))
         self.assertIn("does not say what", faults(lambda g: g[0].update(does="")))
 
@@ -98,7 +100,6 @@ class Configuration(unittest.TestCase):
         self.assertTrue(exceptions)
         for exception in exceptions:
             self.assertGreater(len(exception["reason"]), 2, exception)
-
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Export CAM++ in small as different exporters write it, as committed in native/tests/data/campplus.
+"""Export CAM++ in small as different exporters write it, for native/tests/data/campplus.
 
 The file of the published model may come from any of them. Writes the networks, and what
 onnxruntime (float32) and PyTorch (float64) make of them, into recorded.json. Needs what
@@ -16,15 +16,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from export_onnx import (
-    FEATURES,
-    NORMS,
-    calibrate,
-    damp,
-    draw_speaker_network,
-    strip_names,
-    voices,
-)
 from speakerlab.models.campplus.DTDNN import FCM
 from speakerlab.models.campplus.layers import (
     CAMDenseTDNNBlock,
@@ -36,6 +27,16 @@ from speakerlab.models.campplus.layers import (
     get_nonlinear,
 )
 from torch import nn
+
+from export_onnx import (
+    FEATURES,
+    NORMS,
+    calibrate,
+    damp,
+    draw_speaker_network,
+    strip_names,
+    voices,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tests"))
 import speaker_variants

