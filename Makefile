@@ -13,13 +13,13 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup fixture report test test-reference sbom golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup:           ## download the vocabulary and the text rules (pinned, hash-checked) into .cache
-	@$(PYTHON) python_ref/fetch_assets.py
+setup:           ## download the vocabulary and the text rules (pinned, hash-checked) into .cache (or from a folder: ASSETS=…)
+	@$(PYTHON) python_ref/fetch_assets.py $(if $(ASSETS),--from "$(ASSETS)")
 
 fixture: setup   ## write the tiny random-weight model that the committed goldens belong to
 	@$(PARITY) fixture --out $(MODEL) --size tiny --seed 7
@@ -29,6 +29,17 @@ report: fixture  ## run the native engine against the goldens; the verdict, and 
 
 test: setup      ## all tests, the goldens among them
 	cargo test --workspace
+
+test-reference:  ## tests of the Python side, in the reference's environment where there is one
+	@if test -x $(REFERENCE_ENV)/bin/python; then \
+		$(REFERENCE_ENV)/bin/python -m unittest discover -v -s python_ref/tests; \
+	else \
+		echo "SKIPPED: no reference environment at $(REFERENCE_ENV); with $(PYTHON) alone:"; \
+		$(PYTHON) -m unittest discover -v -s python_ref/tests; \
+	fi
+
+sbom:            ## the bill of materials of a release (CycloneDX), into out/sbom.cdx.json
+	@$(PYTHON) .ci/sbom.py
 
 golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)

