@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod finite;
 mod ops;
 mod portion;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub mod family;
 pub mod flow;
 pub mod llm;
 pub mod model_dir;
+pub mod new_file;
 pub mod noise;
 pub mod precision;
 pub mod stage;

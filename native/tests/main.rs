@@ -3,10 +3,12 @@
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
+mod scripts;
 mod speech_lm;
 mod streaming;
 mod text_frontend;
 mod text_hostile;
+mod text_recovery;
 
 /// The tiny model, which has a vocabulary, rule files and networks.
 mod model {

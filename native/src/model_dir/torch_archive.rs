@@ -12,6 +12,7 @@ use candle_core::pickle::{Object, Stack};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use crate::new_file::NewFile;
 use crate::{Error, Result};
 
 /// Name → tensor.
@@ -52,10 +53,9 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Record>> {
 /// Writes what [`read`] reads, and `torch.load(…, weights_only=True)` too. The file is replaced
 /// as a whole: an interrupted write leaves the old one.
 pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<()> {
-    let unfinished = path.with_extension("pt.unfinished");
-    let file = File::create(&unfinished).map_err(Error::io(&unfinished))?;
-    write_archive(BufWriter::new(file), records).map_err(Error::io(&unfinished))?;
-    std::fs::rename(&unfinished, path).map_err(Error::io(path))
+    let new = NewFile::create(path)?;
+    write_archive(BufWriter::new(new.file()), records).map_err(Error::io(path))?;
+    new.finish()
 }
 
 struct Archive {
@@ -181,7 +181,10 @@ fn dict(object: Object) -> Result<Vec<(String, Object)>, String> {
         .collect()
 }
 
-fn write_archive(file: BufWriter<File>, records: &BTreeMap<String, Record>) -> std::io::Result<()> {
+fn write_archive(
+    file: BufWriter<&File>,
+    records: &BTreeMap<String, Record>,
+) -> std::io::Result<()> {
     let mut zip = ZipWriter::new(file);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut add = |name: &str, bytes: &[u8]| {
