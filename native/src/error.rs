@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use crate::stage::Stage;
+
 /// What can go wrong in the engine, each with what the reader needs to mend it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,22 @@ pub enum Error {
     /// A text, prompt or option that the model cannot be given.
     #[error("{0}")]
     Input(String),
+    /// A network computed values that are NaN or infinite.
+    #[error(
+        "{stage} is not finite: {bad} of {all} values are not numbers (NaN or infinite), the first \
+         {first}; the weights or the recording are damaged, or the precision is too low for them: \
+         try f32"
+    )]
+    NotFinite {
+        /// The stage at whose end they were noticed.
+        stage: Stage,
+        /// How many values they are.
+        bad: usize,
+        /// How many values the stage has.
+        all: usize,
+        /// Where they began: the stage, and its layer where one is known.
+        first: String,
+    },
     /// A tensor operation failed: shapes that do not fit, or a device that gave up.
     #[error("{0}")]
     Tensor(candle_core::Error),

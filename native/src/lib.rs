@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod finite;
 mod magnitude;
 mod ops;
 mod portion;
@@ -17,6 +18,7 @@ pub mod family;
 pub mod flow;
 pub mod llm;
 pub mod model_dir;
+pub mod new_file;
 pub mod noise;
 pub mod precision;
 pub mod stage;

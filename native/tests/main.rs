@@ -4,11 +4,13 @@ mod fuzz_corpus;
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
+mod scripts;
 mod speaker_networks;
 mod speech_lm;
 mod streaming;
 mod text_frontend;
 mod text_hostile;
+mod text_recovery;
 
 /// The tiny model, which has a vocabulary, rule files and networks.
 mod model {

@@ -374,7 +374,7 @@ fn what_cannot_be_continued_is_refused_before_any_work() {
     assert!(refusal(&prompt(&[151_646], &[151_700], &[])).contains("151700"));
     assert!(refusal(&prompt(&[151_646], &[1], &[100])).contains("speech token 100"));
     assert!(refusal(&prompt(&[151_646], &[1], &[1; 2000])).contains("80.0 s"));
-    assert!(refusal(&prompt(&[151_646], &[1; 2000], &[])).contains("split the text"));
+    assert!(refusal(&prompt(&[151_646], &[1; 4100], &[])).contains("split the text"));
     let error = lm()
         .teacher_forced_logits(&zero_shot(), &[300], &mut NoTap)
         .unwrap_err();
@@ -392,6 +392,37 @@ fn a_prompt_text_of_two_thousand_ids_is_only_long() {
     assert!(generation.tokens.len() <= 40);
     words.extend([9; 2100]);
     assert!(refusal(&prompt(&words, &[11, 22], &[1, 2])).contains("positions"));
+}
+
+#[test]
+fn a_text_that_could_need_more_positions_than_there_are_is_said_until_it_does() {
+    // 2,000 ids may have 40,000 tokens, but few texts are spoken that slowly.
+    let generation = generate(&prompt(&[151_646], &[1; 2000], &[]), &mut torch(0));
+    assert!(matches!(generation.stop, Stop::StopToken(_)));
+
+    let short = QwenConfig {
+        max_position_embeddings: 40,
+        ..qwen()
+    };
+    let vb = Builder::from_tensors(weights(), Precision::F32, &Device::Cpu);
+    let lm = SpeechLm::new(&config(), &short, vb).unwrap();
+    let text = prompt(&[151_646], &[1; 30], &[]);
+    let ends: Vec<_> = (0..20)
+        .map(|seed| lm.generate(&text, &mut torch(seed), &mut NoTap))
+        .collect();
+    let used_up = ends.iter().filter_map(|end| end.as_ref().err());
+    let used_up: Vec<_> = used_up.map(ToString::to_string).collect();
+    assert!(
+        !used_up.is_empty() && used_up.len() < ends.len(),
+        "{used_up:?}"
+    );
+    for said in used_up {
+        // Start mark, 31 text ids and task mark leave 7 positions, and the last token is not fed.
+        assert!(
+            said.contains("40 positions") && said.contains("after 8"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -12,10 +12,10 @@ mod determinism;
 mod first_mismatch;
 mod fuzz_corpus;
 mod golden_cases;
-#[cfg(unix)]
-mod interruptions;
 mod hostile_cases;
 mod hostile_recordings;
+#[cfg(unix)]
+mod interruptions;
 mod judging;
 mod layers;
 mod length_parity;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod command;
+mod interrupt;
 mod mode;
 mod options;
 mod sink;
@@ -12,7 +13,7 @@ mod text;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match command::run() {
+    match interrupt::watch().and_then(|()| command::run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

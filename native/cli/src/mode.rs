@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use native::audio::Waveform;
 use native::engine::{Mode, ModeName};
@@ -28,22 +28,23 @@ pub struct ModeOptions {
 impl ModeOptions {
     /// The mode with what it takes. A saved speaker brings its own transcript.
     pub fn mode(&self, saved_speaker: bool) -> anyhow::Result<Mode> {
+        self.refuse_unused()?;
         let needs = |flag: &str, what: &str| {
-            let field = flag.trim_start_matches('-').replace('-', "_");
+            let field = field(flag);
             let mode = self.mode;
             format!("{mode} needs {flag} (in a list of requests, \"{field}\"): {what}")
         };
         Ok(match self.mode {
-            ModeName::ZeroShot if saved_speaker => Mode::ZeroShot {
-                prompt_text: String::new(),
-            },
             ModeName::ZeroShot => Mode::ZeroShot {
-                prompt_text: self.prompt_text.clone().with_context(|| {
-                    needs(
-                        "--prompt-text",
-                        "the transcript of the recording, after a prompt that ends in <|endofprompt|>",
-                    )
-                })?,
+                prompt_text: match &self.prompt_text {
+                    None if saved_speaker => String::new(),
+                    text => text.clone().with_context(|| {
+                        needs(
+                            "--prompt-text",
+                            "the transcript of the recording, after a prompt that ends in <|endofprompt|>",
+                        )
+                    })?,
+                },
             },
             ModeName::CrossLingual => Mode::CrossLingual,
             ModeName::Instruct => Mode::Instruct {
@@ -62,4 +63,33 @@ impl ModeOptions {
             }
         })
     }
+
+    /// What a mode does not take would change nothing, which whoever gave it cannot have meant.
+    fn refuse_unused(&self) -> anyhow::Result<()> {
+        let given = [
+            (
+                "--prompt-text",
+                ModeName::ZeroShot,
+                self.prompt_text.is_some(),
+            ),
+            ("--instruct", ModeName::Instruct, self.instruct.is_some()),
+            ("--source-wav", ModeName::Vc, self.source_wav.is_some()),
+        ];
+        for (flag, takes, given) in given {
+            if given && takes != self.mode {
+                bail!(
+                    "{} has no use for {flag} (in a list of requests, \"{}\"): leave it out, or use \
+                     the mode {takes}",
+                    self.mode,
+                    field(flag)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A flag's name in a list of requests.
+fn field(flag: &str) -> String {
+    flag.trim_start_matches('-').replace('-', "_")
 }

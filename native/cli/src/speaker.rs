@@ -5,9 +5,11 @@ use anyhow::{Context, bail};
 use clap::{Args as ClapArgs, Subcommand};
 use native::audio::Waveform;
 use native::model_dir::{ModelDir, SavedSpeaker, SavedSpeakers};
+use native::new_file::NewFile;
 use native::tap::NoTap;
 use native::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
 
+use crate::interrupt;
 use crate::options::{SpeakerOptions, TextOptions};
 
 /// List the saved speakers, or save one: a voice that can be used without its recording.
@@ -30,13 +32,18 @@ enum Action {
 pub struct SpeakersFile {
     /// File of the saved speakers [default: spk2info.pt of the model directory]
     #[arg(long, value_name = "FILE")]
-    speakers: Option<PathBuf>,
+    pub speakers: Option<PathBuf>,
 }
 
 impl SpeakersFile {
     pub fn open(&self, model: &ModelDir) -> native::Result<SavedSpeakers> {
-        let usual = model.saved_speakers();
-        SavedSpeakers::open(self.speakers.as_deref().unwrap_or(&usual))
+        SavedSpeakers::open(&self.path(model))
+    }
+
+    fn path(&self, model: &ModelDir) -> PathBuf {
+        self.speakers
+            .clone()
+            .unwrap_or_else(|| model.saved_speakers())
     }
 }
 
@@ -105,10 +112,16 @@ impl Add {
             );
         }
         let model = ModelDir::open(&self.model_dir)?;
-        let mut speakers = self.file.open(&model)?;
+        let path = self.file.path(&model);
+        // What cannot be read or written is reported before the recording is analysed.
+        SavedSpeakers::open(&path)?;
+        drop(NewFile::create(&path)?);
         let speaker = self.speaker(&model)?;
-        speakers.add(&self.name, &speaker)?;
-        speakers.save()?;
+        let speakers = {
+            // Others may have saved speakers since.
+            let _whole = interrupt::hold();
+            SavedSpeakers::update(&path, |speakers| speakers.add(&self.name, &speaker))?
+        };
         let seconds = speaker.voice.speech_tokens.len() as f64 / 25.0;
         let mut out = std::io::stdout().lock();
         writeln!(

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use native::audio::Waveform;
 use native::engine::{
-    Chunk, Engine, Mode, ModeName, Request, Script, SegmentInfo, Speech, StageSeconds, Text, Voice,
-    check_end_of_prompt, check_speed,
+    Chunk, Engine, Mode, ModeName, Request, Script, SegmentInfo, Speech, SpeechStream,
+    StageSeconds, Text, Voice, check_end_of_prompt, check_speed,
 };
 use native::llm::{Stop, Strategy};
 use native::model_dir::{ModelDir, SavedSpeaker};
@@ -51,20 +51,21 @@ pub struct Args {
     #[command(flatten)]
     mode: ModeOptions,
     /// Seed of the sampling; the same seed says the same as PyTorch does
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Which PyTorch draws like this: 2.3 (its wheels for x86-64), or new (newer wheels, and builds
     /// without MKL)
     #[arg(long, default_value = "2.3", value_parser = named::<TorchDraws>(["2.3", "new"]))]
     torch_draws: TorchDraws,
     /// Playback speed
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Deliver the sound in chunks while the language model still samples
     #[arg(long)]
     stream: bool,
-    /// The sound file to write, 24 kHz float; - writes raw float32 samples, little-endian, to
-    /// standard output
+    /// The sound file to write, a wav of 24 kHz float; - writes raw float32 samples, little-endian,
+    /// to standard output. The file gets its name when everything is said. What was said before an
+    /// error or Ctrl-C stays beside it, under a name such as hello.partial-V0xY1z.wav
     #[arg(short, long, value_name = "WAV")]
     output: PathBuf,
     /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
@@ -93,8 +94,12 @@ impl Args {
         if self.json && is_stdout(&self.output) {
             bail!("-o - and --json both write to standard output: write the sound to a file");
         }
-        let (mode, text) = (self.mode.mode(self.speaker.is_some())?, self.text()?);
+        if self.speakers.speakers.is_some() && self.speaker.is_none() {
+            bail!("--speakers is of no use without --speaker, which names one of them");
+        }
         check_speed(self.speed, self.stream)?;
+        let sink = Sink::new(&self.output)?;
+        let (mode, text) = (self.mode.mode(self.speaker.is_some())?, self.text()?);
         let model = ModelDir::open(&self.model.model_dir)?;
         let speaker = self.speaker(&model)?;
         if speaker.is_none() {
@@ -102,9 +107,15 @@ impl Args {
         }
         let recording = self.prompt_wav.as_deref().map(Waveform::read).transpose()?;
         let started = Instant::now();
-        let engine = self.model.builder()?.build()?;
+        let builder = self.model.builder()?;
+        // A text that cannot be said is refused before the networks are loaded.
+        let frontend = builder.load_text_frontend()?;
+        let script = Script::new(&frontend, &mode, &text, speaker.as_ref())?;
+        let mut warnings = script.warnings.clone();
+        warnings.extend(script.cautions(&mode, &model.family().end_of_prompt));
+        warnings.iter().for_each(|warning| warn(warning));
+        let engine = builder.text_frontend(frontend).build()?;
         let load = started.elapsed().as_secs_f64();
-        let script = engine.script_of(&mode, &text, speaker.as_ref())?;
         let started = Instant::now();
         let voice = match (speaker, &recording, &self.prompt_wav) {
             (Some(speaker), ..) => Voice::Saved(speaker),
@@ -114,9 +125,6 @@ impl Args {
             }
             _ => bail!("--prompt-wav or --speaker is missing"),
         };
-        for warning in &script.warnings {
-            eprintln!("warning: {warning}");
-        }
         let prompt = started.elapsed().as_secs_f64();
 
         let request = self.request(mode, text, voice);
@@ -126,22 +134,10 @@ impl Args {
             started: Instant::now(),
             speech: Speech::default(),
             first_sound: None,
+            warnings,
         };
         let speech = engine.speak_script(&request, &script, &mut NoTap)?;
-        if self.stream {
-            let mut sink = Sink::open(&self.output)?;
-            for chunk in speech {
-                let chunk = chunk?;
-                sink.write(&chunk.samples)?;
-                progress.add(chunk);
-            }
-            sink.finish()?;
-        } else {
-            for chunk in speech {
-                progress.add(chunk?);
-            }
-            self.write(&progress.speech)?;
-        }
+        progress.deliver(speech, sink)?;
         if self.json {
             let weights = engine.lm_weights().file_name().unwrap_or_default();
             let seconds = json!({
@@ -150,7 +146,7 @@ impl Args {
             let report = describe(
                 &script,
                 &request.voice.prompt().speech_tokens,
-                &progress.speech,
+                &progress,
                 seconds,
                 &weights.to_string_lossy(),
             );
@@ -170,19 +166,10 @@ impl Args {
         Ok(Some(self.speakers.open(model)?.get(name)?))
     }
 
-    /// The whole sound at once: the file appears completely or not at all.
-    fn write(&self, speech: &Speech) -> anyhow::Result<()> {
-        if is_stdout(&self.output) {
-            return Sink::open(&self.output)?.write(&speech.samples);
-        }
-        let wave = Waveform {
-            samples: speech.samples.clone(),
-            sample_rate: Engine::SAMPLE_RATE,
-        };
-        Ok(wave.write_f32(&self.output)?)
-    }
-
     fn text(&self) -> anyhow::Result<Text> {
+        if self.mode.mode == ModeName::Vc && self.text.is_some() {
+            bail!("vc has no use for --text: it keeps the words of --source-wav");
+        }
         let text = match self.text.as_deref() {
             Some("-") => std::io::read_to_string(std::io::stdin()).context("standard input")?,
             Some(text) => text.to_owned(),
@@ -219,9 +206,43 @@ struct Progress {
     speech: Speech,
     /// Seconds until the first chunk.
     first_sound: Option<f64>,
+    /// What the user was warned of.
+    warnings: Vec<String>,
 }
 
 impl Progress {
+    /// Writes the speech as it is made. After an error, what was said before it is kept.
+    fn deliver(&mut self, speech: SpeechStream, mut sink: Sink) -> anyhow::Result<()> {
+        for chunk in speech {
+            let delivered = chunk.map_err(anyhow::Error::from).and_then(|chunk| {
+                sink.write(&chunk.samples)?;
+                self.add(chunk);
+                Ok(())
+            });
+            if let Err(error) = delivered {
+                let said = self.said(sink.keep()?);
+                return Err(match said {
+                    Some(said) => error.context(said),
+                    None => error,
+                });
+            }
+        }
+        sink.finish()
+    }
+
+    /// How much was said before an error; nothing if nothing was.
+    fn said(&self, kept: Option<PathBuf>) -> Option<String> {
+        let (whole, of) = (self.speech.segments.len(), self.segments);
+        let seconds = self.speech.seconds();
+        let place = match kept {
+            Some(path) => format!("and is kept in {}", path.display()),
+            None => "before the error".to_owned(),
+        };
+        (seconds > 0.0).then(|| {
+            format!("{seconds:.2} s of speech ({whole} of {of} segments) was said {place}")
+        })
+    }
+
     fn add(&mut self, chunk: Chunk) {
         let now = self.started.elapsed().as_secs_f64();
         self.first_sound.get_or_insert(now);
@@ -229,6 +250,10 @@ impl Progress {
         let (length, segment) = (chunk.samples.len(), chunk.segment);
         let end = chunk.end.clone();
         self.speech.push(chunk);
+        if let Some(warning) = end.as_ref().and_then(|end| stop_warning(segment, end)) {
+            warn(&warning);
+            self.warnings.push(warning);
+        }
         if !self.shown {
             return;
         }
@@ -254,6 +279,26 @@ impl Progress {
     }
 }
 
+fn warn(warning: &str) {
+    eprintln!("warning: {warning}");
+}
+
+/// What is to be said of a segment that did not end by itself.
+fn stop_warning(segment: usize, info: &SegmentInfo) -> Option<String> {
+    let (number, tokens) = (segment + 1, info.tokens.len());
+    match info.stop? {
+        Stop::StopToken(_) => None,
+        Stop::MaxLength => Some(format!(
+            "segment {number} was cut off at {tokens} speech tokens, the most that it may have: it \
+             had not ended by itself"
+        )),
+        Stop::OutOfPlace(mark) => Some(format!(
+            "segment {number} ended after {tokens} speech tokens by the mark {mark}, which was out \
+             of place: some of it may be missing (the reference raises an exception there)"
+        )),
+    }
+}
+
 /// Machine-readable stop reason for `--json`.
 fn stop_name(stop: Stop) -> &'static str {
     match stop {
@@ -266,10 +311,11 @@ fn stop_name(stop: Stop) -> &'static str {
 fn describe(
     script: &Script,
     prompt_tokens: &[u32],
-    speech: &Speech,
+    progress: &Progress,
     seconds: serde_json::Value,
     lm_weights: &str,
 ) -> serde_json::Value {
+    let speech = &progress.speech;
     let lengths = speech.segment_lengths.iter();
     let segments: Vec<_> = speech
         .segments
@@ -300,6 +346,6 @@ fn describe(
         "samples": speech.samples.len(),
         "chunks": speech.chunk_lengths,
         "seconds": seconds,
-        "warnings": script.warnings,
+        "warnings": progress.warnings,
     })
 }

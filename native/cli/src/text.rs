@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use native::model_dir::ModelDir;
 use native::text::TextFrontend;
@@ -22,7 +22,8 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Read one JSON string a line and answer each with one JSON object a line
+    /// Read one JSON string a line and answer each with one JSON object a line. A line that cannot
+    /// be answered does not end it, but the exit status is 1
     #[arg(long, conflicts_with = "text")]
     lines: bool,
     /// Keep the text whole, as a prompt's text is
@@ -58,6 +59,7 @@ impl Args {
         let mut lines = BufReader::new(std::io::stdin().lock());
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         let mut line = Vec::new();
+        let (mut answered, mut failed) = (0, 0);
         while lines
             .read_until(b'\n', &mut line)
             .context("standard input")?
@@ -70,8 +72,12 @@ impl Args {
                 });
             match answer {
                 Ok(answer) => writeln!(out, "{}", answer.json())?,
-                Err(e) => writeln!(out, "{}", json!({ "error": e }))?,
+                Err(e) => {
+                    failed += 1;
+                    writeln!(out, "{}", json!({ "error": e }))?;
+                }
             }
+            answered += 1;
             line.clear();
             // A caller that sends one line at a time waits for the answer before sending the next.
             if lines.buffer().is_empty() {
@@ -79,6 +85,9 @@ impl Args {
             }
         }
         out.flush()?;
+        if failed > 0 {
+            bail!("{failed} of {answered} lines were not answered: their answers are the errors");
+        }
         Ok(())
     }
 }

@@ -103,7 +103,9 @@ fn special_tokens_have_ids_of_their_own_and_switch_the_frontend_off() {
 fn lines_are_answered_one_by_one_and_a_bad_one_does_not_end_it() {
     let input = b"\"a 1\"\nnot JSON\n\"\xff\"\n\"   \"\n\"b\\u0000\"\n17";
     let output = run(&["--lines"], input);
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("3 of 6 lines"), "{said}");
     let answers: Vec<Value> = output
         .stdout
         .split(|&b| b == b'\n')

@@ -1,9 +1,12 @@
 //! A mono recording: read from wav, flac or mp3, written as wav.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 
 use super::{compressed, resample, riff};
+use crate::new_file::NewFile;
 use crate::{Error, Result};
 
 /// Lowest sample rate that the reference resamples from, Hz (CosyVoice `load_wav`, `min_sr`).
@@ -74,19 +77,12 @@ impl Waveform {
                 self.sample_rate
             )));
         }
-        let temporary = temporary_beside(path)?;
-        let written = self
-            .write_to(&temporary)
-            .and_then(|()| std::fs::rename(&temporary, path))
-            .map_err(Error::io(path));
-        if written.is_err() {
-            // The caller needs the error of writing, not that of removing.
-            let _ = std::fs::remove_file(&temporary);
-        }
-        written
+        let new = NewFile::create(path)?;
+        self.write_to(new.file()).map_err(Error::io(path))?;
+        new.finish()
     }
 
-    fn write_to(&self, path: &Path) -> std::io::Result<()> {
+    fn write_to(&self, file: &File) -> std::io::Result<()> {
         let spec = hound::WavSpec {
             channels: 1,
             sample_rate: self.sample_rate,
@@ -97,7 +93,7 @@ impl Waveform {
             hound::Error::IoError(e) => e,
             other => std::io::Error::other(other),
         };
-        let mut writer = hound::WavWriter::create(path, spec).map_err(io)?;
+        let mut writer = hound::WavWriter::new(BufWriter::new(file), spec).map_err(io)?;
         for &sample in &self.samples {
             writer.write_sample(sample).map_err(io)?;
         }
@@ -133,16 +129,6 @@ impl Waveform {
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.sample_rate)
     }
-}
-
-fn temporary_beside(path: &Path) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::input(format!("{}: not a file name", path.display())));
-    };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    Ok(path.with_file_name(temporary))
 }
 
 #[cfg(test)]

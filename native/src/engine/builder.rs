@@ -10,7 +10,7 @@ use crate::flow::Flow;
 use crate::llm::SpeechLm;
 use crate::model_dir::{LmWeights, ModelDir};
 use crate::precision::Precisions;
-use crate::text::FrontendOptions;
+use crate::text::{FrontendOptions, TextFrontend};
 use crate::vocoder::Vocoder;
 use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
 
@@ -24,6 +24,7 @@ pub struct EngineBuilder {
     pooling: PartialWindow,
     lm_weights: LmWeights,
     text_rules: Option<PathBuf>,
+    text_frontend: Option<Arc<TextFrontend>>,
 }
 
 impl EngineBuilder {
@@ -36,6 +37,7 @@ impl EngineBuilder {
             pooling: PartialWindow::default(),
             lm_weights: LmWeights::default(),
             text_rules: None,
+            text_frontend: None,
         }
     }
 
@@ -82,6 +84,26 @@ impl EngineBuilder {
         }
     }
 
+    /// Loads the text frontend alone, which takes little time: with it, a text can be looked at
+    /// before the networks are loaded ([`Script::new`](super::Script::new)).
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn load_text_frontend(&self) -> Result<Arc<TextFrontend>> {
+        let dir = ModelDir::open(&self.model_dir)?;
+        let frontend = dir.text_frontend(self.text_rules.as_deref(), self.frontend.clone())?;
+        Ok(Arc::new(frontend))
+    }
+
+    /// Uses a text frontend that is already loaded.
+    #[must_use]
+    pub fn text_frontend(self, frontend: Arc<TextFrontend>) -> Self {
+        Self {
+            text_frontend: Some(frontend),
+            ..self
+        }
+    }
+
     /// Loads the model.
     ///
     /// # Errors
@@ -90,9 +112,13 @@ impl EngineBuilder {
         let dir = ModelDir::open(&self.model_dir)?;
         let (device, precision) = (&self.device, self.precision);
         let config = dir.config();
+        let frontend = match &self.text_frontend {
+            Some(frontend) => frontend.clone(),
+            None => self.load_text_frontend()?,
+        };
         let lm_weights = dir.lm_weights(self.lm_weights)?;
         Ok(Engine {
-            frontend: Arc::new(dir.text_frontend(self.text_rules.as_deref(), self.frontend)?),
+            frontend,
             speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),
             speaker_encoder: Arc::new(SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?),
             llm: Arc::new(SpeechLm::load(

@@ -1,6 +1,8 @@
 use super::{Engine, Mode, Request, Text};
+use crate::family::EndOfPrompt;
 use crate::llm::{LmPrompt, Sampler, TokenStream};
 use crate::model_dir::SavedSpeaker;
+use crate::text::{TextFrontend, has_words};
 use crate::voice::VoicePrompt;
 use crate::{Error, Result};
 
@@ -47,66 +49,7 @@ impl Engine {
         text: &Text,
         speaker: Option<&SavedSpeaker>,
     ) -> Result<Script> {
-        let mut script = self.prompt_script(mode)?;
-        match (mode, text) {
-            (Mode::VoiceConversion { .. }, _) => {}
-            (_, Text::Whole(text)) => self.add_segments(&mut script, text)?,
-            (_, Text::Pieces(pieces)) => self.add_pieces(&mut script, pieces)?,
-        }
-        if let Some(speaker) = speaker {
-            script.replace_prompt(speaker, mode);
-        }
-        Ok(script)
-    }
-
-    /// The text stage of the prompt alone, with no segments yet.
-    fn prompt_script(&self, mode: &Mode) -> Result<Script> {
-        let mut script = Script::default();
-        match mode {
-            Mode::ZeroShot { prompt_text } => {
-                let normalized = self.frontend.normalize(prompt_text, false)?;
-                script.warnings = normalized.warnings;
-                script.prompt_text = normalized.text;
-            }
-            // The reference tokenises an instruction without normalising it.
-            Mode::Instruct { instruct } => script.prompt_text = instruct.clone(),
-            Mode::CrossLingual | Mode::VoiceConversion { .. } => {}
-        }
-        if !script.prompt_text.is_empty() {
-            script.prompt_ids = self.frontend.ids(&script.prompt_text)?;
-        }
-        Ok(script)
-    }
-
-    fn add_segments(&self, script: &mut Script, text: &str) -> Result<()> {
-        let normalized = self.frontend.normalize(text, true)?;
-        script.warnings.extend(normalized.warnings);
-        for text in normalized.segments {
-            let ids = self.frontend.ids(&text)?;
-            script.segments.push(TextSegment { text, ids });
-        }
-        if script.segments.is_empty() {
-            return Err(Error::input(
-                "the text has nothing to say: it is only punctuation",
-            ));
-        }
-        Ok(())
-    }
-
-    fn add_pieces(&self, script: &mut Script, pieces: &[String]) -> Result<()> {
-        let mut segment = TextSegment::default();
-        for piece in pieces {
-            segment.text.push_str(piece);
-            segment.ids.extend(self.frontend.ids(piece)?);
-        }
-        if segment.ids.is_empty() {
-            return Err(Error::input(
-                "the pieces of the text are empty: there is nothing to say",
-            ));
-        }
-        script.segments.push(segment);
-        script.in_pieces = true;
-        Ok(())
+        Script::new(&self.frontend, mode, text, speaker)
     }
 
     /// What the language model is given for one segment. `voice` is
@@ -159,6 +102,111 @@ impl Engine {
 }
 
 impl Script {
+    /// The text stage of a text in a mode, spoken by a saved speaker if there is one. It needs no
+    /// more of the model than its text frontend.
+    ///
+    /// # Errors
+    /// If the text has nothing to say, or a strict frontend refuses it.
+    pub fn new(
+        frontend: &TextFrontend,
+        mode: &Mode,
+        text: &Text,
+        speaker: Option<&SavedSpeaker>,
+    ) -> Result<Self> {
+        let mut script = Self::default();
+        match (mode, speaker) {
+            // The speaker brings a transcript, so that of the request is not looked at.
+            (Mode::ZeroShot { .. }, Some(_)) => {}
+            (Mode::ZeroShot { prompt_text }, None) => {
+                let normalized = frontend.normalize(prompt_text, false)?;
+                script.warnings = normalized.warnings;
+                script.prompt_text = normalized.text;
+            }
+            // The reference tokenises an instruction without normalising it.
+            (Mode::Instruct { instruct }, _) => script.prompt_text = instruct.clone(),
+            (Mode::CrossLingual | Mode::VoiceConversion { .. }, _) => {}
+        }
+        if !script.prompt_text.is_empty() {
+            script.prompt_ids = frontend.ids(&script.prompt_text)?;
+        }
+        match (mode, text) {
+            (Mode::VoiceConversion { .. }, _) => {}
+            (_, Text::Whole(text)) => script.add_segments(frontend, text)?,
+            (_, Text::Pieces(pieces)) => script.add_pieces(frontend, pieces)?,
+        }
+        if let Some(speaker) = speaker {
+            script.replace_prompt(speaker, mode);
+        }
+        Ok(script)
+    }
+
+    fn add_segments(&mut self, frontend: &TextFrontend, text: &str) -> Result<()> {
+        let normalized = frontend.normalize(text, true)?;
+        self.warnings.extend(normalized.warnings);
+        for text in normalized.segments {
+            let ids = frontend.ids(&text)?;
+            self.segments.push(TextSegment { text, ids });
+        }
+        if !self.segments.iter().any(|s| has_words(&s.text)) {
+            return Err(Error::input(
+                "the text has nothing to say: it is only punctuation and blanks",
+            ));
+        }
+        Ok(())
+    }
+
+    fn add_pieces(&mut self, frontend: &TextFrontend, pieces: &[String]) -> Result<()> {
+        let mut segment = TextSegment::default();
+        for piece in pieces {
+            segment.text.push_str(piece);
+            segment.ids.extend(frontend.ids(piece)?);
+        }
+        if !has_words(&segment.text) {
+            return Err(Error::input(
+                "the pieces of the text are empty: there is nothing to say",
+            ));
+        }
+        self.segments.push(segment);
+        self.in_pieces = true;
+        Ok(())
+    }
+
+    /// What a user should know before the text is said in `mode`, beyond the frontend's
+    /// [warnings](Self::warnings): the speech will be made, and may be bad. `end` is the model's
+    /// end-of-prompt token.
+    pub fn cautions(&self, mode: &Mode, end: &EndOfPrompt) -> Vec<String> {
+        let mut cautions = Vec::new();
+        if !matches!(mode, Mode::ZeroShot { .. }) || self.prompt_text.is_empty() {
+            return cautions;
+        }
+        let after = self.prompt_text.rsplit_once(end.token);
+        if after.is_some_and(|(_, transcript)| !has_words(transcript)) {
+            cautions.push(format!(
+                "the prompt's text is only an instruction: what is said in the recording belongs \
+                 after `{}`, or use the mode cross-lingual",
+                end.token
+            ));
+        }
+        // As in the reference, the whole prompt counts, and half of it is the limit.
+        let characters = |text: &str| text.chars().count();
+        let prompt = characters(&self.prompt_text);
+        let short = |segment: &&TextSegment| 2 * characters(&segment.text) < prompt;
+        let short: Vec<_> = match self.in_pieces {
+            true => Vec::new(),
+            false => self.segments.iter().filter(short).collect(),
+        };
+        if let Some(first) = short.first() {
+            cautions.push(format!(
+                "{} of {} segment(s) are far shorter than the prompt's text of {prompt} characters, \
+                 which may sound bad: {:?}",
+                short.len(),
+                self.segments.len(),
+                first.text
+            ));
+        }
+        cautions
+    }
+
     /// Puts a saved speaker's transcript in the place of the prompt's.
     ///
     /// As in the reference, it also replaces an instruction, which then has no effect; the warnings

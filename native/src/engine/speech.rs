@@ -224,10 +224,17 @@ impl Plan {
                 (prompt.clone(), VecDeque::from([Pending::Tokens(tokens)]))
             }
             _ => {
+                let voice = prompt.aligned()?;
+                // Before the first is said, so that the last does not spoil them all.
+                for segment in script.segments.iter().filter(|_| !script.in_pieces) {
+                    let prompt = engine.lm_prompt(&request.mode, script, segment, &voice);
+                    engine.llm.check(&prompt)?;
+                }
                 let segments = script.segments.iter().cloned();
-                (prompt.aligned()?, segments.map(Pending::Text).collect())
+                (voice, segments.map(Pending::Text).collect())
             }
         };
+        prompt.check_finite()?;
         Ok(Self {
             engine: engine.clone(),
             mode: request.mode.clone(),

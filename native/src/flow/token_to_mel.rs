@@ -13,7 +13,7 @@ use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
 use crate::weights::{Builder, Weights};
-use crate::{Error, Portion, Result};
+use crate::{Error, Portion, Result, finite};
 
 /// The flow-matching model: speech tokens and a voice in, log-mel spectrogram out
 /// (reference: `CausalMaskedDiffWithDiT`, `CausalConditionalCFM`).
@@ -285,8 +285,17 @@ impl Flow {
     /// Hands out `flow.mu`, the steps, and `flow.mel`.
     ///
     /// # Errors
-    /// If the input's parts do not fit the model or each other, or the tap fails.
+    /// If the input's parts do not fit the model or each other, the mel has values that are not
+    /// finite, or the tap fails.
     pub fn inference(&self, input: &FlowInput<'_>, tap: &mut dyn Tap) -> Result<Tensor> {
+        let mel = self.infer(input, tap)?;
+        finite::check(Stage::FlowMel, &mel, |search| {
+            self.infer(input, search).map(drop)
+        })?;
+        Ok(mel)
+    }
+
+    fn infer(&self, input: &FlowInput<'_>, tap: &mut dyn Tap) -> Result<Tensor> {
         let tokens = [input.prompt_tokens, input.tokens].concat();
         let mu = self.mu(&tokens, input.portion)?;
         tap.stage(Stage::FlowMu, &mu)?;

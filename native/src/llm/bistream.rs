@@ -30,6 +30,8 @@ pub struct Bistream<'a> {
     /// Prompt speech that waits for text.
     pending_speech: VecDeque<u32>,
     input: Vec<InputId>,
+    /// What the model has seen.
+    fed: Vec<InputId>,
     /// Everything sampled, fill marks included: the history in which repetitions are counted.
     history: Vec<u32>,
     /// Length of the history at which the fill mark is due.
@@ -77,6 +79,7 @@ impl<'a> Bistream<'a> {
             pending_text: rest.iter().copied().collect(),
             pending_speech: prompt_speech_tokens.iter().copied().collect(),
             input,
+            fed: Vec::new(),
             history: Vec::new(),
             next_fill: (prompt_len / speech_turn + 1) * speech_turn - prompt_len,
             logits: Vec::new(),
@@ -221,7 +224,9 @@ impl<'a> Bistream<'a> {
             self.phase = Phase::Done(Stop::MaxLength);
             return Ok(false);
         }
-        self.logits = self.lm.next_logits(&self.input, &mut self.cache)?;
+        self.logits = self
+            .lm
+            .next_logits(&self.input, &mut self.cache, &mut self.fed)?;
         Ok(true)
     }
 }

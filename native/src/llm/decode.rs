@@ -1,7 +1,7 @@
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::KvCache;
 use super::{Draw, Sampler, SpeechLm};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Initial capacity of the cache beyond the prompt, in positions: about ten seconds of speech.
 const ROOM: usize = 256;
@@ -47,6 +47,8 @@ pub struct Decoding<'a> {
     cache: KvCache,
     /// What the model has not seen yet.
     input: Vec<InputId>,
+    /// What it has seen.
+    fed: Vec<InputId>,
     min_len: usize,
     max_len: usize,
     logits: Vec<f32>,
@@ -64,6 +66,7 @@ impl<'a> Decoding<'a> {
             sampler,
             cache: lm.body().cache(input.len() + ROOM.min(max_len)),
             input,
+            fed: Vec::new(),
             min_len: prompt.min_len(),
             max_len,
             logits: Vec::new(),
@@ -106,8 +109,18 @@ impl<'a> Decoding<'a> {
             self.stop = Some(Stop::MaxLength);
             return Ok(None);
         }
+        let positions = self.lm.body().config().max_position_embeddings;
+        if self.fed.len() + self.input.len() > positions {
+            return Err(Error::input(format!(
+                "the model's {positions} positions are used up after {} speech tokens: split the \
+                 text",
+                self.tokens.len()
+            )));
+        }
         let config = self.lm.config();
-        self.logits = self.lm.next_logits(&self.input, &mut self.cache)?;
+        self.logits = self
+            .lm
+            .next_logits(&self.input, &mut self.cache, &mut self.fed)?;
         let early = self.tokens.len() < self.min_len;
         let masked = early.then(|| config.start_of_sequence());
         let token = self.sampler.sample(&self.logits, &self.tokens, masked)?;

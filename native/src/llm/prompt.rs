@@ -88,15 +88,13 @@ impl LmPrompt {
         check_text_ids(&self.prompt_text_ids, qwen)?;
         check_text_ids(&self.text_ids, qwen)?;
         check_prompt_speech(&self.prompt_speech_tokens, lm)?;
-        let longest = 2
-            + self.prompt_text_ids.len()
-            + self.text_ids.len()
-            + self.prompt_speech_tokens.len()
-            + self.max_len();
-        if longest > qwen.max_position_embeddings {
+        // How much the speech needs shows when it is sampled: most need far less than they may.
+        let needed =
+            2 + self.prompt_text_ids.len() + self.text_ids.len() + self.prompt_speech_tokens.len();
+        if needed > qwen.max_position_embeddings {
             return Err(Error::input(format!(
-                "a text of {} tokens after a prompt of {} text and {} speech tokens could need \
-                 {longest} positions, and the model has {}: split the text",
+                "a text of {} tokens after a prompt of {} text and {} speech tokens needs {needed} \
+                 positions before any speech, and the model has {}: split the text",
                 self.text_ids.len(),
                 self.prompt_text_ids.len(),
                 self.prompt_speech_tokens.len(),

@@ -13,7 +13,7 @@ use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
 use crate::weights::{Builder, Weights};
-use crate::{Error, Result};
+use crate::{Error, Result, finite};
 
 /// The speech language model: a Qwen2 body that reads text and speech tokens, and predicts the
 /// next speech token. 25 tokens are one second of speech.
@@ -109,8 +109,16 @@ impl SpeechLm {
         prompt: &LmPrompt,
         sampler: &'a mut Sampler,
     ) -> Result<Decoding<'a>> {
-        prompt.check(&self.config, self.body.config())?;
+        self.check(prompt)?;
         Ok(Decoding::new(self, prompt, sampler))
+    }
+
+    /// Checks, without computing anything, whether the model can continue a prompt.
+    ///
+    /// # Errors
+    /// If the prompt is not one that the model can continue.
+    pub fn check(&self, prompt: &LmPrompt) -> Result<()> {
+        prompt.check(&self.config, self.body.config())
     }
 
     /// Samples speech tokens while the text still streams in, in chunks of ids.
@@ -155,7 +163,7 @@ impl SpeechLm {
         tokens: &[u32],
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
-        prompt.check(&self.config, self.body.config())?;
+        self.check(prompt)?;
         if let Some(token) = tokens
             .iter()
             .find(|&&t| t as usize >= self.config.vocabulary())
@@ -182,14 +190,40 @@ impl SpeechLm {
         &self.body
     }
 
-    /// Feeds some positions, and returns the logits after the last one, on the CPU.
-    pub(super) fn next_logits(&self, input: &[InputId], cache: &mut KvCache) -> Result<Vec<f32>> {
-        let hidden = self
-            .body
-            .forward(&self.embed(input)?, cache, &mut Layers::ignored())?;
+    /// Feeds some positions after those that the cache has, and returns the logits after the last
+    /// one, on the CPU. `fed` is everything that was fed so far; the new positions are added to it.
+    ///
+    /// # Errors
+    /// If a step fails, or a logit is not finite.
+    pub(super) fn next_logits(
+        &self,
+        input: &[InputId],
+        cache: &mut KvCache,
+        fed: &mut Vec<InputId>,
+    ) -> Result<Vec<f32>> {
+        fed.extend(input);
+        let logits = self.logits_after(input, cache, &mut Layers::ignored())?;
+        finite::check(Stage::LlmLogits, &logits, |search| {
+            let mut cache = self.body.cache(fed.len());
+            let mut layers = Layers::of(search, Stage::LlmLogits);
+            self.logits_after(fed, &mut cache, &mut layers).map(drop)
+        })?;
+        Ok(logits.to_vec1()?)
+    }
+
+    fn logits_after(
+        &self,
+        input: &[InputId],
+        cache: &mut KvCache,
+        layers: &mut Layers<'_>,
+    ) -> Result<Tensor> {
+        let embeddings = self.embed(input)?;
+        layers.record("embedding", &embeddings)?;
+        let hidden = self.body.forward(&embeddings, cache, layers)?;
+        layers.record("norm", &hidden)?;
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         let logits = self.llm_decoder.forward(&last)?.squeeze(0)?;
-        Ok(logits.to_dtype(DType::F32)?.to_vec1()?)
+        Ok(logits.to_dtype(DType::F32)?.to_device(&Device::Cpu)?)
     }
 
     /// Embeddings, [positions, hidden].

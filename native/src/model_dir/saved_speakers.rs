@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -59,6 +61,28 @@ impl SavedSpeakers {
         })
     }
 
+    /// Reads the file, lets `change` change what it has, and writes it. Others who do the same
+    /// meanwhile, in this process or another, wait: nobody's speaker is lost.
+    ///
+    /// The lock is a file of its own beside the other, because that one is replaced.
+    ///
+    /// # Errors
+    /// If `change` fails, or the file cannot be read, locked or written; it then stays as it was.
+    pub fn update(path: &Path, change: impl FnOnce(&mut Self) -> Result<()>) -> Result<Self> {
+        let lock = lock_beside(path);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock)
+            .map_err(Error::io(&lock))?;
+        file.lock().map_err(Error::io(&lock))?;
+        let mut speakers = Self::open(path)?;
+        change(&mut speakers)?;
+        speakers.save()?;
+        Ok(speakers)
+    }
+
     /// The speakers' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(String::as_str)
@@ -92,22 +116,32 @@ impl SavedSpeakers {
     /// Adds a speaker, or replaces the one of that name. [`SavedSpeakers::save`] writes it.
     ///
     /// # Errors
-    /// If the name is empty, or a tensor cannot be copied from its device.
+    /// If the name is empty, the voice has values that are not finite, or a tensor cannot be copied
+    /// from its device.
     pub fn add(&mut self, name: &str, speaker: &SavedSpeaker) -> Result<()> {
         if name.is_empty() {
             return Err(Error::input("a saved speaker needs a name"));
         }
+        speaker.voice.check_finite()?;
         self.records.insert(name.to_owned(), record(speaker)?);
         Ok(())
     }
 
-    /// Writes the file.
+    /// Writes the file, whatever was written to it since it was read: see
+    /// [`SavedSpeakers::update`].
     ///
     /// # Errors
     /// If the file cannot be written; the one that was there stays.
     pub fn save(&self) -> Result<()> {
         write(&self.path, &self.records)
     }
+}
+
+fn lock_beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".lock");
+    path.with_file_name(name)
 }
 
 fn record(speaker: &SavedSpeaker) -> Result<Record> {

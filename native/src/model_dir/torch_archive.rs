@@ -9,6 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::file::shown;
+use crate::new_file::NewFile;
 use crate::torch_file::{Element, Object, Objects, Storages, TensorInfo, TorchFile};
 use crate::{Error, Result};
 
@@ -90,13 +91,15 @@ fn decode<T>(bytes: &[u8], decode: fn([u8; 4]) -> T) -> Vec<T> {
 /// Writes what [`read`] reads, and `torch.load(…, weights_only=True)` too. The file is replaced
 /// as a whole: an interrupted write leaves the old one.
 pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<()> {
-    let unfinished = path.with_extension("pt.unfinished");
-    let file = File::create(&unfinished).map_err(Error::io(&unfinished))?;
-    write_archive(BufWriter::new(file), records).map_err(Error::io(&unfinished))?;
-    std::fs::rename(&unfinished, path).map_err(Error::io(path))
+    let new = NewFile::create(path)?;
+    write_archive(BufWriter::new(new.file()), records).map_err(Error::io(path))?;
+    new.finish()
 }
 
-fn write_archive(file: BufWriter<File>, records: &BTreeMap<String, Record>) -> std::io::Result<()> {
+fn write_archive(
+    file: BufWriter<&File>,
+    records: &BTreeMap<String, Record>,
+) -> std::io::Result<()> {
     let mut zip = ZipWriter::new(file);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut add = |name: &str, bytes: &[u8]| {

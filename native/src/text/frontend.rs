@@ -6,6 +6,7 @@ use wetext::unicode::{is_chinese, strip};
 use wetext::{Normalizer, Version};
 
 use super::paragraph::{self, Marks};
+use super::recovery::{self, Recovered};
 use super::tokenizer::Tokenizer;
 use super::{chinese, number_words};
 use crate::{Error, Result};
@@ -92,6 +93,14 @@ pub struct TextFrontend {
     options: FrontendOptions,
 }
 
+impl std::fmt::Debug for TextFrontend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextFrontend")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
 impl TextFrontend {
     /// Reads the tokenizer from `blank_en_dir` (`CosyVoice-BlankEN` of a model directory:
     /// `tokenizer.json`, or `vocab.json` and `merges.txt`), and the normaliser's rule files
@@ -132,7 +141,9 @@ impl TextFrontend {
     ///
     /// An empty text and a text that contains both `<|` and `|>` are returned unchanged, and so is
     /// every text with [`FrontendOptions::verbatim`]. If the reference raises an exception on a
-    /// text, the step that raises it is skipped and a warning names it.
+    /// text, a warning names it, and the text is said as well as it can be: without what is not
+    /// seen, and sentence by sentence, so that only those with a character that the normaliser does
+    /// not accept are left alone.
     ///
     /// # Errors
     ///
@@ -160,7 +171,10 @@ impl TextFrontend {
         } else {
             Marks::English
         };
-        let spoken = self.run_wetext(stripped, &mut warnings)?;
+        let before = text
+            .find(stripped)
+            .map_or(0, |at| text[..at].chars().count());
+        let spoken = self.run_wetext(stripped, before, &mut warnings)?;
         let normalized = match marks {
             Marks::Chinese => {
                 let (cleaned, ends_in_blank) = chinese::clean(&spoken);
@@ -212,7 +226,8 @@ impl TextFrontend {
         self.tokenizer.token(id)
     }
 
-    fn run_wetext(&self, text: &str, warnings: &mut Warnings) -> Result<String> {
+    /// Normalises `text`, before which there were `before` characters.
+    fn run_wetext(&self, text: &str, before: usize, warnings: &mut Warnings) -> Result<String> {
         let Some(wetext) = &self.wetext else {
             return Ok(text.to_owned());
         };
@@ -221,8 +236,15 @@ impl TextFrontend {
             Ok(_) => "wetext's output is empty (IndexError in Python)".to_owned(),
             Err(failure) => failure.to_string(),
         };
-        warnings.push(&format!("the text was not normalised: {reason}"))?;
-        Ok(text.to_owned())
+        let Some(language) = wetext.language(text) else {
+            warnings.push(&format!("the text was not normalised: {reason}"))?;
+            return Ok(text.to_owned());
+        };
+        let Recovered { text, note } = recovery::normalize(wetext, text, before, language);
+        warnings.push(&format!(
+            "the text was not normalised as it stands: {reason}; {note}"
+        ))?;
+        Ok(text)
     }
 
     fn segments(&self, text: &str, marks: Marks, warnings: &mut Warnings) -> Result<Vec<String>> {

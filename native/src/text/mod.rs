@@ -4,7 +4,9 @@ mod chinese;
 mod frontend;
 mod number_words;
 mod paragraph;
+mod recovery;
 mod special_tokens;
 mod tokenizer;
 
 pub use frontend::{FrontendOptions, Normalized, NormalizerKind, TextFrontend};
+pub(crate) use paragraph::has_words;

@@ -2,6 +2,8 @@
 
 use wetext::unicode::is_punctuation_or_symbol;
 
+use super::recovery::is_invisible;
+
 /// The marks that end a sentence, and the full stop that is appended to a text without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marks {
@@ -120,6 +122,13 @@ pub(super) fn join<E>(
 /// Whether a segment has nothing but punctuation and symbols.
 pub(super) fn is_only_punctuation(segment: &str) -> bool {
     segment.chars().all(is_punctuation_or_symbol)
+}
+
+/// Whether a text has more than punctuation, symbols, blanks and characters that do not show.
+pub(crate) fn has_words(text: &str) -> bool {
+    !text.chars().all(|c| {
+        is_punctuation_or_symbol(c) || c.is_whitespace() || c.is_control() || is_invisible(c)
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::vocoder::f0::F0Predictor;
 use crate::vocoder::generator::Generator;
 use crate::vocoder::source::HarmonicSource;
 use crate::weights::{Builder, Weights};
-use crate::{Error, Portion, Result};
+use crate::{Error, Portion, Result, finite};
 
 /// The vocoder: log-mel spectrogram in, 24 kHz speech out (reference: `CausalHiFTGenerator`).
 pub struct Vocoder {
@@ -120,8 +120,27 @@ impl Vocoder {
     /// The wave of a partial mel lacks its last eight frames, which need context yet to come.
     ///
     /// # Errors
-    /// If the mel does not fit the network, or the tap fails.
+    /// If the mel does not fit the network, a stage has values that are not finite, or the tap
+    /// fails.
     pub fn inference(&self, mel: &Tensor, portion: Portion, tap: &mut dyn Tap) -> Result<Tensor> {
+        let stages = self.infer(mel, portion, tap)?;
+        // The later ones can hide what is wrong with the earlier: a NaN counts as unvoiced.
+        for (stage, value) in &stages {
+            finite::check(*stage, value, |search| {
+                self.infer(mel, portion, search).map(drop)
+            })?;
+        }
+        let [_, _, (_, wave)] = stages;
+        Ok(wave)
+    }
+
+    /// Every stage with what it gave, the wave last.
+    fn infer(
+        &self,
+        mel: &Tensor,
+        portion: Portion,
+        tap: &mut dyn Tap,
+    ) -> Result<[(Stage, Tensor); 3]> {
         let f0 = self.f0(mel, portion, tap)?;
         tap.stage(Stage::VocoderF0, &f0)?;
         let source = self.source(&f0)?;
@@ -129,7 +148,11 @@ impl Vocoder {
         let mel = mel.narrow(1, 0, f0.dim(0)?)?;
         let wave = self.decode(&mel, &source, portion, tap)?;
         tap.stage(Stage::VocoderWav, &wave)?;
-        Ok(wave)
+        Ok([
+            (Stage::VocoderF0, f0),
+            (Stage::VocoderSource, source),
+            (Stage::VocoderWav, wave),
+        ])
     }
 
     fn check(&self, mel: &Tensor, held_back: usize) -> Result<()> {

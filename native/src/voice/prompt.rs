@@ -6,6 +6,7 @@ use super::speaker::SpeakerEncoder;
 use super::speech_tokenizer::SpeechTokenizer;
 use crate::Result;
 use crate::audio::{Waveform, mel_spectrogram};
+use crate::finite;
 use crate::stage::Stage;
 use crate::tap::Tap;
 
@@ -51,6 +52,15 @@ impl VoicePrompt {
             mel,
             speaker_embedding,
         })
+    }
+
+    /// Checks that mel and speaker embedding are of finite numbers.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`](crate::Error::NotFinite) if they are not.
+    pub fn check_finite(&self) -> Result<()> {
+        finite::check_given(Stage::PromptMel, &self.mel)?;
+        finite::check_given(Stage::PromptSpeakerEmbedding, &self.speaker_embedding)
     }
 
     /// The prompt cut at its end to exactly two mel frames for each speech token (CosyVoice

@@ -4,6 +4,7 @@ mod compose;
 mod error;
 mod fst;
 mod normalizer;
+mod reach;
 mod reorder;
 mod shortest_path;
 pub mod unicode;
@@ -12,4 +13,4 @@ mod version;
 
 pub use error::{Error, Failure};
 pub use normalizer::Normalizer;
-pub use version::Version;
+pub use version::{Language, Version};

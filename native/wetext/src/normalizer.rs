@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::fst::Rule;
 use crate::reorder::reorder;
-use crate::unicode::strip;
+use crate::unicode::{is_decimal, strip};
 use crate::version::{Language, Version};
-use crate::{Error, Failure, shortest_path};
+use crate::{Error, Failure, reach, shortest_path};
 
 /// A text normaliser for English and Chinese.
 ///
@@ -59,13 +59,50 @@ impl Normalizer {
             Version::V018 => strip(text),
             Version::V004 => text,
         };
-        let Some(language) = self.version.language(text) else {
-            return Ok(text.to_owned());
-        };
-        let rules = match language {
+        match self.version.language(text) {
+            Some(language) => self.apply(text, language),
+            None => Ok(text.to_owned()),
+        }
+    }
+
+    /// The language whose rules [`Normalizer::normalize`] applies to `text`; `None` if it returns
+    /// the text unchanged.
+    pub fn language(&self, text: &str) -> Option<Language> {
+        match self.version {
+            Version::V018 => self.version.language(strip(text)),
+            Version::V004 => self.version.language(text),
+        }
+    }
+
+    /// Like [`Normalizer::normalize`], for a part of a text to which the rules of `language` apply.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Normalizer::normalize`].
+    pub fn normalize_part(&self, part: &str, language: Language) -> Result<String, Failure> {
+        let always = self.version == Version::V018 && language == Language::English;
+        if always || part.contains(is_decimal) {
+            self.apply(part, language)
+        } else {
+            Ok(part.to_owned())
+        }
+    }
+
+    /// The byte of a text at which no reading by the rules of `language` goes on, or its length if
+    /// it ends too early for them; `None` if they accept it.
+    pub fn stuck_at(&self, text: &str, language: Language) -> Option<usize> {
+        reach::stuck_at(&self.rules(language).tagger, text.as_bytes())
+    }
+
+    fn rules(&self, language: Language) -> &Rules {
+        match language {
             Language::Chinese => &self.chinese,
             Language::English => &self.english,
-        };
+        }
+    }
+
+    fn apply(&self, text: &str, language: Language) -> Result<String, Failure> {
+        let rules = self.rules(language);
         let tagged = rewrite(&rules.tagger, text)?;
         // The versions strip blanks at different steps.
         match self.version {

@@ -13,8 +13,10 @@ pub enum Version {
 
 /// The language whose rules are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
+pub enum Language {
+    /// For texts with Chinese characters, or of nothing but digits.
     Chinese,
+    /// For all others.
     English,
 }
 

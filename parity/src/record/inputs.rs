@@ -12,16 +12,13 @@ use super::Error;
 use crate::case::{self, Case, CaseFile};
 use crate::recording::RecordedCase;
 
-/// The mode of a case, without a saved speaker's transcript; `read` reads the recording that a voice
+/// The mode of a case; `read` reads the recording that a voice
 /// conversion names.
 pub(super) fn mode(
     case: &Case,
     read: impl FnOnce(&Path) -> native::Result<Waveform>,
 ) -> native::Result<Mode> {
     Ok(match &case.mode {
-        case::Mode::ZeroShot { .. } if case.speaker.is_some() => Mode::ZeroShot {
-            prompt_text: String::new(),
-        },
         case::Mode::ZeroShot { prompt_text, .. } => Mode::ZeroShot {
             prompt_text: prompt_text.clone(),
         },

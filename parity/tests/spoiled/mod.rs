@@ -25,9 +25,16 @@ pub fn assert_found_out<T>(
 ) {
     let (exit, said) = judge(&fresh());
     assert_eq!(exit, Exit::Parity, "nothing is spoiled, but: {said}");
-    let missed: Vec<_> = rows.iter().filter_map(|row| missed(row, &fresh, &judge)).collect();
+    let missed: Vec<_> = rows
+        .iter()
+        .filter_map(|row| missed(row, &fresh, &judge))
+        .collect();
     let (count, all) = (missed.len(), rows.len());
-    assert!(missed.is_empty(), "{count} of {all}:\n{}", missed.join("\n"));
+    assert!(
+        missed.is_empty(),
+        "{count} of {all}:\n{}",
+        missed.join("\n")
+    );
 }
 
 /// What is wrong with the judgement of a row, if anything is.
