@@ -322,11 +322,11 @@ fn arrays_that_do_not_fit_their_file_are_refused() {
         (one("prompt.mel", "F31", "[1]", "[0,4]", &[0; 4]), "damaged"),
         (
             one("prompt.mal", "F32", "[1]", "[0,4]", &[0; 4]),
-            "unknown stage `prompt.mal`",
+            "unknown stage",
         ),
         (
             one("flow.mel", "F32", "[1]", "[0,4]", &[0; 4]),
-            "unknown stage `flow.mel`",
+            "unknown stage",
         ),
         (
             one("prompt.mel[0]", "F32", "[1]", "[0,4]", &[0; 4]),

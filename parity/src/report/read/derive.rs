@@ -114,10 +114,16 @@ fn add_missing_stages(outcome: &mut CaseOutcome, feeds: &[Feed]) {
 }
 
 fn derive_case(outcome: &mut CaseOutcome, complete: bool) {
-    for stage in &mut outcome.stages {
-        let cells = [&mut stage.isolated, &mut stage.cascaded];
-        for cell in cells.into_iter().flatten() {
-            derive_cell(cell, complete);
+    for row in &mut outcome.stages {
+        let cells = [
+            (Feed::Isolated, &mut row.isolated),
+            (Feed::Cascaded, &mut row.cascaded),
+        ];
+        for (feed, cell) in cells {
+            let required = complete && feed.requires(row.stage);
+            if let Some(cell) = cell {
+                derive_cell(cell, required, complete);
+            }
         }
     }
     let of_golden = matches!(outcome.verdict, Verdict::Stale | Verdict::Damaged);
@@ -133,8 +139,9 @@ fn derive_case(outcome: &mut CaseOutcome, complete: bool) {
     }
 }
 
-/// A cell is as good as its worst value, and not green without one.
-fn derive_cell(cell: &mut Cell, complete: bool) {
+/// A cell is as good as its worst value, and not green without one. Only what the feed does not
+/// require may have been left out.
+fn derive_cell(cell: &mut Cell, required: bool, complete: bool) {
     for value in &mut cell.values {
         derive_value(value, complete);
     }
@@ -144,7 +151,7 @@ fn derive_cell(cell: &mut Cell, complete: bool) {
     };
     cell.verdict = match cell.verdict {
         Verdict::Pass => derived,
-        Verdict::Skipped if cell.values.is_empty() => Verdict::Skipped,
+        Verdict::Skipped if cell.values.is_empty() && !required => Verdict::Skipped,
         other => Verdict::of([other, derived]),
     };
 }
@@ -165,7 +172,7 @@ fn derive_value(value: &mut ValueOutcome, complete: bool) {
         .checks
         .iter()
         .all(|c| c.metric.definition().gain_blind);
-    if value.verdict == Verdict::Pass {
+    if matches!(value.verdict, Verdict::Pass | Verdict::Skipped) {
         value.verdict = if value.checks.iter().any(|c| !c.passed) {
             Verdict::Fail
         } else if blind {
