@@ -55,7 +55,7 @@ clean() { # DIR NAME...: nothing is there but these
 }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
-# Runs $command N times, and sends KILL, INT or TERM after I/N of its time. Then calls $check with
+# Runs $command N times, and sends KILL, INT or TERM after I/N of its time. Then calls check with
 # the signal. Counts in $killed.
 spread() { # N SPAN
     local n=$1 span=$2 i signal pid since took
@@ -72,7 +72,7 @@ spread() { # N SPAN
         took=$(($(milliseconds) - since))
         if [ $took -gt $slowest ]; then slowest=$took; fi
         [ $took -lt 1000 ] || lose "$signal took $took ms to end the process"
-        $check "$signal"
+        check "$signal"
     done
     all=$((all + killed))
 }
@@ -98,7 +98,6 @@ check() {
     if [ "$1" != KILL ]; then clean "$work/swap" golden || lose "$1 left $(ls -A "$work/swap")"; fi
     rm -rf "$work/swap/golden"; swapped
 }
-check=check
 spread "$kills" "$span"
 quiet "${command[@]}"
 clean "$work/swap" golden || lose "the next run left $(ls -A "$work/swap")"
