@@ -55,7 +55,7 @@ clean() { # DIR NAME...: nothing is there but these
 }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
-# Runs $command N times, and sends KILL, INT or TERM after I/N of its time. Then calls $check with
+# Runs $command N times, and sends KILL, INT or TERM after I/N of its time. Then calls check with
 # the signal. Counts in $killed.
 spread() { # N SPAN
     local n=$1 span=$2 i signal pid since took
@@ -72,7 +72,7 @@ spread() { # N SPAN
         took=$(($(milliseconds) - since))
         if [ $took -gt $slowest ]; then slowest=$took; fi
         [ $took -lt 1000 ] || lose "$signal took $took ms to end the process"
-        $check "$signal"
+        check "$signal"
     done
     all=$((all + killed))
 }
@@ -98,7 +98,6 @@ check() {
     if [ "$1" != KILL ]; then clean "$work/swap" golden || lose "$1 left $(ls -A "$work/swap")"; fi
     rm -rf "$work/swap/golden"; swapped
 }
-check=check
 spread "$kills" "$span"
 quiet "${command[@]}"
 clean "$work/swap" golden || lose "the next run left $(ls -A "$work/swap")"
@@ -133,8 +132,9 @@ check() {
     "$parity" render "$work/report/report.json" --out "$work/rendered" >/dev/null || lose "report.json after $1"
     tail -c 20 "$work/report/index.html" | grep -q '</html>' || lose "index.html after $1"
     tail -c 20 "$work/report/junit.xml" | grep -q '</testsuites>' || lose "junit.xml after $1"
-    whole "$work/report/cascaded" || lose "the cascaded recording after $1"
-    whole "$work/report/isolated" || lose "the isolated recording after $1"
+    quiet "$parity" judge --golden golden/tiny-7 --isolated "$work/report/isolated" \
+        --cascaded "$work/report/cascaded" --out "$work/judged"
+    case $? in 1 | 3) lose "the recordings after $1" ;; esac
 }
 spread "$kills" "$span"
 killed_calls=0
@@ -178,8 +178,11 @@ for at in 1 3 5 8 12; do
 done
 for kilobytes in 200000 400000; do
     rm -rf "$work/swap"; mkdir "$work/swap"; swapped
-    (ulimit -v $kilobytes && quiet "${command[@]}")
-    starve "ulimit -v $kilobytes" $?
+    # Out of memory, a process aborts, as if it were killed: the next one cleans up.
+    if (ulimit -v $kilobytes && quiet "${command[@]}"); then lose "$kilobytes kB were enough"; fi
+    whole "$work/swap/golden" || lose "the golden is not whole after ulimit -v $kilobytes"
+    quiet "${command[@]}"
+    starve "ulimit -v $kilobytes" 1
 done
 if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=64k tmpfs "$work/small"; then
     mkdir "$work/small/report"
