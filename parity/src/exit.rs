@@ -11,7 +11,7 @@ pub enum Exit {
     Usage,
     /// Something exceeds its limits, or is missing.
     Failed,
-    /// The golden is missing, stale or damaged.
+    /// The golden is missing or stale, or a recording is damaged.
     Golden,
     /// Nothing was compared.
     NothingCompared,

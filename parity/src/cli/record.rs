@@ -107,7 +107,7 @@ fn record_native(
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let record = match &golden {
-            Some(golden) => recorder.isolated(case, cases, &*golden.case(&case.name)?)?,
+            Some(golden) => recorder.isolated(case, cases, &*golden.golden_case(&case.name)?)?,
             None => recorder.cascaded(case, cases)?,
         };
         writer.case(&record)?;

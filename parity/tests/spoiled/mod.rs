@@ -1,5 +1,8 @@
 //! Ways to spoil what the harness is given, in tables: each must be found out, for the right reason.
 
+mod folders;
+mod recordings;
+
 use parity::exit::Exit;
 
 /// One way to spoil `T`, a folder or a value of which every row gets a fresh one.
