@@ -13,7 +13,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test test-reference sbom golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup fixture report test test-reference sbom golden fuzz-text example bench fuzz lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -78,7 +78,7 @@ bench: fixture   ## time the engine's parts on a case (with the reference: see R
 # The crate whose fuzz folder has the target. Its Cargo.lock is the workspace's, so that what is
 # fuzzed is what is built; cargo adds the fuzzer to it.
 FUZZED          = $(patsubst %/fuzz/fuzz_targets/$(TARGET).rs,%,$(wildcard */fuzz/fuzz_targets/$(TARGET).rs native/wetext/fuzz/fuzz_targets/$(TARGET).rs))
-fuzz:            ## one fuzz target for a while, on nightly with cargo-fuzz (TARGET=…, MINUTES=…; parity/docs/fuzzing.md)
+fuzz:            ## fuzz a parser (TARGET=…, MINUTES=…; nightly and cargo-fuzz, see parity/docs/fuzzing.md)
 	@test -n "$(FUZZED)" || { echo "no fuzz target $(TARGET); there are: $(basename $(notdir $(wildcard */fuzz/fuzz_targets/*.rs native/wetext/fuzz/fuzz_targets/*.rs)))"; exit 1; }
 	cp Cargo.lock $(FUZZED)/fuzz/Cargo.lock
 	mkdir -p out/fuzz/$(TARGET)

@@ -17,8 +17,11 @@ use tempfile::TempDir;
 
 mod made_up;
 
-/// Every target by its name, which is also that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target and its name, which is also that of its corpus.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("archive", archive),
     ("compressed", compressed),
     ("onnx", onnx),
@@ -168,8 +171,10 @@ pub fn text(data: &[u8]) {
 fn small_rules() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rules = |root: &Path| root.join("wetext/tests/data/rules");
-    let mut found = here.ancestors().map(rules).filter(|folder| folder.is_dir());
-    found.next().expect("the rules of wetext's tests")
+    let mut found = here.ancestors().map(rules);
+    found
+        .find(|folder| folder.is_dir())
+        .expect("the rules of wetext's tests")
 }
 
 fn scratch() -> TempDir {

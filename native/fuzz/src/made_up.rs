@@ -1,4 +1,4 @@
-//! Small sound files that complete what a fuzz target is given.
+//! Small files without fault that complete what a fuzz target is given.
 
 use std::fs;
 use std::io::{Cursor, Write as _};

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 /// Far beyond what an input takes on a machine that does other work too; a hang is longer.
 const IN_TIME: Duration = Duration::from_secs(60);
 
+/// A target and its name.
+type Target = (&'static str, fn(&[u8]));
+
 /// Runs every target on every input of its folder in `fuzz/corpus`.
 ///
 /// # Panics
 /// If an input makes its target panic or takes too long, if a target has no input, or if a folder
 /// belongs to no target.
-pub fn replay(fuzz: &Path, targets: &[(&str, fn(&[u8]))]) {
+pub fn replay(fuzz: &Path, targets: &[Target]) {
     let folders: BTreeSet<_> = entries(&fuzz.join("corpus")).collect();
     let expected = targets
         .iter()

@@ -12,8 +12,11 @@ use parity::recording::{MANIFEST, Manifest, Reader, Recording, RecordingSource a
 use parity::report::{self, Detail};
 use tempfile::TempDir;
 
-/// Every target by its name, which is also that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target and its name, which is also that of its corpus.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("cases", cases),
     ("manifest", manifest),
     ("recording", recording),

@@ -32,7 +32,6 @@ impl<'a> Bench<'a> {
         let candidate = |feed: Feed| {
             let mut recording = golden.clone();
             recording.manifest.feed = feed;
-            recording.manifest.engine.name = "native".into();
             // Limits are mostly those of the native engine.
             recording.manifest.engine.name = "native".into();
             for case in recording.cases.values_mut() {

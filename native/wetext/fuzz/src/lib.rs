@@ -7,8 +7,11 @@ use std::sync::LazyLock;
 
 use wetext::{Normalizer, Version};
 
-/// Every target by its name, which is also that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("rules", rules), ("normalizer", normalizer)];
+/// A target and its name, which is also that of its corpus.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[("rules", rules), ("normalizer", normalizer)];
 
 /// `data` as every rule file of a normaliser, which then reads short texts.
 pub fn rules(data: &[u8]) {
@@ -47,11 +50,11 @@ pub fn normalizer(data: &[u8]) {
 /// The published rules where `make setup` has put them, else the small ones of the tests.
 fn rules_folder() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let ancestors = here.ancestors().map(|root| root.join(".cache/text-rules"));
-    let published = ancestors.filter(|folder| folder.is_dir()).next();
-    published.unwrap_or_else(|| {
-        let small = |root: &Path| root.join("tests/data/rules");
-        let mut found = here.ancestors().map(small).filter(|folder| folder.is_dir());
-        found.next().expect("the rules of the tests")
-    })
+    [".cache/text-rules", "tests/data/rules"]
+        .iter()
+        .find_map(|rules| {
+            let mut folders = here.ancestors().map(|root| root.join(rules));
+            folders.find(|folder| folder.is_dir())
+        })
+        .expect("the rules of the tests")
 }
