@@ -1,0 +1,3 @@
+//! The normaliser from outside.
+
+mod hostile_rules;
