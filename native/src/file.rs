@@ -33,18 +33,27 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     }
 }
 
-/// Reads a model file whole.
+/// Checks a model file that another reads.
 ///
 /// # Errors
 /// As for [`open`], and if it has more than `limit` bytes, which no file of its kind needs.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn check(path: &Path, limit: u64) -> Result<File> {
     let (file, size) = open(path)?;
-    if size > limit {
-        return Err(Error::format(
-            path,
-            format!("has {size} bytes, more than a file of its kind needs ({limit} at most)"),
-        ));
+    if size <= limit {
+        return Ok(file);
     }
+    Err(Error::format(
+        path,
+        format!("has {size} bytes, more than a file of its kind needs ({limit} at most)"),
+    ))
+}
+
+/// Reads a model file whole.
+///
+/// # Errors
+/// As for [`check`].
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = check(path, limit)?;
     let mut bytes = Vec::new();
     // A file that grows while it is read must not outgrow the limit.
     file.take(limit)

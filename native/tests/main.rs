@@ -1,6 +1,7 @@
 //! The engine from outside: model directories, texts, the language model, streams.
 
 mod fuzz_corpus;
+mod hostile;
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicUsize;
 use candle_core::Device;
 
 use super::Engine;
-use crate::Result;
 use crate::flow::Flow;
 use crate::llm::SpeechLm;
 use crate::model_dir::{LmWeights, ModelDir};
@@ -13,6 +12,7 @@ use crate::precision::Precisions;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::vocoder::Vocoder;
 use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
+use crate::{Error, Result};
 
 /// How an engine is loaded; see [`Engine::builder`].
 #[derive(Clone, Debug)]
@@ -117,6 +117,20 @@ impl EngineBuilder {
             None => self.load_text_frontend()?,
         };
         let lm_weights = dir.lm_weights(self.lm_weights)?;
+        // Ids of another vocabulary would be spoken as other words.
+        let end = dir.family().end_of_prompt;
+        let ids = frontend.ids(end.token)?;
+        if ids != [end.id] {
+            return Err(Error::format(
+                dir.text_tokenizer(),
+                format!(
+                    "not the vocabulary of {}: {} is {ids:?} in it, not {}",
+                    dir.family().name,
+                    end.token,
+                    end.id
+                ),
+            ));
+        }
         Ok(Engine {
             frontend,
             speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),

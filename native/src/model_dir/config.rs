@@ -14,7 +14,7 @@ use crate::vocoder::VocoderConfig;
 use crate::{Error, Result};
 
 /// The published files have 8 kB and 1 kB.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 17;
 const SAMPLE_RATE: usize = MEL_RATE as usize;
 
 /// The sizes and settings of a model: its yaml and the language model body's `config.json`.

@@ -13,7 +13,10 @@ use crate::file::shown;
 /// Maximum depth of references to references, beyond which they are taken to form a cycle.
 const MAX_REFERENCE_DEPTH: usize = 32;
 /// Maximum depth of sections within sections, references followed. The published file has 6.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 128;
+/// Lists and mappings in brackets; the published file has about thirty. The parser looks at every one
+/// that is open for each word that it reads.
+const MAX_BRACKETS: usize = 1000;
 /// Characters that everything with its path may come to once references are followed. The published
 /// file comes to 10,000; ten lists that refer to each other ten times come to 10^10.
 const MAX_EXPANSION: usize = 1 << 20;
@@ -29,6 +32,9 @@ pub(super) struct HyperYaml {
 impl HyperYaml {
     /// Reads the text of a configuration. The error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.matches(['[', '{']).count() > MAX_BRACKETS {
+            return Err(format!("has more than {MAX_BRACKETS} lists in brackets"));
+        }
         let tagged: Value = serde_yaml_ng::from_str(text).map_err(|e| e.to_string())?;
         let Value::Mapping(top) = &tagged else {
             return Err("not a mapping at the top level".to_owned());

@@ -233,6 +233,11 @@ impl Reader<'_> {
         let Values::Float32(values) = &array.values else {
             return Err(self.wrong(format!("`{key}` is not of 32-bit floats")));
         };
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(self.wrong(format!(
+                "`{key}` holds a value that is not finite: save the speaker again"
+            )));
+        }
         Ok(Tensor::from_slice(values, &array.shape[1..], &Device::Cpu)?)
     }
 }

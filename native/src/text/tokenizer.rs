@@ -11,10 +11,13 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer as HfTokenizer};
 
 use super::special_tokens::SPECIAL_TOKENS;
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 /// Qwen2's pre-tokenizer: splits a text into words, within which byte pairs are merged.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// Maximum size of each of the tokenizer's files in bytes; Qwen2's `tokenizer.json` has 7 MB.
+const MAX_FILE: u64 = 64 << 20;
 
 /// Maximum length of a text in bytes. On a run of blanks twice as long, the regular expression
 /// engine fails and the tokenizers crate panics.
@@ -33,11 +36,13 @@ impl Tokenizer {
     /// If a file is missing, unreadable or malformed.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         let whole = dir.join("tokenizer.json");
-        let mut tokenizer = if whole.exists() {
-            read_whole(&whole)?
+        let (file, mut tokenizer) = if whole.exists() {
+            let tokenizer = read_whole(&whole)?;
+            (whole, tokenizer)
         } else {
-            read_vocabulary(dir)?
+            (dir.join("vocab.json"), read_vocabulary(dir)?)
         };
+        check_ids(&tokenizer).map_err(|reason| Error::format(&file, reason))?;
         let mut tokens = configured_tokens(&dir.join("tokenizer_config.json"))?;
         tokens.extend(
             SPECIAL_TOKENS
@@ -75,9 +80,26 @@ impl Tokenizer {
     }
 }
 
+/// The ids of a vocabulary count its tokens, so that those of the added tokens follow.
+fn check_ids(tokenizer: &HfTokenizer) -> Result<(), String> {
+    let mut ids: Vec<u32> = tokenizer.get_vocab(false).into_values().collect();
+    ids.sort_unstable();
+    match ids.iter().zip(0..).find(|&(&id, place)| id != place) {
+        None => Ok(()),
+        Some((id, place)) if *id < place => Err(format!("two tokens have one id, {id}")),
+        Some((_, place)) => Err(format!(
+            "no token has the id {place}, but higher ids are taken"
+        )),
+    }
+}
+
 fn read_whole(path: &Path) -> Result<HfTokenizer> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let bytes = file::read(path, MAX_FILE)?;
     let damaged = |e| Error::format(path, format!("not a readable tokenizer: {e}"));
+    let steps: Steps = serde_json::from_slice(&bytes).map_err(|e| damaged(e.into()))?;
+    steps
+        .check()
+        .map_err(|reason| Error::format(path, reason))?;
     let mut tokenizer = HfTokenizer::from_bytes(bytes).map_err(damaged)?;
     // transformers neither truncates nor pads by default.
     tokenizer
@@ -87,10 +109,59 @@ fn read_whole(path: &Path) -> Result<HfTokenizer> {
     Ok(tokenizer)
 }
 
+/// The steps of a `tokenizer.json` around its vocabulary. They can be any program of regular
+/// expressions; only Qwen2's are run.
+#[derive(serde::Deserialize)]
+struct Steps {
+    normalizer: Option<serde_json::Value>,
+    pre_tokenizer: Option<serde_json::Value>,
+    post_processor: Option<serde_json::Value>,
+    model: serde_json::Value,
+}
+
+impl Steps {
+    fn check(&self) -> Result<(), String> {
+        fn kind(step: &serde_json::Value) -> Option<&str> {
+            step.get("type")?.as_str()
+        }
+        let splits = self.pre_tokenizer.as_ref().is_some_and(|step| {
+            let steps = step.get("pretokenizers").and_then(|steps| steps.as_array());
+            let Some([words, bytes]) = steps.map(Vec::as_slice) else {
+                return false;
+            };
+            let pattern = words.pointer("/pattern/Regex").and_then(|p| p.as_str());
+            kind(words) == Some("Split")
+                && pattern == Some(WORDS)
+                && kind(bytes) == Some("ByteLevel")
+        });
+        for (what, is_qwens) in [
+            ("model", kind(&self.model).is_none_or(|kind| kind == "BPE")),
+            (
+                "normalizer",
+                self.normalizer.as_ref().and_then(kind) == Some("NFC"),
+            ),
+            ("pre_tokenizer", splits),
+            (
+                "post_processor",
+                self.post_processor
+                    .as_ref()
+                    .is_none_or(|step| kind(step) == Some("ByteLevel")),
+            ),
+        ] {
+            if !is_qwens {
+                return Err(format!(
+                    "is not Qwen2's tokenizer: its `{what}` is another; take the file of the model"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn read_vocabulary(dir: &Path) -> Result<HfTokenizer> {
     let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
     for path in [&vocab, &merges] {
-        std::fs::File::open(path).map_err(Error::io(path))?;
+        file::check(path, MAX_FILE)?;
     }
     let damaged = |e: tokenizers::Error| {
         Error::format(
@@ -128,10 +199,10 @@ fn configured_tokens(path: &Path) -> Result<Vec<AddedToken>> {
         #[serde(default)]
         added_tokens_decoder: std::collections::BTreeMap<String, AddedToken>,
     }
-    let bytes = match std::fs::read(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        bytes => bytes.map_err(Error::io(path))?,
-    };
+    if !path.exists() {
+        return Ok(vec![]);
+    }
+    let bytes = file::read(path, MAX_FILE)?;
     let config: Config = serde_json::from_slice(&bytes)
         .map_err(|e| Error::format(path, format!("not a readable tokenizer configuration: {e}")))?;
     let mut tokens = Vec::new();

@@ -1,9 +1,13 @@
 //! Rule files: OpenFst transducers from UTF-8 bytes to UTF-8 bytes.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::Error;
 
+/// Begins what Git LFS leaves in place of a file that it has not fetched.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const MAGIC: i32 = 2_125_659_606;
 /// Header flags for symbol tables and padding in the body, which are not supported.
 const UNREAD_FLAGS: i32 = 1 | 2 | 4;
@@ -48,11 +52,22 @@ pub(crate) struct Rule {
 impl Rule {
     /// Reads and checks a rule file.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        let failed = |source| Error::Io {
             path: path.to_owned(),
             source,
-        })?;
-        Self::parse(&bytes).map_err(|reason| Error::Format {
+        };
+        let file = File::open(path).map_err(failed)?;
+        let bytes = if file.metadata().map_err(failed)?.is_file() {
+            // One byte more than the limit, so that a file beyond it is seen to be.
+            let mut bytes = Vec::new();
+            let mut file = file.take(MAX_SIZE as u64 + 1);
+            file.read_to_end(&mut bytes).map_err(failed)?;
+            Ok(bytes)
+        } else {
+            Err("it is no regular file".to_owned())
+        };
+        let rule = bytes.and_then(|bytes| Self::parse(&bytes));
+        rule.map_err(|reason| Error::Format {
             path: path.to_owned(),
             reason: format!("not a usable rule file: {reason}"),
         })
@@ -65,6 +80,13 @@ impl Rule {
                 "it has {} bytes, more than the limit of {MAX_SIZE}",
                 bytes.len()
             ));
+        }
+        if bytes.starts_with(LFS_POINTER) {
+            return Err(
+                "it is a Git LFS pointer, not the file itself: run `git lfs pull` where it was \
+                 cloned"
+                    .into(),
+            );
         }
         let mut reader = Reader { rest: bytes };
         if reader.i32()? != MAGIC {

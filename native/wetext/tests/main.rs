@@ -1,3 +1,4 @@
 //! The normaliser from outside.
 
 mod fuzz_corpus;
+mod hostile_rules;
