@@ -3,6 +3,7 @@
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
+mod sound_files;
 mod speech_lm;
 mod streaming;
 mod text_frontend;
