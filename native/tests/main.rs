@@ -6,6 +6,7 @@ mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
 mod scripts;
+mod sound_files;
 mod speaker_networks;
 mod speech_lm;
 mod streaming;

@@ -18,6 +18,7 @@ pub mod record;
 pub mod recording;
 pub mod report;
 pub mod selftest;
+pub mod sound;
 pub mod stage;
 pub mod text_corpus;
 pub mod wav;

@@ -109,8 +109,7 @@ fn invalid_input_is_an_error_that_names_the_file() {
     let path = |name: &str| dir.path().join(name);
     write(path("good.wav"), &tone(0.1, 24_000), 24_000);
     write(path("seven.wav"), &tone(1.0, 7), 7);
-    let whole = std::fs::read(path("good.wav")).unwrap();
-    std::fs::write(path("truncated.wav"), &whole[..whole.len() / 2]).unwrap();
+    write(path("nan.wav"), &[0.5, 0.5, f32::NAN, f32::INFINITY], 8_000);
     std::fs::write(path("text.wav"), "no sound at all").unwrap();
     std::fs::create_dir(path("folder")).unwrap();
     for (arguments, words) in [
@@ -118,8 +117,13 @@ fn invalid_input_is_an_error_that_names_the_file() {
             &["good.wav", "seven.wav"][..],
             "seven.wav: unsupported sampling rate of 7 Hz",
         ),
-        (&["good.wav", "truncated.wav"], "truncated.wav"),
-        (&["text.wav", "good.wav"], "expected a WAV file"),
+        (&["text.wav", "good.wav"], "text.wav: not a wav"),
+        (
+            &["nan.wav", "nan.wav"],
+            "nan.wav: 2 of its samples are not finite numbers, the first 0.000 s",
+        ),
+        (&["good.wav", "nan.wav"], "nan.wav: 2 of its samples"),
+        (&["good.wav", "/dev/zero"], "neither a regular file"),
         (&["good.wav"], "give a second file"),
         (&["good.wav", "folder"], "give two files or two folders"),
         (&["folder", "nowhere"], "give two files or two folders"),
@@ -133,4 +137,51 @@ fn invalid_input_is_an_error_that_names_the_file() {
     let (exit, said) = compare(dir.path(), &["."]);
     assert_eq!(exit, 1, "{said}");
     assert!(said.contains("not readable: ./text.wav"), "{said}");
+}
+
+#[test]
+fn every_file_that_the_engine_reads_can_be_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let sounds = crate::model::workspace().join("native/tests/data/sound");
+    let copy = |name: &str| std::fs::copy(sounds.join(name), dir.path().join(name)).unwrap();
+    let files = [
+        "wav_pcm_16.wav",
+        "wav_double.wav",
+        "wav_ms_adpcm.wav",
+        "aiff_pcm_24.aiff",
+        "flac_pcm_16.flac",
+        "ogg_vorbis.ogg",
+    ];
+    for name in files {
+        copy(name);
+    }
+    for name in files {
+        let (exit, said) = compare(dir.path(), &[files[0], name]);
+        assert_eq!(exit, 0, "{said}");
+    }
+    copy("mp3_tagged.mp3");
+    copy("mp3_cut_on_a_frame.mp3");
+    let (exit, said) = compare(dir.path(), &["mp3_tagged.mp3", "mp3_cut_on_a_frame.mp3"]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("mp3"), "{said}");
+}
+
+#[test]
+fn streamed_and_truncated_files_are_compared_by_what_they_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write(path("whole.wav"), &tone(0.4, 24_000), 24_000);
+    let whole = std::fs::read(path("whole.wav")).unwrap();
+    std::fs::write(path("truncated.wav"), &whole[..whole.len() / 2]).unwrap();
+    let mut streamed = whole.clone();
+    streamed[4..8].fill(0xff);
+    let data = whole.windows(4).position(|w| w == b"data").unwrap();
+    streamed[data + 4..data + 8].fill(0xff);
+    std::fs::write(path("streamed.wav"), streamed).unwrap();
+    let (exit, said) = compare(dir.path(), &["whole.wav", "streamed.wav"]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(!said.contains("lengths differ"), "{said}");
+    let (exit, said) = compare(dir.path(), &["whole.wav", "truncated.wav"]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("lengths differ"), "{said}");
 }

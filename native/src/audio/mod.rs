@@ -1,12 +1,10 @@
 //! Recordings, and the features that the networks read from them.
 
-mod compressed;
 mod fbank;
-mod interleaved;
 mod mel;
 mod mel_filters;
 mod resample;
-mod riff;
+mod sound_file;
 mod stft;
 mod waveform;
 mod whisper_mel;
@@ -17,7 +15,8 @@ pub(crate) use mel::{
     CHANNELS as MEL_CHANNELS, HOP as MEL_HOP, N_FFT as MEL_WINDOW, SAMPLE_RATE as MEL_RATE,
 };
 pub use resample::resample;
-pub use waveform::{MIN_SAMPLE_RATE, Waveform};
+pub use sound_file::SoundFile;
+pub use waveform::{MAX_SECONDS, MIN_SAMPLE_RATE, Waveform};
 pub use whisper_mel::whisper_log_mel;
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! A mono recording: read from wav, flac or mp3, written as wav.
+//! A mono recording: read from a sound file, written as wav.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use super::{compressed, resample, riff};
+use super::{SoundFile, resample};
 use crate::new_file::NewFile;
 use crate::{Error, Result};
 
 /// Lowest sample rate that the reference resamples from, Hz (CosyVoice `load_wav`, `min_sr`).
 pub const MIN_SAMPLE_RATE: u32 = 16_000;
+
+/// The longest recording that [`Waveform::read`] takes, in seconds. The model takes 30; a longer file
+/// can be cut, but one that never ends must not fill the memory.
+pub const MAX_SECONDS: u32 = 120;
 
 /// Bytes per sample in a written file.
 const SAMPLE_BYTES: u32 = 4;
@@ -27,32 +31,41 @@ pub struct Waveform {
 }
 
 impl Waveform {
-    /// Reads a wav (integer PCM of 8 to 32 bits, or float), flac or mp3 file and averages its
-    /// channels.
-    ///
-    /// The format is recognised by the file's first bytes, not by its name. Samples are scaled as
-    /// in libsndfile, which the reference uses: integers of n bits are divided by 2ⁿ⁻¹.
+    /// Reads a sound file of any kind that [`SoundFile`] reads, and averages its channels.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or decoded, has no samples, or has samples that are not finite.
+    /// If the file cannot be read or decoded, has no samples, has samples that are not finite, or
+    /// lasts more than [`MAX_SECONDS`].
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        let decoded = if riff::is_wav(&bytes) {
-            riff::decode(&bytes)
-        } else if compressed::is_supported(&bytes) {
-            compressed::decode(bytes, path.extension().and_then(|e| e.to_str()))
-        } else if bytes.is_empty() {
-            Err("the file is empty".to_owned())
-        } else {
-            Err("neither a wav, a flac nor an mp3 file".to_owned())
-        };
-        let (samples, sample_rate) = decoded
-            .and_then(|sound| {
-                let sample_rate = sound.sample_rate;
-                Ok((sound.into_mono()?, sample_rate))
-            })
-            .map_err(|reason| Error::format(path, reason))?;
+        let mut file = SoundFile::open(path)?;
+        let sample_rate = file.sample_rate();
+        let most = MAX_SECONDS as usize * sample_rate as usize;
+        let mut samples = Vec::new();
+        while file.read_block(&mut samples)? {
+            if samples.len() > most {
+                return Err(Error::format(
+                    path,
+                    format!(
+                        "lasts more than {MAX_SECONDS} s; give a recording of at most 30 s, which \
+                         is all that the model can take"
+                    ),
+                ));
+            }
+        }
+        if samples.is_empty() {
+            return Err(Error::format(path, "contains no samples"));
+        }
+        if let Some(at) = samples.iter().position(|s| !s.is_finite()) {
+            let seconds = at as f64 / f64::from(sample_rate);
+            return Err(Error::format(
+                path,
+                format!(
+                    "has a sample that is not a finite number, {seconds:.3} s from the start; \
+                     record or convert it again"
+                ),
+            ));
+        }
         Ok(Self {
             samples,
             sample_rate,
@@ -228,8 +241,8 @@ mod tests {
     fn an_unusable_file_is_an_error_that_names_it() {
         assert!(error_of("a.wav", b"").contains("empty"));
         assert!(error_of("a.wav", b"RIFF").contains("truncated"));
-        assert!(error_of("a.wav", b"hello, this is a text").contains("neither a wav"));
-        assert!(error_of("a.mp3", b"ID3 but nothing after it").contains("cannot be decoded"));
+        assert!(error_of("a.wav", b"hello, this is a text").contains("not a wav"));
+        assert!(error_of("a.mp3", b"ID3 but nothing after it").contains("contains no sound"));
         assert!(error_of("a.flac", b"fLaC").contains("cannot be decoded"));
         assert!(error_of("a.wav", &written(1, 24_000, &[])).contains("no samples"));
         let mut without_rate = written(1, 24_000, &[0.5]);

@@ -7,15 +7,16 @@ use parity::report::{
     FolderComparison, SoundComparison, comparison_html, comparison_table, folders_html,
     folders_table,
 };
-use parity::wav::Wav;
+use parity::sound::FileSound;
 
 use super::shared::{real, say, say_json};
 
 /// Compare two sound files, or all those of two folders.
 ///
 /// Levels, SNR, SI-SDR, lag, alignment, spectral and cepstral distances, pitch and voicing; no
-/// limit is applied. Sounds of several channels are mixed to mono, and another sampling rate is
-/// converted to the first's.
+/// limit is applied. Every kind of file is read that the engine takes as a prompt. Sounds of several
+/// channels are mixed to mono, and another sampling rate is converted to the first's. A sound with
+/// samples that are not finite numbers cannot be compared: status 1.
 ///
 /// Folders are paired by name: X.wav with X.wav or native_X.wav of the other folder, or with
 /// native_X.wav of the same one where only one is given. A file without a partner is listed and
@@ -57,7 +58,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 
 fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
     let (name_a, name_b) = (a.display().to_string(), b.display().to_string());
-    let (a, b) = (Wav::read(a)?, Wav::read(b)?);
+    let (a, b) = (FileSound::read(a)?, FileSound::read(b)?);
     let mut comparison = SoundComparison::of((&name_a, &a), (&name_b, &b));
     page(args, || comparison_html(&comparison))?;
     if args.json {

@@ -4,6 +4,9 @@ use super::spectrum::MELS;
 
 /// How far the path may stray from the straight line, in frames, beyond the difference in length.
 const BAND: usize = 500;
+/// The difference in length for which the band is widened, in frames: that of 30 s. What one side of
+/// a long sound lacks cannot cost a table of all frames by all frames.
+const LONGEST_SHIFT: usize = 1500;
 
 /// The cheapest alignment of two sequences of frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +36,15 @@ pub fn dtw(reference: &[[f32; MELS]], candidate: &[[f32; MELS]]) -> Option<Path>
         }
     };
     // Each row of the table is a window around the straight line; neighbouring windows overlap.
-    let radius = BAND + n.abs_diff(m);
+    let radius = BAND + n.abs_diff(m).min(LONGEST_SHIFT.max(slope.ceil() as usize));
     let from = |i: usize| (straight(i) as usize).saturating_sub(radius);
     let until = |i: usize| (straight(i).ceil() as usize + radius + 1).min(m);
     let mut above: Vec<f64> = Vec::new();
-    let mut moves: Vec<Vec<Move>> = Vec::with_capacity(n);
+    let mut moves: Vec<Moves> = Vec::with_capacity(n);
     for (i, frame) in reference.iter().enumerate() {
         let window = from(i)..until(i);
         let mut row = Vec::with_capacity(window.len());
-        let mut row_moves = Vec::with_capacity(window.len());
+        let mut row_moves = Moves::with_capacity(window.len());
         for j in window.clone() {
             let before = |row: &[f64], start: usize, j: Option<usize>| {
                 let at = j.and_then(|j| j.checked_sub(start));
@@ -72,7 +75,7 @@ pub fn dtw(reference: &[[f32; MELS]], candidate: &[[f32; MELS]]) -> Option<Path>
     let total = above[j - from(i)];
     let mut pairs = vec![(i, j)];
     while (i, j) != (0, 0) {
-        let step = moves[i][j - from(i)];
+        let step = moves[i].get(j - from(i));
         i -= usize::from(step != Move::Candidate);
         j -= usize::from(step != Move::Reference);
         pairs.push((i, j));
@@ -91,11 +94,45 @@ pub fn dtw(reference: &[[f32; MELS]], candidate: &[[f32; MELS]]) -> Option<Path>
     })
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Move {
     Both,
     Reference,
     Candidate,
+}
+
+/// The moves of one row, four in a byte: an hour of sound has 180 million.
+struct Moves {
+    packed: Vec<u8>,
+    count: usize,
+}
+
+impl Moves {
+    fn with_capacity(moves: usize) -> Self {
+        Self {
+            packed: Vec::with_capacity(moves.div_ceil(4)),
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, step: Move) {
+        let shift = self.count % 4 * 2;
+        if shift == 0 {
+            self.packed.push(0);
+        }
+        if let Some(last) = self.packed.last_mut() {
+            *last |= (step as u8) << shift;
+        }
+        self.count += 1;
+    }
+
+    fn get(&self, at: usize) -> Move {
+        match self.packed[at / 4] >> (at % 4 * 2) & 3 {
+            0 => Move::Both,
+            1 => Move::Reference,
+            _ => Move::Candidate,
+        }
+    }
 }
 
 fn distance(a: &[f32; MELS], b: &[f32; MELS]) -> f64 {
@@ -134,6 +171,31 @@ mod tests {
     fn a_constant_offset_is_the_cost() {
         let path = dtw(&frames(&[0.0, 0.0, 0.0]), &frames(&[3.0, 3.0, 3.0])).unwrap();
         assert!((path.cost - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn packed_moves_are_read_back() {
+        let steps = [Move::Both, Move::Reference, Move::Candidate];
+        let mut moves = Moves::with_capacity(7);
+        (0..7).for_each(|i| moves.push(steps[i * 5 % 3]));
+        (0..7).for_each(|i| assert_eq!(moves.get(i), steps[i * 5 % 3], "{i}"));
+    }
+
+    #[test]
+    fn sounds_of_any_two_lengths_are_aligned_from_end_to_end() {
+        for (n, m) in [
+            (1, 3000),
+            (2, 3000),
+            (3, 2001),
+            (3000, 2),
+            (2000, 300),
+            (300, 2000),
+        ] {
+            let path = dtw(&frames(&vec![1.0; n]), &frames(&vec![1.0; m])).unwrap();
+            assert_eq!(path.pairs.first(), Some(&(0, 0)), "{n} and {m}");
+            assert_eq!(path.pairs.last(), Some(&(n - 1, m - 1)), "{n} and {m}");
+            assert_eq!(path.cost, 0.0, "{n} and {m}");
+        }
     }
 
     #[test]

@@ -16,6 +16,10 @@ const FULL_SCALE: f32 = 0.9999;
 /// Level below which 20 ms count as silent, in dB of full scale.
 const SILENCE_DB: f64 = -60.0;
 const MEL_HOP_MS: f64 = 20.0;
+/// Up to so many samples in all the lag is searched over the whole of both sounds.
+pub(crate) const WHOLE: usize = 1 << 20;
+/// The largest lag that is searched in longer sounds, in samples: 10.9 s at 24 kHz.
+pub(crate) const LONGEST_LAG: usize = 1 << 18;
 
 /// The levels of one sound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,11 +135,9 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
         ];
         return measures(all.map(|m| (m, 0.0)));
     }
-    let n = reference.len().max(candidate.len());
-    let (r, c) = (padded(reference, n), padded(candidate, n));
     let mut spectra = measures([
-        (StftDistance, multi_resolution(&r, &c)),
-        (LogSpectral, log_spectral(&r, &c)),
+        (StftDistance, multi_resolution(reference, candidate)),
+        (LogSpectral, log_spectral(reference, candidate)),
     ]);
     let (r, c) = (log_mel(reference, rate), log_mel(candidate, rate));
     if let Some(path) = dtw(&r, &c) {
@@ -195,7 +197,8 @@ pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
 }
 
 /// The samples by which `candidate` comes after `reference`, at the maximum of their
-/// cross-correlation. `None` if either is silent.
+/// cross-correlation. `None` if either is silent. In sounds of more than 2²⁰ samples together, lags
+/// of up to 2¹⁸ are searched.
 pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
     if reference == candidate {
         return Some(0);
@@ -203,6 +206,22 @@ pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
     if energy(reference) == 0.0 || energy(candidate) == 0.0 {
         return None;
     }
+    let range = -(reference.len() as i64 - 1)..candidate.len() as i64;
+    let (range, correlation) = if reference.len() + candidate.len() <= WHOLE {
+        (range, whole_correlation(reference, candidate))
+    } else {
+        let near = range.start.max(-(LONGEST_LAG as i64))..range.end.min(LONGEST_LAG as i64 + 1);
+        (near, near_correlation(reference, candidate))
+    };
+    let at = |lag: i64| correlation[lag.rem_euclid(correlation.len() as i64) as usize].re;
+    let largest = range.clone().map(at).fold(f64::NEG_INFINITY, f64::max);
+    // Rounding must not choose among the periods of a pure tone, so the smallest lag wins.
+    let near = largest - largest.abs() * 1e-9;
+    range.filter(|&l| at(l) >= near).min_by_key(|l| l.abs())
+}
+
+/// The cross-correlation at every lag, negative ones at the end.
+fn whole_correlation(reference: &[f32], candidate: &[f32]) -> Vec<Complex<f64>> {
     let n = (reference.len() + candidate.len()).next_power_of_two();
     let mut planner = FftPlanner::<f64>::new();
     let forward = planner.plan_fft_forward(n);
@@ -216,12 +235,43 @@ pub fn lag(reference: &[f32], candidate: &[f32]) -> Option<i64> {
     let mut product = transform(candidate);
     product.iter_mut().zip(&r).for_each(|(c, r)| *c *= r.conj());
     planner.plan_fft_inverse(n).process(&mut product);
-    let at = |lag: i64| product[lag.rem_euclid(n as i64) as usize].re;
-    let range = -(reference.len() as i64 - 1)..candidate.len() as i64;
-    let largest = range.clone().map(at).fold(f64::NEG_INFINITY, f64::max);
-    // Rounding must not choose among the periods of a pure tone, so the smallest lag wins.
-    let near = largest - largest.abs() * 1e-9;
-    range.filter(|&l| at(l) >= near).min_by_key(|l| l.abs())
+    product
+}
+
+/// The cross-correlation at the lags up to [`LONGEST_LAG`], negative ones at the end: the sum of
+/// those of the reference's blocks with the candidate's samples about each.
+fn near_correlation(reference: &[f32], candidate: &[f32]) -> Vec<Complex<f64>> {
+    let n = 4 * LONGEST_LAG;
+    let mut planner = FftPlanner::<f64>::new();
+    let forward = planner.plan_fft_forward(n);
+    let mut scratch = vec![Complex::default(); forward.get_inplace_scratch_len()];
+    let mut sum = vec![Complex::default(); n];
+    let mut both = vec![Complex::default(); n];
+    for start in (0..reference.len()).step_by(LONGEST_LAG) {
+        let block = &reference[start..reference.len().min(start + LONGEST_LAG)];
+        both.fill(Complex::default());
+        // The block is the real part, what the candidate has about it the imaginary one: one
+        // transform serves for both.
+        for (slot, &r) in both[LONGEST_LAG..].iter_mut().zip(block) {
+            slot.re = f64::from(r);
+        }
+        for (i, slot) in both.iter_mut().enumerate().take(3 * LONGEST_LAG) {
+            let at = (start + i).checked_sub(LONGEST_LAG);
+            slot.im = at
+                .and_then(|at| candidate.get(at))
+                .copied()
+                .map_or(0.0, f64::from);
+        }
+        forward.process_with_scratch(&mut both, &mut scratch);
+        for (k, slot) in sum.iter_mut().enumerate() {
+            let (z, mirrored) = (both[k], both[(n - k) % n].conj());
+            let r = (z + mirrored) * 0.5;
+            let c = (z - mirrored) * Complex::new(0.0, -0.5);
+            *slot += c * r.conj();
+        }
+    }
+    planner.plan_fft_inverse(n).process(&mut sum);
+    sum
 }
 
 /// The parts of both sounds that overlap once `candidate` is moved by `lag`.
@@ -234,12 +284,6 @@ fn overlap<'a>(reference: &'a [f32], candidate: &'a [f32], lag: i64) -> (&'a [f3
     };
     let n = r.len().min(c.len());
     (&r[..n], &c[..n])
-}
-
-fn padded(samples: &[f32], n: usize) -> Vec<f32> {
-    let mut padded = samples.to_vec();
-    padded.resize(n, 0.0);
-    padded
 }
 
 fn energy(samples: &[f32]) -> f64 {
@@ -318,6 +362,16 @@ mod tests {
         let tone: Vec<f32> = (0..4800).map(|i| (i as f32 * 0.1).sin()).collect();
         let louder: Vec<f32> = tone.iter().map(|x| x * 1.01).collect();
         assert_eq!(lag(&tone, &louder), Some(0));
+    }
+
+    #[test]
+    fn the_lag_of_long_sounds_is_found_in_blocks() {
+        let r = noise(540_000, 1);
+        for by in [1, 262_000] {
+            let c = shifted(&r, by);
+            assert_eq!(lag(&r, &c), Some(by as i64));
+            assert_eq!(lag(&c, &r), Some(-(by as i64)));
+        }
     }
 
     #[test]

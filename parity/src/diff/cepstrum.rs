@@ -16,15 +16,13 @@ pub fn distortion(
     pairs: &[(usize, usize)],
 ) -> Option<f64> {
     let basis = basis();
-    let (r, c) = (cepstra(reference, &basis), cepstra(candidate, &basis));
     let mut sum = 0.0;
     for &(i, j) in pairs {
-        let squares: f64 = r
-            .get(i)?
-            .iter()
-            .zip(c.get(j)?)
-            .map(|(r, c)| (r - c).powi(2))
-            .sum();
+        let (r, c) = (
+            cepstrum(reference.get(i)?, &basis),
+            cepstrum(candidate.get(j)?, &basis),
+        );
+        let squares: f64 = r.iter().zip(c).map(|(r, c)| (r - c).powi(2)).sum();
         sum += 10.0 / LN_10 * (2.0 * squares).sqrt();
     }
     (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
@@ -40,14 +38,9 @@ fn basis() -> Vec<[f64; MELS]> {
         .collect()
 }
 
-fn cepstra(frames: &[[f32; MELS]], basis: &[[f64; MELS]]) -> Vec<[f64; ORDER]> {
-    let dot = |frame: &[f32; MELS], row: &[f64; MELS]| {
-        frame.iter().zip(row).map(|(&x, b)| f64::from(x) * b).sum()
-    };
-    frames
-        .iter()
-        .map(|frame| std::array::from_fn(|d| dot(frame, &basis[d])))
-        .collect()
+fn cepstrum(frame: &[f32; MELS], basis: &[[f64; MELS]]) -> [f64; ORDER] {
+    let dot = |row: &[f64; MELS]| frame.iter().zip(row).map(|(&x, b)| f64::from(x) * b).sum();
+    std::array::from_fn(|d| dot(&basis[d]))
 }
 
 #[cfg(test)]

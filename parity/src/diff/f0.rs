@@ -1,5 +1,7 @@
 //! Fundamental frequency by YIN, and how two contours differ.
 
+use rayon::prelude::*;
+
 /// Lowest fundamental frequency that is detected, in Hz.
 const LOWEST_HZ: f64 = 60.0;
 /// Highest fundamental frequency that is detected, in Hz.
@@ -25,6 +27,7 @@ pub fn track(samples: &[f32], rate: u32) -> Vec<Option<f64>> {
     }
     let yin = Yin::new(rate);
     (0..=samples.len() / hop)
+        .into_par_iter()
         .map(|frame| yin.frequency(samples, frame * hop))
         .collect()
 }

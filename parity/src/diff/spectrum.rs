@@ -1,8 +1,10 @@
 //! Spectra of sounds and their distances.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
@@ -11,21 +13,15 @@ use crate::metric::ratio;
 /// Channels of [`log_mel`].
 pub const MELS: usize = 80;
 
+/// Frames that are transformed at a time.
+const BATCH: usize = 256;
+/// Longer sounds are resampled in parts of so many seconds, each with a margin on either side.
+const PART_SECONDS: usize = 8;
+const MARGIN_SECONDS: usize = 1;
+
 /// FFT, window and hop of the three resolutions of Parallel WaveGAN's loss.
 const RESOLUTIONS: [(usize, usize, usize); 3] =
     [(512, 240, 50), (1024, 600, 120), (2048, 1200, 240)];
-
-/// Magnitudes of a short-time Fourier transform, frame by frame.
-pub(super) struct Spectrogram {
-    bins: usize,
-    magnitudes: Vec<f64>,
-}
-
-impl Spectrogram {
-    fn frames(&self) -> impl Iterator<Item = &[f64]> {
-        self.magnitudes.chunks_exact(self.bins)
-    }
-}
 
 /// Short-time Fourier transform as `torch.stft` defines it: centred, reflected at the ends,
 /// periodic Hann window in the middle of the frame.
@@ -53,27 +49,59 @@ impl Stft {
         }
     }
 
-    pub(super) fn magnitudes(&self, samples: &[f32]) -> Spectrogram {
-        let n_fft = self.window.len();
-        let bins = n_fft / 2 + 1;
-        let frames = if samples.is_empty() {
-            0
-        } else {
-            samples.len() / self.hop + 1
-        };
-        let mut magnitudes = Vec::with_capacity(frames * bins);
+    fn bins(&self) -> usize {
+        self.window.len() / 2 + 1
+    }
+
+    /// The number of frames of `n` samples.
+    fn frames(&self, n: usize) -> usize {
+        if n == 0 { 0 } else { n / self.hop + 1 }
+    }
+
+    /// The magnitudes of some frames of a sound that is padded with silence to `n` samples, frame by
+    /// frame.
+    fn magnitudes(&self, samples: &[f32], n: usize, frames: Range<usize>) -> Vec<f64> {
+        let (n_fft, bins) = (self.window.len(), self.bins());
+        let mut magnitudes = Vec::with_capacity(frames.len() * bins);
         let mut buffer = vec![Complex::default(); n_fft];
         let mut scratch = vec![Complex::default(); self.fft.get_inplace_scratch_len()];
-        for frame in 0..frames {
+        for frame in frames {
             let start = (frame * self.hop) as isize - (n_fft / 2) as isize;
+            let inside = usize::try_from(start)
+                .ok()
+                .and_then(|start| samples.get(start..start + n_fft));
             for (i, slot) in buffer.iter_mut().enumerate() {
-                let sample = samples[reflect(start + i as isize, samples.len())];
+                let sample = match inside {
+                    Some(inside) => inside[i],
+                    None => {
+                        let at = reflect(start + i as isize, n);
+                        samples.get(at).copied().unwrap_or(0.0)
+                    }
+                };
                 *slot = Complex::new(f64::from(sample) * self.window[i], 0.0);
             }
             self.fft.process_with_scratch(&mut buffer, &mut scratch);
             magnitudes.extend(buffer[..bins].iter().map(|x| x.norm()));
         }
-        Spectrogram { bins, magnitudes }
+        magnitudes
+    }
+
+    /// Calls `each` with the magnitudes of every frame of both sounds, the shorter one padded with
+    /// silence. No more than a batch of frames is held.
+    fn pairs(&self, reference: &[f32], candidate: &[f32], mut each: impl FnMut(&[f64], &[f64])) {
+        let n = reference.len().max(candidate.len());
+        let frames = self.frames(n);
+        for from in (0..frames).step_by(BATCH) {
+            let batch = from..frames.min(from + BATCH);
+            let (r, c) = rayon::join(
+                || self.magnitudes(reference, n, batch.clone()),
+                || self.magnitudes(candidate, n, batch.clone()),
+            );
+            let bins = self.bins();
+            for (r, c) in r.chunks_exact(bins).zip(c.chunks_exact(bins)) {
+                each(r, c);
+            }
+        }
     }
 }
 
@@ -87,60 +115,51 @@ fn reflect(index: isize, n: usize) -> usize {
     folded.min(period - folded)
 }
 
-/// Multi-resolution STFT distance of two sounds of one length: spectral convergence plus the
-/// mean absolute difference of the log magnitudes (natural log), mean of three resolutions.
+/// Multi-resolution STFT distance of two sounds, the shorter one padded with silence: spectral
+/// convergence plus the mean absolute difference of the log magnitudes (natural log), mean of three
+/// resolutions.
 pub fn multi_resolution(reference: &[f32], candidate: &[f32]) -> f64 {
     // As in the loss's public implementations: power is floored before the root.
-    let floored = |x: &f64| (x * x).max(1e-8).sqrt();
+    let floored = |x: f64| (x * x).max(1e-8).sqrt();
     let distance = |(n_fft, window, hop)| {
-        let stft = Stft::new(n_fft, window, hop);
-        let r: Vec<f64> = stft
-            .magnitudes(reference)
-            .magnitudes
-            .iter()
-            .map(floored)
-            .collect();
-        let c: Vec<f64> = stft
-            .magnitudes(candidate)
-            .magnitudes
-            .iter()
-            .map(floored)
-            .collect();
-        let (mut error, mut energy, mut logs) = (0.0, 0.0, 0.0);
-        for (r, c) in r.iter().zip(&c) {
-            error += (r - c) * (r - c);
-            energy += r * r;
-            logs += (r.ln() - c.ln()).abs();
-        }
-        ratio(error, energy).sqrt() + logs / r.len().max(1) as f64
+        let (mut error, mut energy, mut logs, mut count) = (0.0, 0.0, 0.0, 0usize);
+        Stft::new(n_fft, window, hop).pairs(reference, candidate, |r, c| {
+            for (&r, &c) in r.iter().zip(c) {
+                let (r, c) = (floored(r), floored(c));
+                error += (r - c) * (r - c);
+                energy += r * r;
+                logs += (r.ln() - c.ln()).abs();
+            }
+            count += r.len();
+        });
+        ratio(error, energy).sqrt() + logs / count.max(1) as f64
     };
     RESOLUTIONS.map(distance).iter().sum::<f64>() / RESOLUTIONS.len() as f64
 }
 
-/// Log-spectral distance in dB of two sounds of one length, mean over the frames.
+/// Log-spectral distance in dB of two sounds, the shorter one padded with silence, mean over the
+/// frames.
 pub fn log_spectral(reference: &[f32], candidate: &[f32]) -> f64 {
     let stft = Stft::new(1024, 1024, 256);
-    let (r, c) = (stft.magnitudes(reference), stft.magnitudes(candidate));
-    let peak = r
-        .magnitudes
-        .iter()
-        .chain(&c.magnitudes)
-        .copied()
-        .fold(0.0, f64::max);
+    let mut peak = 0.0_f64;
+    stft.pairs(reference, candidate, |r, c| {
+        peak = r.iter().chain(c).copied().fold(peak, f64::max);
+    });
     if peak == 0.0 {
         return 0.0;
     }
     let db = |x: f64| 20.0 * (x / peak).max(1e-5).log10();
-    let frame = |(r, c): (&[f64], &[f64])| {
+    let (mut distances, mut frames) = (0.0, 0usize);
+    stft.pairs(reference, candidate, |r, c| {
         let sum: f64 = r
             .iter()
             .zip(c)
             .map(|(&r, &c)| (db(r) - db(c)).powi(2))
             .sum();
-        (sum / r.len() as f64).sqrt()
-    };
-    let distances: Vec<f64> = r.frames().zip(c.frames()).map(frame).collect();
-    distances.iter().sum::<f64>() / distances.len().max(1) as f64
+        distances += (sum / r.len() as f64).sqrt();
+        frames += 1;
+    });
+    distances / frames.max(1) as f64
 }
 
 /// Log-mel spectrogram in dB, frames of [`MELS`] channels, 20 ms apart, floored at -100 dB.
@@ -148,7 +167,7 @@ pub fn log_mel(samples: &[f32], rate: u32) -> Vec<[f32; MELS]> {
     let hop = (rate as usize / 50).max(1);
     let n_fft = 4 * hop;
     let filters = slaney_filters(rate, n_fft);
-    let spectrogram = Stft::new(n_fft, n_fft, hop).magnitudes(samples);
+    let stft = Stft::new(n_fft, n_fft, hop);
     let channel = |frame: &[f64], filter: &(usize, Vec<f64>)| {
         let energy: f64 = filter
             .1
@@ -159,7 +178,14 @@ pub fn log_mel(samples: &[f32], rate: u32) -> Vec<[f32; MELS]> {
         (20.0 * energy.max(1e-5).log10()) as f32
     };
     let mels = |frame: &[f64]| std::array::from_fn(|m| channel(frame, &filters[m]));
-    spectrogram.frames().map(mels).collect()
+    let frames = stft.frames(samples.len());
+    let batches: Vec<_> = (0..frames).step_by(BATCH).collect();
+    let batch = |&from: &usize| -> Vec<[f32; MELS]> {
+        let batch = from..frames.min(from + BATCH);
+        let magnitudes = stft.magnitudes(samples, samples.len(), batch);
+        magnitudes.chunks_exact(stft.bins()).map(mels).collect()
+    };
+    batches.par_iter().flat_map_iter(batch).collect()
 }
 
 /// Slaney's mel filters of unit area up to half the rate: the first bin and the weights of each.
@@ -193,12 +219,42 @@ fn slaney_filters(rate: u32, n_fft: usize) -> Vec<(usize, Vec<f64>)> {
 }
 
 /// Changes the sampling rate in the frequency domain, for comparing files of different rates.
+///
+/// A sound of more than ten seconds is converted in parts that overlap: the memory does not grow with
+/// its length, apart from the result's.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
-    let n = samples.len();
-    let m = (n as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
-    if from == to || n == 0 {
+    if from == to || samples.is_empty() {
         return samples.to_vec();
     }
+    let (rate, new_rate) = (from as usize, to as usize);
+    if samples.len() <= (PART_SECONDS + 2 * MARGIN_SECONDS) * rate {
+        return resample_part(samples, from, to);
+    }
+    let whole = (samples.len() as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
+    let margin = MARGIN_SECONDS * rate;
+    let mut resampled = Vec::with_capacity(whole);
+    for start in (0..samples.len()).step_by(PART_SECONDS * rate) {
+        // Silence beyond the ends, so that every part has both margins.
+        let at = |i: usize| (start + i).checked_sub(margin).and_then(|i| samples.get(i));
+        let length = (PART_SECONDS + 2 * MARGIN_SECONDS) * rate;
+        // The transform takes a part for periodic: faded margins join without a step.
+        let fade = |i: usize| {
+            let edge = i.min(length - 1 - i).min(margin) as f64 / margin as f64;
+            (0.5 - 0.5 * (PI * edge).cos()) as f32
+        };
+        let part: Vec<f32> = (0..length)
+            .map(|i| at(i).map_or(0.0, |s| s * fade(i)))
+            .collect();
+        let part = resample_part(&part, from, to);
+        let inside = part.into_iter().skip(MARGIN_SECONDS * new_rate);
+        resampled.extend(inside.take((PART_SECONDS * new_rate).min(whole - resampled.len())));
+    }
+    resampled
+}
+
+fn resample_part(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+    let n = samples.len();
+    let m = (n as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
     let mut planner = FftPlanner::<f64>::new();
     let mut x: Vec<_> = samples
         .iter()
@@ -227,8 +283,8 @@ mod tests {
 
     #[test]
     fn a_sine_peaks_in_its_bin() {
-        let spectrogram = Stft::new(1024, 1024, 256).magnitudes(&sine(3000.0, 24_000, 24_000));
-        let frame = spectrogram.frames().nth(40).unwrap();
+        let sound = sine(3000.0, 24_000, 24_000);
+        let frame = Stft::new(1024, 1024, 256).magnitudes(&sound, sound.len(), 40..41);
         let peak = (0..frame.len())
             .max_by(|&a, &b| frame[a].total_cmp(&frame[b]))
             .unwrap();
@@ -282,6 +338,27 @@ mod tests {
             .map(|(a, b)| (a - b).abs())
             .fold(0.0, f32::max);
         assert!(worst < 1e-5, "{worst}");
+    }
+
+    #[test]
+    fn a_long_sound_is_resampled_in_parts_that_join() {
+        let c = resample(&sine(1000.0, 16_000, 16_000 * 21 + 7), 16_000, 8_000);
+        let r = sine(1000.0, 8_000, c.len());
+        assert_eq!(c.len(), 8_000 * 21 + 4);
+        // But for the ends, where the sine begins and stops.
+        let worst = r[100..c.len() - 100]
+            .iter()
+            .zip(&c[100..])
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 2e-3, "{worst}");
+        for joint in [8, 16].map(|s| s * 8_000) {
+            let near = joint - 50..joint + 50;
+            assert!(
+                near.into_iter().all(|i| (r[i] - c[i]).abs() < 1e-5),
+                "{joint}"
+            );
+        }
     }
 
     #[test]

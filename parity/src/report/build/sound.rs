@@ -57,28 +57,36 @@ fn flac(mut interleaved: Vec<i32>, rate: u32) -> Option<Vec<u8>> {
 fn worst_excerpt(reference: &[f32], candidate: &[f32], samples: usize, hop: usize) -> usize {
     let whole = reference.len().max(candidate.len());
     let at = |side: &[f32], i: usize| side.get(i).copied().unwrap_or(0.0);
+    // The energy of all samples before an excerpt's first, and before its end, for each excerpt.
+    let starts = (whole - samples) / hop + 1;
+    let (mut before, mut until) = (Vec::with_capacity(starts), Vec::with_capacity(starts));
     let mut total = 0.0;
-    let sums: Vec<f64> = std::iter::once(0.0)
-        .chain((0..whole).map(|i| {
+    for i in 0..=whole {
+        if i % hop == 0 && before.len() < starts {
+            before.push(total);
+        }
+        if i >= samples && (i - samples) % hop == 0 && until.len() < starts {
+            until.push(total);
+        }
+        if i < whole {
             let difference = f64::from(at(candidate, i) - at(reference, i));
             total += if difference.is_finite() {
                 difference * difference
             } else {
                 1.0
             };
-            total
-        }))
-        .collect();
-    let energy = |start: usize| sums[start + samples] - sums[start];
+        }
+    }
+    let energy = |start: usize| until[start] - before[start];
     // The first of equals, so that sounds that agree start at their beginning.
-    let starts = (0..=whole - samples).step_by(hop);
-    starts.fold(0, |best, start| {
+    let best = (0..starts).fold(0, |best, start| {
         if energy(start) > energy(best) {
             start
         } else {
             best
         }
-    })
+    });
+    best * hop
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sound_comparison::SoundComparison;
 use crate::exit::Exit;
-use crate::wav::Wav;
+use crate::sound::FileSound;
 
 /// Prefix of the native engine's file names, which otherwise equal the reference's.
 const PREFIX: &str = "native_";
@@ -78,7 +78,7 @@ impl FolderComparison {
     }
 
     fn pair(&mut self, reference: &Path, candidate: &Path) {
-        match (Wav::read(reference), Wav::read(candidate)) {
+        match (FileSound::read(reference), FileSound::read(candidate)) {
             (Ok(r), Ok(c)) => {
                 let (name, other) = (reference.display(), candidate.display());
                 let comparison =

@@ -4,7 +4,7 @@ use crate::diff::audio::{self, AudioDiff};
 use crate::diff::spectrum::resample;
 use crate::recording::SAMPLE_RATE;
 use crate::report::model::{MetricInfo, Sound};
-use crate::wav::Wav;
+use crate::sound::FileSound;
 
 /// Version of the output of `parity compare --json`.
 const COMPARISON_VERSION: u32 = 2;
@@ -40,14 +40,14 @@ pub struct Side {
     /// Samples per second.
     pub rate: u32,
     /// Channels.
-    pub channels: u16,
+    pub channels: usize,
     /// The encoding, such as `float 32 bit`.
     pub encoding: String,
 }
 
 impl SoundComparison {
     /// Compares two files, mixed to mono, at the reference's rate.
-    pub fn of(reference: (&str, &Wav), candidate: (&str, &Wav)) -> Self {
+    pub fn of(reference: (&str, &FileSound), candidate: (&str, &FileSound)) -> Self {
         let (r, c) = (reference.1, candidate.1);
         let rate = if r.rate > 0 { r.rate } else { SAMPLE_RATE };
         let mut notes = Vec::new();
@@ -69,6 +69,10 @@ impl SoundComparison {
         let samples = resampled.as_deref().unwrap_or(&c.samples);
         if r.samples.len() != samples.len() {
             notes.push("the lengths differ: the shorter side is padded with silence".into());
+        }
+        if r.samples.len() + samples.len() > audio::WHOLE {
+            let seconds = audio::LONGEST_LAG as f64 / f64::from(rate);
+            notes.push(format!("the lag is searched up to {seconds:.1} s"));
         }
         let diff = audio::diff(&r.samples, samples, rate);
         Self {
@@ -92,7 +96,7 @@ impl SoundComparison {
 }
 
 impl Side {
-    fn of((file, wav): (&str, &Wav)) -> Self {
+    fn of((file, wav): (&str, &FileSound)) -> Self {
         Self {
             file: file.to_owned(),
             rate: wav.rate,
