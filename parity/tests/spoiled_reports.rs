@@ -313,7 +313,7 @@ fn a_report_that_is_not_one_is_refused_for_what_is_wrong() {
     let deep = "[".repeat(100_000);
     let twice = good.replacen('{', "{\"exit\":0,", 1);
     for (text, words) in [
-        (&*good[..good.len() / 2], "EOF"),
+        (&good[..good.len() / 2], "EOF"),
         (&*huge, "number out of range"),
         (&*deep, "expected"),
         (&*twice, "duplicate field `exit`"),

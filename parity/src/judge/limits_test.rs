@@ -13,7 +13,7 @@ use crate::recording::CaseRecord;
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// Samples of a sound that are tested: measures of a whole sound take long.
-const SAMPLES: usize = 12_000;
+const SAMPLES: usize = 2_400;
 
 /// A gross fault that was planted in a value of the golden, and what the limits made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
