@@ -12,7 +12,7 @@ pub enum Exit {
     Usage = 1,
     /// Something exceeds its limits, or is missing.
     Failed = 2,
-    /// The golden is missing, stale or damaged.
+    /// The golden is missing or stale, or a recording is damaged.
     Golden = 3,
     /// Nothing was compared.
     NothingCompared = 4,

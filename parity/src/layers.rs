@@ -159,13 +159,16 @@ pub fn compare_layers(
     networks: &[Network],
     tolerances: &Tolerances,
 ) -> Result<LayerReport, LayerError> {
-    let manifest = recorder.manifest(Feed::Isolated);
+    let mut manifest = recorder.manifest(Feed::Isolated);
+    manifest.fed_from = golden.manifest_sha256().map(str::to_owned);
     let conditions = Conditions {
         reference: golden.manifest().engine.name.clone(),
         candidate: manifest.engine.name.clone(),
         device: manifest.device.clone(),
         precision: manifest.precision.clone(),
         feed: Feed::Isolated,
+        // A layer without a measured noise is missing.
+        unmeasured_noise: false,
     };
     let mut report = LayerReport {
         notes: stale_candidate(golden, &manifest),
@@ -174,7 +177,7 @@ pub fn compare_layers(
     for &network in networks {
         let before = report.networks.len();
         for name in golden.manifest().cases.keys() {
-            let reference = golden.case(name)?;
+            let reference = golden.golden_case(name)?;
             let is_layer = |key: &Key| network.contains(key) && key.tap.is_some();
             if !reference.tensors.keys().any(is_layer) {
                 continue;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parity::recording::Recording;
+use parity::recording::{Recording, sha256};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
@@ -23,6 +23,12 @@ impl Folder {
         let mut candidate = made_up::recording("native");
         change(&mut candidate);
         candidate.write(self.path("candidate")).unwrap();
+    }
+
+    /// What an isolated recording says of the golden that fed it.
+    fn fed_from(&self) -> Option<String> {
+        let manifest = std::fs::read(self.path("golden/manifest.json")).unwrap();
+        Some(sha256(&manifest))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -71,6 +77,7 @@ fn a_changed_tensor_exits_with_2_and_names_the_stage() {
     let folder = Folder::new();
     folder.candidate(|c| {
         c.manifest.feed = Feed::Isolated;
+        c.manifest.fed_from = folder.fed_from();
         let key = Key::segment(Stage::FlowMu, 1);
         let array = c
             .cases
@@ -104,6 +111,20 @@ fn a_flipped_byte_in_a_golden_exits_with_3_and_names_the_file() {
             &[&format!("golden/{file}: damaged")],
         );
         std::fs::write(&path, good).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_candidate_exits_with_3_as_a_damaged_golden_does() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("candidate/first/audio.wav"), "").unwrap();
+    let judge = ["judge", "--golden", "golden", "--cascaded", "candidate"];
+    for command in [&DIFF[..], &judge] {
+        assert_exit(&folder.parity(command), 3, &["audio.wav: damaged"]);
+    }
+    std::fs::write(folder.path("candidate/manifest.json"), "{\"format\": 2}").unwrap();
+    for command in [&DIFF[..], &judge] {
+        assert_exit(&folder.parity(command), 3, &["recording format 2"]);
     }
 }
 
@@ -153,8 +174,6 @@ fn unreadable_input_and_wrong_usage_exit_with_1() {
         1,
         &["nowhere: no recording here"],
     );
-    std::fs::write(folder.path("candidate/first/audio.wav"), "").unwrap();
-    assert_exit(&folder.parity(&DIFF), 1, &["audio.wav: damaged"]);
     assert_exit(&folder.parity(&["diff", "golden"]), 1, &["<CANDIDATE>"]);
     assert_exit(
         &folder.parity(&["judge", "--golden", "golden"]),
@@ -217,6 +236,7 @@ fn judge_writes_the_report_and_render_makes_the_same_page_of_it() {
     let folder = Folder::new();
     let mut isolated = made_up::recording("native");
     isolated.manifest.feed = Feed::Isolated;
+    isolated.manifest.fed_from = folder.fed_from();
     isolated.write(folder.path("isolated")).unwrap();
     let judge = [
         "judge",

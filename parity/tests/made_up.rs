@@ -51,6 +51,7 @@ pub fn recording(engine: &str) -> Recording {
         .collect();
     Recording {
         manifest: Manifest {
+            lm_weights: Some("llm.pt".into()),
             cases: listed,
             ..manifest
         },
@@ -93,6 +94,8 @@ pub fn golden() -> Recording {
         ("onnxruntime", "1.18.0"),
         ("wetext", "0.1.8"),
     ];
+    golden.manifest.sources =
+        BTreeMap::from([("cosyvoice/cli/cosyvoice.py".into(), sha256(b"source"))]);
     golden.manifest.libraries = libraries.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     golden
 }

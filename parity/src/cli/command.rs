@@ -2,14 +2,15 @@ use std::process::exit;
 
 use clap::{Parser, Subcommand};
 use parity::exit::Exit;
+use parity::recording;
 
 use super::shared::GoldenFault;
 use super::{bench, compare, diff, fixture, judge, merge, record, render, report, selftest, text};
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
-/// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing,
-/// stale or damaged, 4 nothing was compared, 70 a bug.
+/// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing or
+/// stale, or a recording damaged, 4 nothing was compared, 70 a bug.
 #[derive(Parser, Debug)]
 #[command(name = "parity", version)]
 struct Cli {
@@ -65,10 +66,10 @@ pub fn run() -> Exit {
     };
     result.unwrap_or_else(|error| {
         eprintln!("parity: {}", native::error_chain(error.as_ref()));
-        if error.is::<GoldenFault>() {
-            Exit::Golden
-        } else {
-            Exit::Usage
+        match error.downcast_ref::<recording::Error>() {
+            _ if error.is::<GoldenFault>() => Exit::Golden,
+            Some(error) => error.exit(),
+            None => Exit::Usage,
         }
     })
 }

@@ -104,7 +104,7 @@ fn record_native(args: &RecordArgs, cases: &CaseFile, out: &Path) -> anyhow::Res
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let record = match &golden {
-            Some(golden) => recorder.isolated(case, cases, &*golden.case(&case.name)?)?,
+            Some(golden) => recorder.isolated(case, cases, &*golden.golden_case(&case.name)?)?,
             None => recorder.cascaded(case, cases)?,
         };
         writer.case(&record)?;

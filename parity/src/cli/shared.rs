@@ -18,7 +18,7 @@ pub fn open_golden(dir: &Path) -> Result<Reader, GoldenFault> {
 
 /// Reads a whole golden.
 pub fn read_golden(dir: &Path) -> Result<Recording, GoldenFault> {
-    Ok(Recording::read(dir)?)
+    Ok(Recording::read_golden(dir)?)
 }
 
 /// Where the limits are.

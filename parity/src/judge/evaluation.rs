@@ -5,7 +5,8 @@ use super::outcome::{CaseOutcome, Cell, Origin, StageOutcome, ValueOutcome, Verd
 use super::stale;
 use super::tolerances::{Conditions, Tolerances};
 use super::value_diff::{Compared, ValueDiff, diff_value};
-use crate::case::Keep;
+use crate::case::{Case, Keep};
+use crate::metric::Value;
 use crate::recording::{CaseRecord, Error, RecordedCase, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
@@ -82,7 +83,7 @@ impl<'a> Evaluation<'a> {
         };
         Ok(LoadedCase {
             name: name.to_owned(),
-            golden: self.golden.case(name),
+            golden: self.golden.golden_case(name),
             isolated: read(self.isolated)?,
             cascaded: read(self.cascaded)?,
         })
@@ -137,6 +138,11 @@ impl<'a> Evaluation<'a> {
 
     fn stale(&self, golden: &CaseRecord, loaded: &LoadedCase<'_>) -> Vec<String> {
         let mut reasons = stale::manifests(self.golden.manifest(), &self.tolerances.reference);
+        reasons.extend(stale::lm_weights(
+            "golden",
+            self.golden.manifest(),
+            &golden.case.case,
+        ));
         let expected = self
             .expected
             .and_then(|e| e.iter().find(|c| c.case.name == loaded.name));
@@ -145,7 +151,9 @@ impl<'a> Evaluation<'a> {
             let Some(candidate) = self.candidate(feed) else {
                 continue;
             };
-            reasons.extend(stale::candidate(self.golden, candidate.manifest()));
+            let manifest = candidate.manifest();
+            reasons.extend(stale::candidate(self.golden, manifest));
+            reasons.extend(stale::lm_weights("candidate", manifest, &golden.case.case));
             let record = loaded.candidate(feed);
             reasons
                 .extend(record.and_then(|r| stale::case(&golden.case, &r.case, "the candidate")));
@@ -167,6 +175,13 @@ impl<'a> Evaluation<'a> {
                 )),
                 Some(c) => list.extend(stale::unchecked(self.golden.manifest(), c.manifest())),
             }
+        }
+        let reference = &self.golden.manifest().engine;
+        if !reference.is_reference() {
+            list.push(format!(
+                "whether either side is like the reference: the golden was recorded by {}",
+                reference.name
+            ));
         }
         if let Some(expected) = self.expected {
             let known: BTreeSet<_> = expected.iter().map(|c| &c.case.name).collect();
@@ -221,7 +236,8 @@ impl<'a> Evaluation<'a> {
         feed: Feed,
     ) -> Option<Cell> {
         let source = self.candidate(feed)?;
-        let required = feed.requires(stage);
+        let case = &golden.case.case;
+        let required = source.manifest().promises(case, stage);
         let Some(candidate) = loaded.candidate(feed) else {
             return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
         };
@@ -229,7 +245,7 @@ impl<'a> Evaluation<'a> {
         let recorded = |record: &CaseRecord| keys.iter().any(|k| record.tensors.contains_key(k));
         let both_recorded = stage.is_tensor() && recorded(golden) && recorded(candidate);
         if !(required || both_recorded) {
-            return None;
+            return self.not_of_this_feed(case, stage, feed);
         }
         let manifest = source.manifest();
         let conditions = Conditions {
@@ -238,6 +254,7 @@ impl<'a> Evaluation<'a> {
             device: manifest.device.clone(),
             precision: manifest.precision.clone(),
             feed,
+            unmeasured_noise: false,
         };
         let value = |key| self.value(golden, candidate, key, &conditions);
         let values: Vec<_> = keys.into_iter().map(value).collect();
@@ -256,6 +273,23 @@ impl<'a> Evaluation<'a> {
         })
     }
 
+    /// What the golden has of a stage and a recording under `feed` does not. It is left out in silence
+    /// only if the recording under the other feed is judged too.
+    fn not_of_this_feed(&self, case: &Case, stage: Stage, feed: Feed) -> Option<Cell> {
+        let judged = Feed::ALL.into_iter().filter_map(|f| self.candidate(f));
+        let mut manifests = judged.map(RecordingSource::manifest);
+        let elsewhere = manifests.any(|manifest| manifest.promises(case, stage));
+        let in_golden = self.golden.manifest().promises(case, stage);
+        let other = match feed {
+            Feed::Isolated => Feed::Cascaded,
+            Feed::Cascaded => Feed::Isolated,
+        };
+        (in_golden && !elsewhere).then(|| {
+            let reason = format!("only a recording that is {} has it", other.name());
+            empty_cell(Verdict::Skipped, &reason)
+        })
+    }
+
     fn value(
         &self,
         golden: &CaseRecord,
@@ -267,6 +301,7 @@ impl<'a> Evaluation<'a> {
             key,
             verdict: Verdict::Missing,
             reason: Some(reason.to_owned()),
+            unmeasured_noise: None,
             checks: Vec::new(),
             measures: Default::default(),
             detail: None,
@@ -274,7 +309,13 @@ impl<'a> Evaluation<'a> {
         match diff_value(golden, candidate, &key, conditions.feed) {
             Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
             Compared::NoCandidate => absent(key, "the candidate lacks it"),
-            Compared::Both(diff) => self.judge_value(key, *diff, conditions),
+            Compared::Both(diff) => {
+                let conditions = Conditions {
+                    unmeasured_noise: diff.unmeasured_noise.is_some(),
+                    ..conditions.clone()
+                };
+                self.judge_value(key, *diff, &conditions)
+            }
         }
     }
 
@@ -300,6 +341,10 @@ impl<'a> Evaluation<'a> {
                     "{label} could not be measured (no noise in the golden?)"
                 )),
             )
+        } else if checks.is_empty() && diff.unmeasured_noise.is_some() {
+            let reason = "no limit says what holds where the reference's noise could not be \
+                          measured; add one with unmeasured_noise to tolerances.toml";
+            (Verdict::Missing, Some(reason.into()))
         } else if checks.is_empty() {
             (
                 Verdict::Missing,
@@ -315,6 +360,7 @@ impl<'a> Evaluation<'a> {
             key,
             verdict,
             reason,
+            unmeasured_noise: diff.unmeasured_noise.map(Value),
             checks,
             measures: diff.measures,
             detail: diff.detail,

@@ -26,7 +26,12 @@ pub fn explain(cell: &Cell) -> String {
                 number(limit.0)
             )
         });
-        let why: Vec<_> = value.reason.iter().cloned().chain(failed).collect();
+        let unmeasured = value.unmeasured_noise.map(|db| {
+            let db = number(db.0);
+            format!("the reference's noise could not be measured, being {db} dB of the signal")
+        });
+        let reason = value.reason.iter().cloned();
+        let why: Vec<_> = reason.chain(unmeasured).chain(failed).collect();
         reasons.push(format!("{}: {}", value.key, why.join("; ")));
     }
     reasons.join(" | ")

@@ -138,6 +138,10 @@ pub struct ValueOutcome {
     pub verdict: Verdict,
     /// The reason, unless it is a limit.
     pub reason: Option<String>,
+    /// The reference's own error in dB of the signal, where it is so large that it could not have
+    /// been measured: absolute limits take the place of multiples of it.
+    #[serde(default)]
+    pub unmeasured_noise: Option<Value>,
     /// Every limit that applied.
     pub checks: Vec<Check>,
     /// Everything that was measured.

@@ -1,64 +1,181 @@
-//! Whether a golden still fits the candidate and the current cases.
+//! Whether a golden still fits the candidate and the current cases. What a verdict relies on has to
+//! be stated: a manifest that does not say it is as stale as one that says something else.
+
+use std::collections::BTreeMap;
 
 use super::tolerances::Pins;
-use crate::case::LmSet;
-use crate::recording::{Manifest, RecordedCase, RecordingSource};
+use crate::case::{Case, LmSet};
+use crate::recording::{FileHash, Manifest, RecordedCase, RecordingSource};
+use crate::stage::Feed;
+
+/// Where and how the reference records: its noise is that of float32 on a processor, and the limits
+/// are multiples of it.
+const DEVICE: &str = "cpu";
+const PRECISION: &str = "f32";
+
+/// How the names of the language model's weight files begin.
+const LM_FILES: &str = "llm.";
+
+/// Digits of a hash in a message, as git shows them.
+const SHORT: usize = 8;
 
 /// Why a golden as a whole is stale, reason by reason.
 pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
     let mut reasons = Vec::new();
     // The pins apply to the Python reference only.
-    if golden.engine.name == "python" {
-        match &golden.engine.commit {
-            Some(commit) if pins.commits.is_empty() || pins.commits.contains(commit) => {}
-            None if pins.commits.is_empty() => {}
-            found => reasons.push(format!(
-                "the golden was recorded at commit {} of the reference, not {}",
-                found.as_deref().unwrap_or("unknown"),
-                pins.commits.join(" or ")
-            )),
+    if !golden.engine.is_reference() {
+        return reasons;
+    }
+    match &golden.engine.commit {
+        Some(commit) if pins.commits.is_empty() || pins.commits.contains(commit) => {}
+        None if pins.commits.is_empty() => {}
+        found => reasons.push(format!(
+            "the golden was recorded at commit {} of the reference, not {}",
+            found.as_deref().unwrap_or("unknown"),
+            pins.commits.join(" or ")
+        )),
+    }
+    for (library, known) in &pins.libraries {
+        let Some(version) = golden.libraries.get(library) else {
+            reasons.push(format!(
+                "the golden does not say which {library} it was recorded with"
+            ));
+            continue;
+        };
+        let public = version.split('+').next().unwrap_or(version);
+        if !known.iter().any(|k| k == public) {
+            reasons.push(format!(
+                "the golden was recorded with {library} {version}, not {}",
+                known.join(" or ")
+            ));
         }
-        for (library, known) in &pins.libraries {
-            let Some(version) = golden.libraries.get(library) else {
-                continue;
-            };
-            let public = version.split('+').next().unwrap_or(version);
-            if !known.iter().any(|k| k == public) {
-                reasons.push(format!(
-                    "the golden was recorded with {library} {version}, not {}",
-                    known.join(" or ")
-                ));
-            }
+    }
+    if golden.sources.is_empty() {
+        reasons.push("the golden does not say which sources of the reference ran".into());
+    }
+    for (what, found, wanted) in [
+        ("device", golden.device.as_str(), DEVICE),
+        ("precision", &golden.precision, PRECISION),
+        ("feed", golden.feed.name(), Feed::Cascaded.name()),
+    ] {
+        if found != wanted {
+            reasons.push(format!(
+                "the golden says {what} {found}, but the reference records with {what} {wanted}"
+            ));
         }
+    }
+    if golden.fed_from.is_some() {
+        reasons.push("the golden was fed from another recording, not by itself".into());
+    }
+    if golden.lm_weights.is_none() {
+        reasons.push("the golden does not say which weights of the language model it used".into());
     }
     reasons
 }
 
 /// Why a candidate was not made for this golden.
 pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> Vec<String> {
+    let manifest = golden.manifest();
+    let mut reasons = model_files(manifest, candidate);
+    match (&manifest.lm_weights, &candidate.lm_weights) {
+        (Some(g), Some(c)) if LmSet::of_file(g) != LmSet::of_file(c) => reasons.push(format!(
+            "the golden's language model uses {g}, the candidate's uses {c}"
+        )),
+        (Some(_), None) => reasons
+            .push("the candidate does not say which weights of the language model it used".into()),
+        _ => {}
+    }
+    if manifest.feed == Feed::Isolated && candidate.feed == Feed::Cascaded {
+        reasons
+            .push("the golden is isolated, but the candidate was recorded from end to end".into());
+    }
+    // Two isolated recordings are comparable if the same golden fed them.
+    let feeder = match manifest.feed {
+        Feed::Isolated => manifest.fed_from.as_deref(),
+        Feed::Cascaded => golden.manifest_sha256(),
+    };
+    match (&candidate.fed_from, feeder) {
+        (Some(fed), Some(sha256)) if fed != sha256 => {
+            reasons.push("the candidate was fed from another golden; record it again".into());
+        }
+        (None, Some(_)) if candidate.feed == Feed::Isolated => {
+            reasons.push("the candidate does not say which golden fed it; record it again".into());
+        }
+        _ => {}
+    }
+    reasons
+}
+
+/// Why a recording does not say which weights of the language model a case used: the manifest names
+/// the file, or the case the set, but its hash is not there.
+pub(super) fn lm_weights(who: &str, manifest: &Manifest, case: &Case) -> Option<String> {
+    let mut files = manifest.model.files.keys();
+    let (stated, wanted) = match (case.lm_weights, &manifest.lm_weights) {
+        (Some(set), _) => (
+            files.any(|f| f.starts_with(LM_FILES) && LmSet::of_file(f) == set),
+            format!("{} weights of the language model", set.name()),
+        ),
+        (None, Some(file)) => (files.any(|f| f == file), file.clone()),
+        (None, None) => return None,
+    };
+    let needed = !case.is_conversion() && !stated;
+    needed.then(|| format!("the {who} does not say which {wanted} it was recorded with"))
+}
+
+/// Why the model's files are not shown to be the same on both sides.
+fn model_files(golden: &Manifest, candidate: &Manifest) -> Vec<String> {
+    let (g, c) = (&golden.model.files, &candidate.model.files);
     let mut reasons = Vec::new();
-    let files = &golden.manifest().model.files;
-    for (name, file) in &candidate.model.files {
-        if files.get(name).is_some_and(|g| g != file) {
+    for (who, files) in [("golden", g), ("candidate", c)] {
+        if files.is_empty() {
             reasons.push(format!(
-                "the golden was recorded with another {name} than the candidate"
+                "the {who} does not say which model files it was recorded with"
             ));
         }
     }
-    let golden_weights = golden.manifest().lm_weights.as_deref();
-    if let (Some(g), Some(c)) = (golden_weights, candidate.lm_weights.as_deref())
-        && LmSet::of_file(g) != LmSet::of_file(c)
-    {
-        reasons.push(format!(
-            "the golden's language model uses {g}, the candidate's uses {c}"
-        ));
+    if !reasons.is_empty() {
+        return reasons;
     }
-    if let (Some(fed), Some(sha256)) = (&candidate.fed_from, golden.manifest_sha256())
-        && fed != sha256
-    {
-        reasons.push("the candidate was fed from another golden; record it again".into());
+    for (name, file) in c {
+        if let Some(other) = g.get(name).filter(|other| *other != file) {
+            reasons.push(format!(
+                "the golden was recorded with another {name} than the candidate ({}, not {})",
+                short(other),
+                short(file)
+            ));
+        }
+    }
+    for (who, files, others) in [("golden", g, c), ("candidate", c, g)] {
+        let unstated = others.keys().filter(|name| !states(files, name));
+        reasons.extend(
+            unstated
+                .map(|name| format!("the {who} does not say which {name} it was recorded with")),
+        );
     }
     reasons
+}
+
+/// The hash of a file, shortened; with the length if that is what differs at a glance.
+fn short(file: &FileHash) -> String {
+    let hash: String = file.sha256.chars().take(SHORT).collect();
+    format!("sha256 {hash}…, {} bytes", file.bytes)
+}
+
+/// Whether `files` say what stands in for the file `name` of the other side. A model may have either
+/// set of the language model's weights, or both, and saved speakers come and go.
+fn states(files: &BTreeMap<String, FileHash>, name: &str) -> bool {
+    name.starts_with(LM_FILES)
+        || name == "spk2info.pt"
+        || files.keys().any(|f| stem(f) == stem(name))
+}
+
+/// A weight file's name without its format.
+fn stem(name: &str) -> &str {
+    let formats = [".pt", ".safetensors"];
+    formats
+        .iter()
+        .find_map(|format| name.strip_suffix(format))
+        .unwrap_or(name)
 }
 
 /// Why a case of the golden differs from the one that `source` names.
@@ -105,15 +222,18 @@ pub(super) fn case(golden: &RecordedCase, expected: &RecordedCase, source: &str)
     })
 }
 
-/// Checks that were impossible, for the report's list of what is not covered.
+/// Files whose content could not be compared, for the report's list of what is not covered: each
+/// side has them in another format.
 pub(super) fn unchecked(golden: &Manifest, candidate: &Manifest) -> Option<String> {
-    let files = &golden.model.files;
-    let shared = candidate
-        .model
-        .files
-        .keys()
-        .any(|name| files.contains_key(name));
-    (!shared).then(|| {
-        "whether both sides used the same weights: their manifests have no file in common".into()
+    let (g, c) = (&golden.model.files, &candidate.model.files);
+    let twin = |name: &String| g.keys().find(|other| stem(other) == stem(name));
+    let pairs = c.keys().filter(|name| !g.contains_key(*name));
+    let pairs = pairs.filter_map(|name| Some(format!("{name} and {}", twin(name)?)));
+    let pairs: Vec<_> = pairs.collect();
+    (!pairs.is_empty()).then(|| {
+        format!(
+            "whether both sides used the same weights: {} are of different formats",
+            pairs.join(", ")
+        )
     })
 }

@@ -53,6 +53,10 @@ pub struct Limit {
     /// An error below which the limit holds regardless of the metric.
     #[serde(default)]
     pub floor: Option<Floor>,
+    /// Only where the reference's noise could not be measured, in place of the limits in units of
+    /// that noise.
+    #[serde(default)]
+    pub unmeasured_noise: bool,
     /// Only under this feed.
     #[serde(default)]
     pub feed: Option<Feed>,
@@ -95,6 +99,8 @@ pub struct Conditions {
     pub precision: String,
     /// Where its inputs come from.
     pub feed: Feed,
+    /// Whether the reference's noise of the value could not be measured.
+    pub unmeasured_noise: bool,
 }
 
 /// Why a tolerance file cannot be used.
@@ -223,7 +229,13 @@ impl Limit {
     fn applies(&self, stage: Stage, conditions: &Conditions) -> bool {
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+        let in_noise = matches!(self.metric, Metric::NoiseRatio | Metric::NoiseRatioP999);
+        let noise_fits = match conditions.unmeasured_noise {
+            true => !in_noise,
+            false => !self.unmeasured_noise,
+        };
         self.stages.iter().any(|p| matches(p, stage))
+            && noise_fits
             && self.feed.is_none_or(|f| f == conditions.feed)
             && is(&self.reference, &conditions.reference)
             && is(&self.candidate, &conditions.candidate)
@@ -309,6 +321,7 @@ mod tests {
             device: device.into(),
             precision: "f32".into(),
             feed: Feed::Isolated,
+            unmeasured_noise: false,
         }
     }
 
@@ -327,6 +340,25 @@ mod tests {
         assert_eq!(limit(Stage::FlowStep(3), "cpu"), Some(-100.0));
         assert_eq!(limit(Stage::FlowStep(3), "cuda"), Some(-60.0));
         assert_eq!(limit(Stage::PromptMel, "cpu"), None);
+    }
+
+    #[test]
+    fn where_the_noise_could_not_be_measured_an_absolute_limit_takes_the_place_of_its_multiples() {
+        let ratio = LIMIT
+            .replace("nmse_db", "noise_ratio")
+            .replace("-100.0", "4.0");
+        let absolute = LIMIT.replace("at_most", "unmeasured_noise = true\nat_most");
+        let tolerances = parse(&format!("{ratio}{absolute}")).unwrap();
+        let metrics = |unmeasured_noise| {
+            let conditions = Conditions {
+                unmeasured_noise,
+                ..conditions("cpu")
+            };
+            let limits = tolerances.of(Stage::FlowMel, &conditions);
+            limits.iter().map(|l| l.metric).collect::<Vec<_>>()
+        };
+        assert_eq!(metrics(false), [Metric::NoiseRatio]);
+        assert_eq!(metrics(true), [Metric::NmseDb]);
     }
 
     #[test]

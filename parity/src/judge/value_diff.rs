@@ -8,7 +8,9 @@ use crate::diff::tensor::{self, TensorDiff};
 use crate::diff::text::{self, TextDiff};
 use crate::diff::tokens::{self, TokenDiff, Whose};
 use crate::metric::{Measures, Metric, Noise, Value, ratio};
-use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SAMPLE_RATE};
+use crate::recording::{
+    CaseRecord, DRAW_TAP, KnownNoise, MISMATCH_TAP, SAMPLE_RATE, count_non_finite,
+};
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// The result of comparing one value.
@@ -29,6 +31,9 @@ pub struct ValueDiff {
     pub fault: Option<String>,
     /// Whether both are empty, so that nothing was compared.
     pub empty: bool,
+    /// The reference's own error in dB of the signal, if it is so large that it cannot have been
+    /// measured. There is no noise ratio then.
+    pub unmeasured_noise: Option<f64>,
     /// Everything measured.
     pub measures: Measures,
     /// Details that measures cannot express.
@@ -62,21 +67,25 @@ pub fn diff_value(
     key: &Key,
     feed: Feed,
 ) -> Compared {
-    let noise = reference.noise_of(key, feed);
-    match key.stage {
-        Stage::TextNormalized => both(texts(reference, candidate)),
-        Stage::TextIds => both(token_lists(&ids(reference), &ids(candidate))),
-        Stage::Speech => both(speech(reference, candidate, noise)),
+    let (noise, unmeasured_noise) = match reference.noise_of(key, feed) {
+        KnownNoise::Absent => (None, None),
+        KnownNoise::Unmeasured(db) => (None, Some(db)),
+        KnownNoise::Measured(noise) => (Some(noise), None),
+    };
+    let diff = match key.stage {
+        Stage::TextNormalized => texts(reference, candidate),
+        Stage::TextIds => token_lists(&ids(reference), &ids(candidate)),
+        Stage::Speech => speech(reference, candidate, noise),
         _ => match (reference.tensors.get(key), candidate.tensors.get(key)) {
-            (None, _) => Compared::NoReference,
-            (_, None) => Compared::NoCandidate,
-            (Some(r), Some(c)) => both(arrays(reference, candidate, key, (r, c), noise)),
+            (None, _) => return Compared::NoReference,
+            (_, None) => return Compared::NoCandidate,
+            (Some(r), Some(c)) => arrays(reference, candidate, key, (r, c), noise),
         },
-    }
-}
-
-fn both(diff: ValueDiff) -> Compared {
-    Compared::Both(Box::new(diff))
+    };
+    Compared::Both(Box::new(ValueDiff {
+        unmeasured_noise,
+        ..diff
+    }))
 }
 
 fn fault(reason: impl Into<String>) -> ValueDiff {
@@ -89,7 +98,9 @@ fn fault(reason: impl Into<String>) -> ValueDiff {
 fn texts(reference: &CaseRecord, candidate: &CaseRecord) -> ValueDiff {
     let mut diff = text::diff(&text_list(reference), &text_list(candidate));
     let measures = std::mem::take(&mut diff.measures);
+    let nothing = |record: &CaseRecord| record.text.segments.iter().all(|s| s.text.is_empty());
     ValueDiff {
+        empty: nothing(reference) && nothing(candidate),
         measures,
         detail: Some(Detail::Text(diff)),
         ..ValueDiff::default()
@@ -127,7 +138,9 @@ fn token_lists(reference: &[&[i64]], candidate: &[&[i64]]) -> ValueDiff {
         }
         lists.push(diff);
     }
+    let nothing = |lists: &[&[i64]]| lists.iter().all(|list| list.is_empty());
     ValueDiff {
+        empty: nothing(reference) && nothing(candidate),
         measures,
         detail: Some(Detail::Tokens { lists }),
         ..ValueDiff::default()
@@ -152,13 +165,23 @@ fn speech(reference: &CaseRecord, candidate: &CaseRecord, noise: Option<&Noise>)
 fn sound(reference: &[f32], candidate: &[f32]) -> ValueDiff {
     let mut diff = audio::diff(reference, candidate, SAMPLE_RATE);
     let measures = std::mem::take(&mut diff.measures);
-    let non_finite = diff.candidate.non_finite > diff.reference.non_finite;
     ValueDiff {
-        fault: non_finite
-            .then(|| format!("{} samples are NaN or infinite", diff.candidate.non_finite)),
+        fault: not_finite("samples", reference, candidate),
         empty: reference.is_empty() && candidate.is_empty(),
         measures,
         detail: Some(Detail::Audio(diff)),
+        ..ValueDiff::default()
+    }
+}
+
+/// A fault that no equality excuses: NaN agrees with nothing, least of all with NaN.
+fn not_finite(what: &str, reference: &[f32], candidate: &[f32]) -> Option<String> {
+    match (count_non_finite(candidate), count_non_finite(reference)) {
+        (0, 0) => None,
+        (0, count) => Some(format!(
+            "{count} {what} of the reference are NaN or infinite"
+        )),
+        (count, _) => Some(format!("{count} {what} are NaN or infinite")),
     }
 }
 
@@ -220,9 +243,7 @@ fn add_tensor(
     };
     diff.measures.append(&mut tensor.measures);
     diff.empty = r.is_empty();
-    if tensor.non_finite > 0 {
-        diff.fault = Some(format!("{} values are NaN or infinite", tensor.non_finite));
-    }
+    diff.fault = diff.fault.or_else(|| not_finite("values", r, c));
     diff.detail.get_or_insert(Detail::Tensor(tensor));
     diff
 }

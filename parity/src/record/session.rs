@@ -39,7 +39,7 @@ pub fn run_native(
             Err(e) => failed.push((case.name.clone(), e)),
         };
         keep(&mut cascaded, recorder.cascaded(case, cases));
-        if let Ok(reference) = golden.case(&case.name) {
+        if let Ok(reference) = golden.golden_case(&case.name) {
             keep(&mut isolated, recorder.isolated(case, cases, &reference));
         }
     }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use super::{Error, Manifest, Reader, RecordingSource as _, Writer, sha256_file};
 use crate::array::Array;
 use crate::case::{Case, CaseFile};
 use crate::metric::Noise;
-use crate::stage::{Feed, Key, Stage};
+use crate::stage::{Key, Stage};
 
 /// Samples per second of CosyVoice3's speech.
 pub const SAMPLE_RATE: u32 = 24_000;
@@ -37,10 +38,25 @@ impl Recording {
     /// # Errors
     /// If there is no recording, or a file of it is damaged.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::read_with(dir, |reader, name| reader.case(name))
+    }
+
+    /// Reads a golden, checking that it holds what it must, and nothing that cannot be true.
+    ///
+    /// # Errors
+    /// If there is no recording, or a case of it is damaged.
+    pub fn read_golden(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::read_with(dir, |reader, name| reader.golden_case(name))
+    }
+
+    fn read_with(
+        dir: impl AsRef<Path>,
+        read: for<'a> fn(&'a Reader, &str) -> Result<Cow<'a, CaseRecord>, Error>,
+    ) -> Result<Self, Error> {
         let reader = Reader::open(dir)?;
         let mut cases = BTreeMap::new();
         for name in reader.manifest().cases.keys() {
-            cases.insert(name.clone(), reader.case(name)?.into_owned());
+            cases.insert(name.clone(), read(&reader, name)?.into_owned());
         }
         Ok(Self {
             manifest: reader.manifest().clone(),
@@ -145,15 +161,6 @@ impl CaseRecord {
         } else {
             self.text.segments.len()
         }
-    }
-
-    /// The reference's own float32 error of a value under a feed.
-    pub fn noise_of(&self, key: &Key, feed: Feed) -> Option<&Noise> {
-        let accumulated = match feed {
-            Feed::Isolated => None,
-            Feed::Cascaded => self.noise.get(&key.clone().tap(CASCADED_NOISE)),
-        };
-        accumulated.or_else(|| self.noise.get(key))
     }
 
     /// The keys of `stage`: one, or one for each segment.

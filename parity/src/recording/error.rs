@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::atomic;
+use crate::exit::Exit;
 
 /// Why a recording could not be read or written. Each message names the file and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The exit status of a command that this error ends, whichever side the recording was on.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Damaged { .. } | Self::UnknownFormat { .. } | Self::Stale { .. } => Exit::Golden,
+            _ => Exit::Usage,
+        }
+    }
+
     /// An error of replacing a recording's folder.
     pub(crate) fn replacing(error: atomic::Error) -> Self {
         match error {

@@ -70,6 +70,13 @@ pub struct EngineInfo {
     pub commit: Option<String>,
 }
 
+impl EngineInfo {
+    /// Whether this is the reference.
+    pub fn is_reference(&self) -> bool {
+        self.name == "python"
+    }
+}
+
 /// The weights of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

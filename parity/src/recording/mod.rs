@@ -1,9 +1,11 @@
 //! Recordings: what an engine produced for a list of cases, in memory and on disk.
 
 mod case_record;
+mod contents;
 mod error;
 mod hash;
 mod manifest;
+mod noise;
 mod reader;
 mod seal;
 mod tensors;
@@ -13,11 +15,13 @@ pub use case_record::{
     CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, RecordedCase, Recording, SAMPLE_RATE,
     SegmentText, TextRecord,
 };
+pub(crate) use contents::count_non_finite;
 pub use error::Error;
 pub use hash::{sha256, sha256_file};
 pub use manifest::{
     CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, timestamp,
 };
+pub use noise::KnownNoise;
 pub use reader::{Reader, RecordingSource};
 pub(crate) use seal::Sealed;
 pub use writer::Writer;

@@ -1,11 +1,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
 use super::case_record::{CaseRecord, SAMPLE_RATE};
-use super::{Error, MANIFEST, Manifest, Recording, sha256, tensors};
+use super::noise::Levels;
+use super::{Error, MANIFEST, Manifest, Recording, contents, sha256, tensors};
+use crate::metric::Noise;
+use crate::stage::Key;
 use crate::wav;
 
 /// Where cases come from: a folder that is read one case at a time, or memory.
@@ -17,6 +21,12 @@ pub trait RecordingSource {
     /// # Errors
     /// If the recording lacks the case, or a file of it is damaged.
     fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error>;
+    /// One case of a golden: a case that candidates are held against, so that what it lacks or
+    /// what cannot be true of it would be seen in no comparison.
+    ///
+    /// # Errors
+    /// If the recording lacks the case, or the case is damaged.
+    fn golden_case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error>;
     /// SHA-256 of the manifest on disk, for [`Manifest::fed_from`].
     fn manifest_sha256(&self) -> Option<&str>;
 }
@@ -27,6 +37,7 @@ pub struct Reader {
     dir: PathBuf,
     manifest: Manifest,
     manifest_sha256: String,
+    noise: OnceLock<Levels>,
 }
 
 impl Reader {
@@ -52,6 +63,7 @@ impl Reader {
             dir: dir.to_owned(),
             manifest,
             manifest_sha256: sha256(&bytes),
+            noise: OnceLock::new(),
         })
     }
 
@@ -97,6 +109,27 @@ impl Reader {
         };
         self.file(case, name)?.ok_or_else(missing)
     }
+
+    /// The reference's own float32 error in a case, as far as it was recorded.
+    fn noise(&self, case: &str) -> Result<BTreeMap<Key, Noise>, Error> {
+        match self.file(case, "noise.json")? {
+            Some((path, bytes)) => json(&path, &bytes),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// The noise of all cases that can be read; the others are damaged on their own account.
+    fn levels(&self) -> &Levels {
+        self.noise.get_or_init(|| {
+            let mut levels = Levels::default();
+            for case in self.manifest.cases.keys() {
+                if let Ok(noise) = self.noise(case) {
+                    levels.add(case, &noise);
+                }
+            }
+            levels
+        })
+    }
 }
 
 impl RecordingSource for Reader {
@@ -109,10 +142,7 @@ impl RecordingSource for Reader {
         let tensors = tensors::decode(&path, &bytes)?;
         let (path, bytes) = self.required(name, "audio.wav")?;
         let audio = wav::decode(&bytes, SAMPLE_RATE).map_err(|e| Error::damaged(&path, e))?;
-        let noise = match self.file(name, "noise.json")? {
-            Some((path, bytes)) => json(&path, &bytes)?,
-            None => BTreeMap::new(),
-        };
+        let noise = self.noise(name)?;
         let (path, bytes) = self.required(name, "case.json")?;
         let case: super::RecordedCase = json(&path, &bytes)?;
         if case.case.name != name {
@@ -121,6 +151,7 @@ impl RecordingSource for Reader {
                 format!("it describes case \"{}\"", case.case.name),
             ));
         }
+        case.case.check().map_err(|e| Error::damaged(&path, e))?;
         let (path, bytes) = self.required(name, "text.json")?;
         let text = json(&path, &bytes)?;
         Ok(Cow::Owned(CaseRecord {
@@ -130,6 +161,19 @@ impl RecordingSource for Reader {
             noise,
             audio,
         }))
+    }
+
+    fn golden_case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error> {
+        let record = self.case(name)?;
+        let lacking = contents::lacking(&record, &self.manifest);
+        let damage = lacking.or_else(|| contents::untrue(&record)).or_else(|| {
+            let reason = self.levels().out_of_place(name, &record.noise)?;
+            Some(("noise.json", reason))
+        });
+        match damage {
+            Some((file, reason)) => Err(Error::damaged(&self.dir.join(name).join(file), reason)),
+            None => Ok(record),
+        }
     }
 
     fn manifest_sha256(&self) -> Option<&str> {
@@ -150,6 +194,18 @@ impl RecordingSource for Recording {
                 dir: "(in memory)".into(),
                 case: name.into(),
             })
+    }
+
+    /// A recording in memory was not read: what it lacks is found missing by the judge.
+    fn golden_case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error> {
+        let record = self.case(name)?;
+        match contents::untrue(&record) {
+            Some((file, reason)) => {
+                let path = Path::new("(in memory)").join(name).join(file);
+                Err(Error::damaged(&path, reason))
+            }
+            None => Ok(record),
+        }
     }
 
     fn manifest_sha256(&self) -> Option<&str> {

@@ -28,6 +28,7 @@ pub fn run(golden: &Recording, tolerances: &Tolerances) -> Result<Vec<Planted>, 
     let candidate = |feed: Feed| {
         let mut recording = golden.clone();
         recording.manifest.feed = feed;
+        recording.manifest.engine.name = "native".into();
         for case in recording.cases.values_mut() {
             case.tensors.retain(|key, _| feed.requires(key.stage));
             case.noise.clear();

@@ -1,5 +1,8 @@
 //! Ways to spoil what the harness is given, in tables: each must be found out, for the right reason.
 
+mod folders;
+mod recordings;
+
 use parity::exit::Exit;
 
 /// One way to spoil `T`, a folder or a value of which every row gets a fresh one.
@@ -25,9 +28,16 @@ pub fn assert_found_out<T>(
 ) {
     let (exit, said) = judge(&fresh());
     assert_eq!(exit, Exit::Parity, "nothing is spoiled, but: {said}");
-    let missed: Vec<_> = rows.iter().filter_map(|row| missed(row, &fresh, &judge)).collect();
+    let missed: Vec<_> = rows
+        .iter()
+        .filter_map(|row| missed(row, &fresh, &judge))
+        .collect();
     let (count, all) = (missed.len(), rows.len());
-    assert!(missed.is_empty(), "{count} of {all}:\n{}", missed.join("\n"));
+    assert!(
+        missed.is_empty(),
+        "{count} of {all}:\n{}",
+        missed.join("\n")
+    );
 }
 
 /// What is wrong with the judgement of a row, if anything is.

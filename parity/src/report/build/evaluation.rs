@@ -101,7 +101,8 @@ pub(super) fn cases_not_covered(outcomes: &[CaseOutcome]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for outcome in outcomes {
         let problem = outcome.problem.iter().map(|p| format!(": {p}"));
-        for line in problem.chain(stages_not_covered(outcome)) {
+        let unmeasured = stages_of_unmeasured_noise(outcome);
+        for line in problem.chain(stages_not_covered(outcome)).chain(unmeasured) {
             match lines.iter_mut().find(|(l, _)| *l == line) {
                 Some((_, cases)) => cases.push(&outcome.name),
                 None => lines.push((line, vec![&outcome.name])),
@@ -145,6 +146,22 @@ fn stages_not_covered(outcome: &CaseOutcome) -> Vec<String> {
     }
     let line = |(reason, stages): (&str, Vec<String>)| format!(", {reason}: {}", stages.join(", "));
     by_reason.into_iter().map(line).collect()
+}
+
+/// The stages that are held to absolute limits only, in one line.
+fn stages_of_unmeasured_noise(outcome: &CaseOutcome) -> Option<String> {
+    let unmeasured = |cell: &Cell| cell.values.iter().any(|v| v.unmeasured_noise.is_some());
+    let cells = outcome.stages.iter().flat_map(|stage| {
+        let cells = stage.cells().filter(|(_, cell)| unmeasured(cell));
+        cells.map(|(feed, _)| format!("{} {}", stage.stage, feed.name()))
+    });
+    let stages: Vec<_> = cells.collect();
+    (!stages.is_empty()).then(|| {
+        format!(
+            ", the reference's noise could not be measured, so that absolute limits apply: {}",
+            stages.join(", ")
+        )
+    })
 }
 
 /// Why a cell does not cover its stage, or some segments of it.
