@@ -78,7 +78,8 @@ fn a_missing_shard_is_a_verdict_of_its_own_everywhere() {
 
 #[test]
 fn shards_that_do_not_belong_together_are_refused_or_incomplete() {
-    let refused: [(fn(&mut Vec<Report>), &str); 14] = [
+    type Spoil = fn(&mut Vec<Report>);
+    let refused: [(Spoil, &str); 14] = [
         (|r| r.clear(), "nothing to merge"),
         (
             |r| r[1] = r[0].clone(),
