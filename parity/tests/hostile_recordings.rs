@@ -152,7 +152,8 @@ fn manifests_whose_bytes_are_wrong_are_refused() {
         fs::write(&path, change(text)).unwrap();
         golden.error()
     };
-    let refused: [(fn(String) -> Vec<u8>, &str); 9] = [
+    type Spoil = fn(String) -> Vec<u8>;
+    let refused: [(Spoil, &str); 9] = [
         (|_| vec![], "damaged"),
         (|t| t[..t.len() / 2].into(), "damaged"),
         (|_| vec![0xff; 100], "damaged"),

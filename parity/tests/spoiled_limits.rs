@@ -205,7 +205,8 @@ fn a_run_by_limits_that_let_gross_faults_through_fails_and_says_so() {
     let planted = &good.limits.as_ref().unwrap().faults;
     assert!(planted.len() > 100 && planted.iter().all(|f| f.caught));
 
-    let wide: [(fn(&mut Tolerances), &str); 5] = [
+    type Spoil = fn(&mut Tolerances);
+    let wide: [(Spoil, &str); 5] = [
         (
             |t| {
                 t.limits

@@ -78,7 +78,8 @@ fn a_missing_shard_is_a_verdict_of_its_own_everywhere() {
 
 #[test]
 fn shards_that_do_not_belong_together_are_refused_or_incomplete() {
-    let refused: [(fn(&mut Vec<Report>), &str); 14] = [
+    type Spoil = fn(&mut Vec<Report>);
+    let refused: [(Spoil, &str); 14] = [
         (|r| r.clear(), "nothing to merge"),
         (
             |r| r[1] = r[0].clone(),
@@ -115,13 +116,14 @@ fn shards_that_do_not_belong_together_are_refused_or_incomplete() {
         ),
         (|r| r[0].limits = None, "does not say by which limits"),
     ];
+    let good = shards();
     for (spoil, words) in refused {
-        let mut reports = shards();
+        let mut reports = good.clone();
         spoil(&mut reports);
         let message = merge(reports).unwrap_err().to_string();
         assert!(message.contains(words), "{words:?} is not in {message}");
     }
-    let mut cut = shards();
+    let mut cut = good;
     cut[1].cases.clear();
     let merged = merge(cut).unwrap();
     assert_eq!(merged.status(), Exit::Incomplete);

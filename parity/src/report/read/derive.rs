@@ -19,6 +19,7 @@ pub(super) fn derived(mut report: Report) -> Result<Report, String> {
     let complete = report.version >= COMPLETE;
     let feeds: Vec<Feed> = report.candidates.iter().map(|c| c.feed).collect();
     for case in &mut report.cases {
+        derive_fault(&mut case.outcome);
         if complete {
             add_missing_stages(&mut case.outcome, &feeds);
         }
@@ -113,6 +114,12 @@ fn add_missing_stages(outcome: &mut CaseOutcome, feeds: &[Feed]) {
     }
 }
 
+fn derive_fault(outcome: &mut CaseOutcome) {
+    let of_golden = matches!(outcome.verdict, Verdict::Stale | Verdict::Damaged);
+    // Only a golden that cannot be used leaves a case without its description.
+    outcome.golden_at_fault |= of_golden || outcome.problem.is_some() || outcome.case.is_none();
+}
+
 fn derive_case(outcome: &mut CaseOutcome, complete: bool) {
     for row in &mut outcome.stages {
         let cells = [
@@ -126,9 +133,6 @@ fn derive_case(outcome: &mut CaseOutcome, complete: bool) {
             }
         }
     }
-    let of_golden = matches!(outcome.verdict, Verdict::Stale | Verdict::Damaged);
-    // Only a golden that cannot be used leaves a case without its description.
-    outcome.golden_at_fault |= of_golden || outcome.problem.is_some() || outcome.case.is_none();
     let cells = outcome.stages.iter().flat_map(StageOutcome::cells);
     let derived = Verdict::of(cells.map(|(_, cell)| cell.verdict));
     let good = matches!(outcome.verdict, Verdict::Pass | Verdict::Skipped);
