@@ -176,7 +176,7 @@ for at in 1 3 5 8 12; do
     quiet strace -f -o /dev/null -e "inject=write:error=EDQUOT:when=$at+" "${command[@]}"
     starve "a quota at write $at" $?
 done
-for kilobytes in 200000 400000; do
+for kilobytes in 150000 200000; do
     rm -rf "$work/swap"; mkdir "$work/swap"; swapped
     # Out of memory, a process aborts, as if it were killed: the next one cleans up.
     if (ulimit -v $kilobytes && quiet "${command[@]}"); then lose "$kilobytes kB were enough"; fi
