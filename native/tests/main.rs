@@ -1,5 +1,6 @@
 //! The engine from outside: model directories, texts, the language model, streams.
 
+mod hostile_sound;
 mod model_dir;
 mod sampler_draws;
 mod saved_speakers;
