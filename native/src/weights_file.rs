@@ -119,6 +119,18 @@ fn read_safetensors(mut file: File, size: u64) -> Result<Tensors, String> {
             let reason = format!("it has {} dimensions", info.shape.len());
             return Err(in_tensor(&name, &reason));
         }
+        // A dimension of 0 hides what the others multiply to, and candle multiplies unchecked.
+        let elements = |shape: &[usize]| {
+            shape
+                .iter()
+                .try_fold(1_usize, |n, &d| n.checked_mul(d.max(1)))
+        };
+        if elements(&info.shape).is_none() {
+            return Err(in_tensor(
+                &name,
+                &format!("its shape {:?} is too large", info.shape),
+            ));
+        }
         let dtype = DType::try_from(info.dtype)
             .map_err(|_| in_tensor(&name, &format!("its type {} is not supported", info.dtype)))?;
         let (from, to) = info.data_offsets;

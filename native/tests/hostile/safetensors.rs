@@ -128,6 +128,18 @@ fn rows() -> Vec<Row> {
             "invalid shape",
         ),
         (
+            "a shape that overflows behind a dimension of 0",
+            file(
+                &one(
+                    "F32",
+                    "[0,1152921504606846976,1152921504606846976]",
+                    "[0,0]",
+                ),
+                0,
+            ),
+            "too large",
+        ),
+        (
             "a shape that overflows",
             file(&one("F32", "[4294967296,4294967296]", "[0,24]"), 24),
             "overflow",

@@ -216,6 +216,7 @@ fn replaces(later: &Limit, limit: &Limit) -> bool {
         later.is_none() || later == limit
     }
     later.metric == limit.metric
+        && later.unmeasured_noise == limit.unmeasured_noise
         && covers(&later.feed, &limit.feed)
         && covers(&later.reference, &limit.reference)
         && covers(&later.candidate, &limit.candidate)
