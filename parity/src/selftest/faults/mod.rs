@@ -1,6 +1,7 @@
 //! The table of faults, by the part that they are planted in.
 
 mod flow;
+mod golden;
 mod limits;
 mod llm;
 mod prompt;
@@ -21,6 +22,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
         flow::FAULTS,
         vocoder::FAULTS,
         speech::FAULTS,
+        golden::FAULTS,
         provenance::FAULTS,
         limits::FAULTS,
         reports::FAULTS,
