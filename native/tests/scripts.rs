@@ -43,13 +43,13 @@ fn a_text_far_shorter_than_its_prompt_is_cautioned_about() {
     assert_eq!(prompt.chars().count(), 69);
     // The reference's limit is half of the prompt's characters.
     assert_eq!(
-        cautions(prompt, "It is a long way to the old house."),
+        cautions(prompt, "It is a long way to the old houses."),
         [] as [&str; 0]
     );
-    let said = cautions(prompt, "It is a long way to the old barn");
+    let said = cautions(prompt, "It is a long way to the old house.");
     assert_eq!(said.len(), 1);
     assert!(
-        said[0].contains("1 of 1") && said[0].contains("old barn"),
+        said[0].contains("1 of 1") && said[0].contains("old house"),
         "{said:?}"
     );
 }

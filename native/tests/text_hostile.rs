@@ -153,7 +153,7 @@ impl Rules {
 }
 
 fn refusal(loaded: native::Result<TextFrontend>) -> String {
-    loaded.err().expect("a damaged file was taken").to_string()
+    loaded.expect_err("a damaged file was taken").to_string()
 }
 
 #[test]

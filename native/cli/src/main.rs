@@ -5,6 +5,7 @@ mod command;
 mod interrupt;
 mod mode;
 mod options;
+mod progress;
 mod sink;
 mod speaker;
 mod synth;

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use native::audio::Waveform;
 use native::engine::{
-    Chunk, Engine, Mode, ModeName, Request, Script, SegmentInfo, Speech, SpeechStream,
-    StageSeconds, Text, Voice, check_end_of_prompt, check_speed,
+    Mode, ModeName, Request, Script, Speech, StageSeconds, Text, Voice, check_end_of_prompt,
+    check_speed,
 };
 use native::llm::{Stop, Strategy};
 use native::model_dir::{ModelDir, SavedSpeaker};
@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::mode::ModeOptions;
 use crate::options::{ModelOptions, named};
+use crate::progress::{Progress, warn};
 use crate::sink::{Sink, is_stdout};
 use crate::speaker::SpeakersFile;
 
@@ -194,108 +195,6 @@ impl Args {
             true => request.streamed(),
             false => request,
         }
-    }
-}
-
-/// Collects the speech, and reports on a terminal how far it has come.
-struct Progress {
-    shown: bool,
-    /// How many segments there will be.
-    segments: usize,
-    started: Instant,
-    speech: Speech,
-    /// Seconds until the first chunk.
-    first_sound: Option<f64>,
-    /// What the user was warned of.
-    warnings: Vec<String>,
-}
-
-impl Progress {
-    /// Writes the speech as it is made. After an error, what was said before it is kept.
-    fn deliver(&mut self, speech: SpeechStream, mut sink: Sink) -> anyhow::Result<()> {
-        for chunk in speech {
-            let delivered = chunk.map_err(anyhow::Error::from).and_then(|chunk| {
-                sink.write(&chunk.samples)?;
-                self.add(chunk);
-                Ok(())
-            });
-            if let Err(error) = delivered {
-                let said = self.said(sink.keep()?);
-                return Err(match said {
-                    Some(said) => error.context(said),
-                    None => error,
-                });
-            }
-        }
-        sink.finish()
-    }
-
-    /// How much was said before an error; nothing if nothing was.
-    fn said(&self, kept: Option<PathBuf>) -> Option<String> {
-        let (whole, of) = (self.speech.segments.len(), self.segments);
-        let seconds = self.speech.seconds();
-        let place = match kept {
-            Some(path) => format!("and is kept in {}", path.display()),
-            None => "before the error".to_owned(),
-        };
-        (seconds > 0.0).then(|| {
-            format!("{seconds:.2} s of speech ({whole} of {of} segments) was said {place}")
-        })
-    }
-
-    fn add(&mut self, chunk: Chunk) {
-        let now = self.started.elapsed().as_secs_f64();
-        self.first_sound.get_or_insert(now);
-        let seconds = |samples| samples as f64 / f64::from(Engine::SAMPLE_RATE);
-        let (length, segment) = (chunk.samples.len(), chunk.segment);
-        let end = chunk.end.clone();
-        self.speech.push(chunk);
-        if let Some(warning) = end.as_ref().and_then(|end| stop_warning(segment, end)) {
-            warn(&warning);
-            self.warnings.push(warning);
-        }
-        if !self.shown {
-            return;
-        }
-        if end.is_none() {
-            eprintln!("chunk of {:.2} s after {now:.2} s", seconds(length));
-        }
-        if let Some(SegmentInfo {
-            tokens,
-            seconds: spent,
-            ..
-        }) = end
-        {
-            let StageSeconds { llm, flow, vocoder } = spent;
-            eprintln!(
-                "segment {}/{}: {} speech tokens, {:.2} s of speech; language model {llm:.2} s, \
-                 flow {flow:.2} s, vocoder {vocoder:.2} s",
-                segment + 1,
-                self.segments,
-                tokens.len(),
-                seconds(self.speech.segment_lengths.last().copied().unwrap_or(0)),
-            );
-        }
-    }
-}
-
-fn warn(warning: &str) {
-    eprintln!("warning: {warning}");
-}
-
-/// What is to be said of a segment that did not end by itself.
-fn stop_warning(segment: usize, info: &SegmentInfo) -> Option<String> {
-    let (number, tokens) = (segment + 1, info.tokens.len());
-    match info.stop? {
-        Stop::StopToken(_) => None,
-        Stop::MaxLength => Some(format!(
-            "segment {number} was cut off at {tokens} speech tokens, the most that it may have: it \
-             had not ended by itself"
-        )),
-        Stop::OutOfPlace(mark) => Some(format!(
-            "segment {number} ended after {tokens} speech tokens by the mark {mark}, which was out \
-             of place: some of it may be missing (the reference raises an exception there)"
-        )),
     }
 }
 

@@ -39,8 +39,7 @@ fn the_layer_of_the_flow_that_overflows_is_named() {
     let message = error_of(&model, &[]);
     assert!(
         message.contains("flow.mel is not finite")
-            && message.contains("the first at flow.step.01, layer `")
-            && message.contains(".01."),
+            && message.contains("the first at flow.step.01, layer `block.01`"),
         "{message}"
     );
 }

@@ -11,6 +11,8 @@ use wetext::{Language, Normalizer};
 
 /// Characters that a warning names at most.
 const NAMED: usize = 3;
+/// How far before the end of what is read the character that is in the way is looked for.
+const NEAR: usize = 16;
 
 /// A text that was normalised in spite of what is in it.
 pub(super) struct Recovered {
@@ -291,8 +293,9 @@ impl Parts<'_> {
         Recovered { text, note }
     }
 
-    /// The character because of which a sentence is not accepted: near where reading ends, one that
-    /// is not of the ASCII set, else a symbol, else the one that is not read.
+    /// The character because of which a sentence is not accepted: the last one, up to where reading
+    /// ends, that is not of the ASCII set, else a symbol, else the one that is not read. Reading
+    /// often goes on for a while, because a word with anything in it may still become one thing.
     fn odd(&self, sentence: &[(char, usize)]) -> Odd {
         let text = closed_up(sentence);
         let stuck = self.wetext.stuck_at(&text, self.language);
@@ -305,12 +308,13 @@ impl Parts<'_> {
             .iter()
             .filter(|(c, _)| !c.is_whitespace())
             .collect();
-        let near = &inked[read.saturating_sub(1).min(inked.len() - 1)..(read + 2).min(inked.len())];
+        let up_to = (read + 2).min(inked.len());
+        let near = &inked[up_to.saturating_sub(NEAR)..up_to];
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ',' | '?' | '!' | ';');
         let &(character, position) = near
             .iter()
-            .find(|(c, _)| !c.is_ascii())
-            .or_else(|| near.iter().find(|(c, _)| !plain(*c)))
+            .rfind(|(c, _)| !c.is_ascii())
+            .or_else(|| near.iter().rfind(|(c, _)| !plain(*c)))
             .or(inked.get(read))
             .unwrap_or(&inked[inked.len() - 1]);
         Odd {
