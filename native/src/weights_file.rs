@@ -1,4 +1,8 @@
 //! Reading weight files: name → tensor, on the CPU, in the dtype on disk.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -142,18 +142,11 @@ fn a_dropped_stream_stops_working_at_once() {
 }
 
 #[test]
-fn an_error_comes_through_the_iterator_and_ends_it() {
-    let engine = shared();
-    let mut request = zero_shot(SHORT);
-    // Refused by the language model, when its thread has started.
+fn a_text_that_cannot_be_said_is_refused_before_the_first_chunk() {
+    let mut request = zero_shot(SHORT).streamed_with(&Hop::default());
     request.mode = Mode::CrossLingual;
-    let mut stream = stream(engine, &request, &Hop::default());
-    let error = stream
-        .next()
-        .expect("an error")
-        .expect_err("no <|endofprompt|>");
-    assert!(error.to_string().contains("<|endofprompt|>"), "{error}");
-    assert!(stream.next().is_none());
+    let error = shared().speak(&request).err().expect("refused").to_string();
+    assert!(error.contains("<|endofprompt|>"), "{error}");
 }
 
 #[test]

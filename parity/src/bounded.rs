@@ -1,5 +1,9 @@
 //! Text files of people and programs, read up to a size: a device or a wrong file is refused
 //! before it fills the memory.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use std::io::{self, Read as _};
 use std::path::Path;

@@ -3,6 +3,7 @@
 //! A [`recording`] is what an engine produced for a list of [`case`]s: its inputs, its provenance
 //! and one tensor, text or token list for each [`stage`]. Everything else is a diff of two
 //! recordings, judged by tolerances that are data.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod array;
 mod bounded;

@@ -1,4 +1,5 @@
 //! The parity command.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 mod cli;
 

@@ -1,4 +1,5 @@
 //! The `native` command: CosyVoice3 speech without Python.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 mod batch;
 mod command;

@@ -3,6 +3,10 @@
 //! Both formats are read that `torch.load` reads: the zip archive of torch 1.6 and later, and the
 //! plain sequence of pickles and data before it. Nothing in a pickle is executed, and every size in
 //! a file is held against the file before anything is allocated for it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod legacy;
 mod pickle;

@@ -3,6 +3,10 @@
 //! The runtime follows the file's nesting by recursion, opens the files that it names, and allocates
 //! what its numbers ask for. So nesting, data outside the file, the sizes of tensors, and the numbers
 //! that become sizes are held against the file first.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use std::collections::HashMap;
 

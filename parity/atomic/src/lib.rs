@@ -5,6 +5,7 @@
 //! [`Error::Busy`] and `names.rs`), and belongs to whoever holds the lock beside it. A lock ends
 //! with its process, so that what a killed process left is known to be nobody's: the next one to
 //! write there removes it. A signal's handler removes it at once, with [`abandon`].
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 mod error;
 mod file;

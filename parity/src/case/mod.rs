@@ -1,4 +1,8 @@
 //! The syntheses that are recorded and compared: the cases of `cases.toml`.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod definition;
 mod file;

@@ -24,7 +24,7 @@ pub fn sha256_file(path: impl AsRef<Path>) -> Result<FileHash, Error> {
         match file.read(&mut buffer).map_err(Error::io(path))? {
             0 => break,
             n => {
-                digest.update(&buffer[..n]);
+                digest.update(buffer.get(..n).unwrap_or_default());
                 bytes += n as u64;
             }
         }

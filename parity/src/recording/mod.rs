@@ -1,4 +1,8 @@
 //! Recordings: what an engine produced for a list of cases, in memory and on disk.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod case_record;
 mod contents;

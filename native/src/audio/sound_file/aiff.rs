@@ -1,4 +1,8 @@
 //! AIFF and AIFF-C files.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::adpcm::{AIFF_BLOCK, Adpcm};
 use super::fields::Order;
@@ -20,6 +24,7 @@ pub(super) fn is_one(head: &[u8]) -> bool {
 ///
 /// What is wrong with the file, without its name.
 pub(super) fn layout(source: &mut Source) -> Result<Layout, String> {
+    let compressed = super::bytes_at(source, 8, 4)? == b"AIFC";
     let mut at = 12;
     let (mut common, mut data) = (None, None);
     while let Ok(header) = <[u8; 8]>::try_from(super::bytes_at(source, at, 8)?) {
@@ -27,7 +32,9 @@ pub(super) fn layout(source: &mut Source) -> Result<Layout, String> {
         let bytes = u64::from(Order::Big.u32(&header, 4).unwrap_or_default());
         match &header[..4] {
             b"COMM" => {
-                let count = usize::try_from(bytes.min(22)).unwrap_or_default();
+                // Only AIFF-C names a coding there.
+                let most = if compressed { 22 } else { 18 };
+                let count = usize::try_from(bytes.min(most)).unwrap_or_default();
                 common = Some(Common::parse(&super::bytes_at(source, body, count)?)?);
             }
             b"SSND" => {

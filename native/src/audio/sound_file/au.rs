@@ -1,4 +1,8 @@
 //! Sun's and NeXT's au files.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::fields::Order;
 use super::layout::{Coding, Layout};

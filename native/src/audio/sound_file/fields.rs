@@ -1,4 +1,8 @@
 //! Numbers in headers, in either byte order.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 /// The byte order of a header or of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

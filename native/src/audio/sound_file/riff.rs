@@ -2,6 +2,10 @@
 //!
 //! The usual crates refuse files that the reference accepts: 64-bit floats, 24-bit samples with a
 //! short format chunk, a data chunk without a length (written to a pipe), and truncated files.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::adpcm::Adpcm;
 use super::fields::Order;

@@ -1,4 +1,8 @@
 //! The bytes of a sound file: a regular file, or a pipe that was read to its end.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -86,9 +90,13 @@ impl Source {
         self.bytes -= count;
     }
 
-    /// Up to `count` bytes from `at` on; fewer where the file ends before.
+    /// Up to `count` bytes from `at` on: fewer where the file ends before, none beyond its end.
     pub(super) fn bytes_at(&mut self, at: u64, count: usize) -> std::io::Result<Vec<u8>> {
         let there = self.bytes.saturating_sub(at).min(count as u64);
+        // A header may name a place that no system call takes.
+        if there == 0 {
+            return Ok(Vec::new());
+        }
         self.seek(SeekFrom::Start(at))?;
         let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
         Read::by_ref(self).take(there).read_to_end(&mut bytes)?;

@@ -62,10 +62,10 @@ fn worst_excerpt(reference: &[f32], candidate: &[f32], samples: usize, hop: usiz
     let (mut before, mut until) = (Vec::with_capacity(starts), Vec::with_capacity(starts));
     let mut total = 0.0;
     for i in 0..=whole {
-        if i % hop == 0 && before.len() < starts {
+        if i.is_multiple_of(hop) && before.len() < starts {
             before.push(total);
         }
-        if i >= samples && (i - samples) % hop == 0 && until.len() < starts {
+        if i >= samples && (i - samples).is_multiple_of(hop) && until.len() < starts {
             until.push(total);
         }
         if i < whole {

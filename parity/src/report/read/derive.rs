@@ -99,7 +99,9 @@ fn add_missing_stages(outcome: &mut CaseOutcome, feeds: &[Feed]) {
             }
         };
         for feed in feeds.iter().filter(|f| f.requires(stage)) {
-            let row = &mut outcome.stages[at];
+            let Some(row) = outcome.stages.get_mut(at) else {
+                continue;
+            };
             let cell = match feed {
                 Feed::Isolated => &mut row.isolated,
                 Feed::Cascaded => &mut row.cascaded,

@@ -1,5 +1,9 @@
 //! Reading a `report.json` again. What it says of itself is not believed: every verdict is derived
 //! from what it rests on.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod derive;
 
