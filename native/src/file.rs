@@ -71,7 +71,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
 }
 
 /// What stands in place of a file, if its first bytes are not the file's own.
-fn stand_in(head: &[u8]) -> Option<&'static str> {
+pub(crate) fn stand_in(head: &[u8]) -> Option<&'static str> {
     let begins = |what: &[u8]| {
         let head = head.get(..what.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(what))

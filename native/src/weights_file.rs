@@ -124,12 +124,9 @@ fn read_safetensors(mut file: File, size: u64) -> Result<Tensors, String> {
             return Err(in_tensor(&name, &reason));
         }
         // A dimension of 0 hides what the others multiply to, and candle multiplies unchecked.
-        let elements = |shape: &[usize]| {
-            shape
-                .iter()
-                .try_fold(1_usize, |n, &d| n.checked_mul(d.max(1)))
-        };
-        if elements(&info.shape).is_none() {
+        let mut sizes = info.shape.iter();
+        let elements = sizes.try_fold(1_usize, |n, &d| n.checked_mul(d.max(1)));
+        if elements.is_none() {
             return Err(in_tensor(
                 &name,
                 &format!("its shape {:?} is too large", info.shape),

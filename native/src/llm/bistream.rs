@@ -219,8 +219,7 @@ impl<'a> Bistream<'a> {
 
     /// False where the model's positions are used up.
     fn compute_logits(&mut self) -> Result<bool> {
-        let positions = self.cache.len() + self.input.len();
-        if positions > self.lm.body().config().max_position_embeddings {
+        if !self.lm.has_room(&self.cache, &self.input) {
             self.phase = Phase::Done(Stop::MaxLength);
             return Ok(false);
         }

@@ -109,8 +109,8 @@ impl<'a> Decoding<'a> {
             self.stop = Some(Stop::MaxLength);
             return Ok(None);
         }
-        let positions = self.lm.body().config().max_position_embeddings;
-        if self.fed.len() + self.input.len() > positions {
+        if !self.lm.has_room(&self.cache, &self.input) {
+            let positions = self.lm.body().config().max_position_embeddings;
             return Err(Error::input(format!(
                 "the model's {positions} positions are used up after {} speech tokens: split the \
                  text",

@@ -190,6 +190,11 @@ impl SpeechLm {
         &self.body
     }
 
+    /// Whether the model has positions left for `input` after those that the cache has.
+    pub(super) fn has_room(&self, cache: &KvCache, input: &[InputId]) -> bool {
+        cache.len() + input.len() <= self.body.config().max_position_embeddings
+    }
+
     /// Feeds some positions after those that the cache has, and returns the logits after the last
     /// one, on the CPU. `fed` is everything that was fed so far; the new positions are added to it.
     ///

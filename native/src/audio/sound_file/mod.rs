@@ -18,7 +18,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use self::source::Source;
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 /// Bytes by which a format is recognised.
 const HEAD_BYTES: usize = 64;
@@ -206,9 +206,10 @@ fn skip_id3(source: &mut Source) -> std::result::Result<(), String> {
 
 /// What a file is that is not a sound file.
 fn unknown(head: &[u8]) -> String {
-    let what = if head.starts_with(b"version https://git-lfs") {
-        return "a Git LFS pointer, not the sound itself; `git lfs pull` fetches that".to_owned();
-    } else if head.get(4..8) == Some(b"ftyp") {
+    if let Some(what) = file::stand_in(head) {
+        return what.to_owned();
+    }
+    let what = if head.get(4..8) == Some(b"ftyp") {
         "an MP4 or M4A file"
     } else if head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
         "a WebM or Matroska file"
