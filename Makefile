@@ -2,18 +2,24 @@
 PYTHON         ?= python3
 COSYVOICE_ROOT ?= ../CosyVoice
 REFERENCE_ENV  ?= .env-reference
-MODEL          ?= out/tiny-7
+TINY           := out/tiny-7
+MODEL          ?= $(TINY)
 GOLDEN         ?= golden/tiny-7
+CASES          ?= golden/cases.toml
 EXAMPLE        ?= output
 N              ?= 20000
 TARGET         ?= wav
 MINUTES        ?= 10
-PARITY         := cargo run --quiet --release --package parity --bin parity --
+# The user's cache, where the installed programs look for the text rules.
+CACHE          ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cosyvoice-parity
+BUILD          := cargo build --release --package parity --bin parity --package native-cli --bin native
+BUILT          := $(or $(CARGO_TARGET_DIR),target)/release
+PARITY         := $(BUILT)/parity
 RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity --
-REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
+REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test test-reference sbom golden fuzz-text example bench fuzz lint torture have-reference reference-env clean
+.PHONY: help setup build install fixture model report test test-reference sbom golden fuzz-text example bench fuzz lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -21,11 +27,27 @@ help:            ## this list
 setup:           ## download the vocabulary and the text rules (pinned, hash-checked) into .cache (or from a folder: ASSETS=…)
 	@$(PYTHON) python_ref/fetch_assets.py $(if $(ASSETS),--from "$(ASSETS)")
 
-fixture: setup   ## write the tiny random-weight model that the committed goldens belong to
-	@$(PARITY) fixture --out $(MODEL) --size tiny --seed 7
+build:           ## build `parity` and `native` into target/release (some minutes the first time)
+	$(BUILD)
 
-report: fixture  ## run the native engine against the goldens; the verdict, and out/report/index.html
-	@$(PARITY) report --model-dir $(MODEL) --golden $(GOLDEN) --out out/report
+install: setup   ## install `parity` and `native` for this user, and the text rules into the user's cache
+	cargo install --locked --path parity
+	cargo install --locked --path native/cli
+	@$(PYTHON) python_ref/fetch_assets.py --from .cache --out "$(CACHE)"
+
+fixture: setup build  ## write the tiny random-weight model that the committed goldens belong to
+	@$(PARITY) fixture --out $(TINY) --size tiny --seed 7
+
+# Any other model is the user's own: it is read, never written.
+ifeq ($(MODEL),$(TINY))
+model: fixture
+else
+model: setup build
+	@test -d "$(MODEL)" || { echo "MODEL=$(MODEL): there is no such folder"; exit 1; }
+endif
+
+report: model    ## run the native engine against the goldens; the verdict, and out/report/index.html (OPEN=1 opens it)
+	@$(PARITY) report --model-dir "$(MODEL)" --golden $(GOLDEN) --cases $(CASES) --out out/report $(if $(OPEN),--open)
 
 test: setup      ## all tests, the goldens among them
 	cargo test --workspace
@@ -41,19 +63,22 @@ test-reference:  ## tests of the Python side, in the reference's environment whe
 sbom:            ## the bill of materials of a release (CycloneDX), into out/sbom.cdx.json
 	@$(PYTHON) .ci/sbom.py
 
-golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python reference (COSYVOICE_ROOT=…)
-	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
+golden: model $(WETEXT_004)  ## record goldens with the Python reference (COSYVOICE_ROOT=…; for another model MODEL=…, GOLDEN=…, CASES=…)
+	@test "$(MODEL)" = "$(TINY)" || test "$(GOLDEN)" != golden/tiny-7 || { echo "golden/tiny-7 is the tiny model's: pass GOLDEN=… for the goldens of $(MODEL)"; exit 1; }
+	$(RECORDER) record --engine python $(REFERENCE) --cases $(CASES) --out $(GOLDEN)
+ifeq ($(MODEL),$(TINY))
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
+endif
 
-fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
+fuzz-text: model $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
 	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
 	$(RECORDER) text bench $(REFERENCE)
 
-example: fixture have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
+example: model have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
 	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
 	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
-	cargo run --release --package native-cli --bin native -- batch --model-dir $(MODEL) --text-rules .cache/text-rules --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
+	$(BUILT)/native batch --model-dir "$(MODEL)" --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
 	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
 
 # The older wetext beside the environment's own; its code alone is wanted.
@@ -67,12 +92,11 @@ have-reference:
 reference-env:   ## install the Python reference's environment (about 6 GB) into .env-reference
 	$(PYTHON) python_ref/install.py $(REFERENCE_ENV)
 
-torture: fixture ## kill, starve and crowd the commands, hundreds of times (KILLS=…; needs strace)
-	cargo build --release --package parity --bin parity
-	MODEL=$(MODEL) parity/tests/torture.sh $(or $(KILLS),40)
+torture: model   ## kill, starve and crowd the commands, hundreds of times (KILLS=…; needs strace)
+	MODEL="$(MODEL)" PARITY=$(PARITY) parity/tests/torture.sh $(or $(KILLS),40)
 
-bench: fixture   ## time the engine's parts on a case (with the reference: see README), and its stages by criterion
-	@$(PARITY) bench --model-dir $(MODEL)
+bench: model     ## time the engine's parts on a case (with the reference: see README), and its stages by criterion
+	@$(PARITY) bench --model-dir "$(MODEL)"
 	cargo bench --package native
 
 # The crate whose fuzz folder has the target. Its Cargo.lock is the workspace's, so that what is

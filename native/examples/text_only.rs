@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: text_only MODEL_DIR TEXT".into());
     };
     let model = ModelDir::open(model_dir.as_ref())?;
-    let frontend = model.text_frontend(None, FrontendOptions::default())?;
+    let frontend = model.text_frontend(FrontendOptions::default())?;
     let normalized = frontend.normalize(text, true)?;
     for segment in &normalized.segments {
         println!("{segment}\n  {:?}", frontend.ids(segment)?);

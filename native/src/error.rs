@@ -115,7 +115,7 @@ impl Error {
 }
 
 /// An error's message followed by those of its causes, without repeating a cause that the message
-/// already names.
+/// already names, and without the numbers of the operating system's errors.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut chain = error.to_string();
     let mut cause = error.source();
@@ -126,7 +126,25 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = error.source();
     }
-    chain
+    plain(&chain)
+}
+
+/// Takes ` (os error 2)` and the like out of a message, and words the most frequent one for people.
+fn plain(message: &str) -> String {
+    const NUMBER: &str = " (os error ";
+    let message = message.replace(
+        "No such file or directory (os error 2)",
+        "there is no such file or folder",
+    );
+    let mut parts = message.split(NUMBER);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.trim_start_matches(|c: char| c.is_ascii_digit()) {
+            rest if rest.len() < part.len() && rest.starts_with(')') => plain += &rest[1..],
+            _ => plain.extend([NUMBER, part]),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -138,5 +156,22 @@ mod tests {
         let io = std::io::Error::other("the disk is gone");
         let error = Error::io("a.wav")(io);
         assert_eq!(error_chain(&error), "a.wav: the disk is gone");
+    }
+
+    #[test]
+    fn numbers_of_the_operating_system_are_left_out() {
+        for (message, expected) in [
+            (
+                "a: No such file or directory (os error 2); b",
+                "a: there is no such file or folder; b",
+            ),
+            ("Is a directory (os error 21)", "Is a directory"),
+            (
+                "x (os error y), z (os error 1",
+                "x (os error y), z (os error 1",
+            ),
+        ] {
+            assert_eq!(plain(message), expected);
+        }
     }
 }

@@ -40,6 +40,7 @@ pub fn recording(engine: &str) -> Recording {
         ModelInfo {
             id: "tiny".into(),
             files,
+            settings: BTreeMap::new(),
         },
     );
     let cases: BTreeMap<_, _> = [case("first", 1), case("second", 2)]

@@ -4,6 +4,7 @@
 mod batch;
 mod command;
 mod interrupt;
+mod manual;
 mod mode;
 mod options;
 mod progress;

@@ -58,7 +58,8 @@ pub struct TextOptions {
     /// digits, or none
     #[arg(long, default_value = "wetext-0.1.8", value_parser = named::<NormalizerKind>(NormalizerKind::NAMES))]
     pub normalizer: NormalizerKind,
-    /// Text rules to use instead of the model directory's text_rules
+    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
+    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
     #[arg(long, value_name = "DIR")]
     pub text_rules: Option<PathBuf>,
     /// Prefix every English segment with <|en|>

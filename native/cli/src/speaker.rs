@@ -111,7 +111,8 @@ impl Add {
                  `You are a helpful assistant.<|endofprompt|>`"
             );
         }
-        let model = ModelDir::open(&self.model_dir)?;
+        let rules = self.text.text_rules.clone();
+        let model = ModelDir::open(&self.model_dir)?.with_text_rules(rules);
         let path = self.file.path(&model);
         // What cannot be read or written is reported before the recording is analysed.
         SavedSpeakers::open(&path)?;
@@ -135,8 +136,7 @@ impl Add {
 
     /// Loads only the networks that analyse a recording.
     fn speaker(&self, model: &ModelDir) -> anyhow::Result<SavedSpeaker> {
-        let frontend =
-            model.text_frontend(self.text.text_rules.as_deref(), self.text.frontend())?;
+        let frontend = model.text_frontend(self.text.frontend())?;
         let tokenizer = SpeechTokenizer::load(&model.speech_tokenizer()?)?;
         let encoder = SpeakerEncoder::load(&model.speaker_encoder()?, self.encoder.pooling)?;
         let recording = Waveform::read(&self.prompt_wav)?;

@@ -35,9 +35,9 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
-        let dir = ModelDir::open(&self.model_dir)?;
-        let frontend =
-            dir.text_frontend(self.options.text_rules.as_deref(), self.options.frontend())?;
+        let rules = self.options.text_rules.clone();
+        let dir = ModelDir::open(&self.model_dir)?.with_text_rules(rules);
+        let frontend = dir.text_frontend(self.options.frontend())?;
         if self.lines {
             return self.answer_lines(&frontend);
         }

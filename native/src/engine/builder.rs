@@ -75,7 +75,7 @@ impl EngineBuilder {
         Self { lm_weights, ..self }
     }
 
-    /// A folder of text rules to use instead of the model directory's own.
+    /// A folder of text rules to use instead of those that [`ModelDir::text_rules`] finds.
     #[must_use]
     pub fn text_rules(self, folder: Option<PathBuf>) -> Self {
         Self {
@@ -90,8 +90,8 @@ impl EngineBuilder {
     /// # Errors
     /// If a file is missing or damaged.
     pub fn load_text_frontend(&self) -> Result<Arc<TextFrontend>> {
-        let dir = ModelDir::open(&self.model_dir)?;
-        let frontend = dir.text_frontend(self.text_rules.as_deref(), self.frontend.clone())?;
+        let dir = ModelDir::open(&self.model_dir)?.with_text_rules(self.text_rules.clone());
+        let frontend = dir.text_frontend(self.frontend.clone())?;
         Ok(Arc::new(frontend))
     }
 

@@ -1,11 +1,11 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The `flow` section of `cosyvoice3.yaml`: speech tokens in, log-mel spectrogram out.
 ///
 /// It is read from the section as it stands in the file (references resolved, tags dropped), and
 /// reading it fails for anything but what [`crate::flow`] computes: another solver, time grid,
 /// number of left chunks, or a lookahead that the two places naming it disagree about.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "yaml::Flow")]
 pub struct FlowConfig {
     /// Width of the speech-token embedding.
@@ -31,7 +31,7 @@ pub struct FlowConfig {
 }
 
 /// The `flow.decoder.estimator` section of `cosyvoice3.yaml`: the diffusion transformer.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DitConfig {
     /// Width of the residual stream.
     pub dim: usize,

@@ -1,9 +1,9 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::family::{EndOfPrompt, Marks};
 
 /// The `llm` section of `cosyvoice3.yaml`: the speech language model.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LmConfig {
     /// Width of the body's input.
     pub llm_input_size: usize,
@@ -62,7 +62,7 @@ impl LmConfig {
 /// The `llm.sampling` section of `cosyvoice3.yaml`: repetition-aware sampling.
 ///
 /// A key that is not there has the value of the reference's function signature.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SamplingConfig {
     /// The nucleus takes tokens in descending probability until their sum reaches this.
@@ -87,7 +87,7 @@ impl Default for SamplingConfig {
 }
 
 /// `CosyVoice-BlankEN/config.json`: the body of the language model, a Qwen2.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "json::Qwen2")]
 pub struct QwenConfig {
     /// Rows of the text embedding.

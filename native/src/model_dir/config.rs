@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::hyper_yaml::HyperYaml;
 use super::ranges;
@@ -70,6 +72,21 @@ impl ModelConfig {
         Ok(config)
     }
 
+    /// Every setting that the engine reads, by a name such as `llm.sampling.top_p`, as it would
+    /// stand in JSON.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let all = json!({
+            "sample_rate": self.sample_rate,
+            "llm": self.llm,
+            "flow": self.flow,
+            "hift": self.vocoder,
+            "qwen": self.qwen,
+        });
+        let mut settings = BTreeMap::new();
+        flatten("", &all, &mut settings);
+        settings
+    }
+
     /// Where the vocoder's noise begins.
     pub fn vocoder_noise(&self) -> VocoderNoise {
         VocoderNoise {
@@ -113,6 +130,20 @@ impl ModelConfig {
             ));
         }
         Ok(())
+    }
+}
+
+fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    let Value::Object(members) = value else {
+        into.insert(name.to_owned(), value.to_string());
+        return;
+    };
+    for (key, value) in members {
+        let name = match name {
+            "" => key.clone(),
+            name => format!("{name}.{key}"),
+        };
+        flatten(&name, value, into);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::ModelConfig;
+use super::{ModelConfig, text_rules};
 use crate::family::Family;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::{Error, Result};
@@ -11,6 +11,7 @@ use crate::{Error, Result};
 pub struct ModelDir {
     path: PathBuf,
     config: ModelConfig,
+    text_rules: Option<PathBuf>,
 }
 
 /// Which weights of the language model to load.
@@ -108,7 +109,18 @@ impl ModelDir {
         Ok(Self {
             path: path.to_owned(),
             config,
+            text_rules: None,
         })
+    }
+
+    /// The same directory with a folder of text rules to use, if one is given, instead of those that
+    /// are found.
+    #[must_use]
+    pub fn with_text_rules(self, folder: Option<PathBuf>) -> Self {
+        Self {
+            text_rules: folder,
+            ..self
+        }
     }
 
     /// The directory.
@@ -149,7 +161,7 @@ impl ModelDir {
                     &self.path,
                     format!(
                         "{} is not there, but {} is: choose it by name",
-                        candidates[0],
+                        candidates.first().unwrap_or(&"it"),
                         there.join(", ")
                     ),
                 ),
@@ -199,39 +211,45 @@ impl ModelDir {
         self.path.join(self.family().files.saved_speakers)
     }
 
-    /// The folder of the text normaliser's rules, which need not exist.
-    pub fn text_rules(&self) -> PathBuf {
-        self.path.join(self.family().files.text_rules)
+    /// The folder of the text normaliser's rules: the one given, or the first that exists of the
+    /// directory's own `text_rules`, `.cache/text-rules` where the program runs (`make setup`), and
+    /// `cosyvoice-parity/text-rules` in the user's cache (`make install`). A published model has
+    /// none of its own.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn text_rules(&self) -> Result<PathBuf> {
+        match &self.text_rules {
+            Some(folder) => Ok(folder.clone()),
+            None => text_rules::find(&self.path.join(self.family().files.text_rules)),
+        }
     }
 
-    /// The model's text frontend, with the rule files of `rules`, or else its own.
+    /// The model's text frontend.
     ///
     /// # Errors
     /// If a tokenizer or rule file is missing or damaged.
-    pub fn text_frontend(
-        &self,
-        rules: Option<&Path>,
-        options: FrontendOptions,
-    ) -> Result<TextFrontend> {
-        let own = self.text_rules();
-        TextFrontend::load(&self.text_tokenizer(), Some(rules.unwrap_or(&own)), options)
+    pub fn text_frontend(&self, options: FrontendOptions) -> Result<TextFrontend> {
+        let rules = options
+            .needs_rules()
+            .then(|| self.text_rules())
+            .transpose()?;
+        TextFrontend::load(&self.text_tokenizer(), rules.as_deref(), options)
     }
 
     fn first_of(&self, names: &[&str]) -> Result<PathBuf> {
-        names
-            .iter()
-            .map(|name| self.path.join(name))
-            .find(|file| file.is_file())
-            .ok_or_else(|| {
-                let alternatives = match &names[1..] {
-                    [] => String::new(),
-                    others => format!("nor is {}; ", others.join(", ")),
-                };
-                incomplete(
-                    &self.path.join(names[0]),
-                    &format!("{alternatives}the model cannot be loaded without it"),
-                )
-            })
+        let mut files = names.iter().map(|name| self.path.join(name));
+        files.find(|file| file.is_file()).ok_or_else(|| {
+            let (first, others) = names.split_first().unwrap_or((&"weights", &[]));
+            let alternatives = match others {
+                [] => String::new(),
+                others => format!("nor is {}; ", others.join(", ")),
+            };
+            incomplete(
+                &self.path.join(first),
+                &format!("{alternatives}the model cannot be loaded without it"),
+            )
+        })
     }
 }
 

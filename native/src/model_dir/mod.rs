@@ -1,11 +1,17 @@
 //! What a model directory holds: the configuration in `cosyvoice3.yaml`, the weight files, and
 //! the saved speakers.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
+
 mod config;
 mod dir;
 mod hyper_yaml;
 mod ranges;
 mod saved_speakers;
+mod text_rules;
 mod torch_archive;
 
 pub use config::ModelConfig;

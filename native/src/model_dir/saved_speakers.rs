@@ -145,9 +145,14 @@ fn lock_beside(path: &Path) -> PathBuf {
 }
 
 fn record(speaker: &SavedSpeaker) -> Result<Record> {
-    let ids = |ids: &[u32]| Array {
-        shape: vec![1, ids.len()],
-        values: Values::Int32(ids.iter().map(|&id| id as i32).collect()),
+    let ids = |ids: &[u32]| -> Result<(usize, Array)> {
+        let id = |&id: &u32| {
+            i32::try_from(id).map_err(|_| Error::input(format!("id {id} is too large to save")))
+        };
+        let values = ids.iter().map(id).collect::<Result<_>>()?;
+        let shape = vec![1, ids.len()];
+        let values = Values::Int32(values);
+        Ok((ids.len(), Array { shape, values }))
     };
     let floats = |tensor: &Tensor| -> Result<Array> {
         let mut shape = vec![1];
@@ -160,16 +165,20 @@ fn record(speaker: &SavedSpeaker) -> Result<Record> {
     };
     let voice = &speaker.voice;
     let with_length = [
-        ("prompt_text", ids(&speaker.prompt_text_ids)),
-        ("llm_prompt_speech_token", ids(&voice.speech_tokens)),
-        ("flow_prompt_speech_token", ids(&voice.speech_tokens)),
-        ("prompt_speech_feat", floats(&voice.mel)?),
+        ("prompt_text", ids(&speaker.prompt_text_ids)?),
+        ("llm_prompt_speech_token", ids(&voice.speech_tokens)?),
+        ("flow_prompt_speech_token", ids(&voice.speech_tokens)?),
+        (
+            "prompt_speech_feat",
+            (voice.mel.dim(0)?, floats(&voice.mel)?),
+        ),
     ];
     let mut record = Record::new();
-    for (key, array) in with_length {
+    for (key, (length, array)) in with_length {
+        let too_long = |_| Error::input(format!("`{key}` has {length} elements, too many to save"));
         let length = Array {
             shape: vec![1],
-            values: Values::Int32(vec![array.shape[1] as i32]),
+            values: Values::Int32(vec![i32::try_from(length).map_err(too_long)?]),
         };
         record.insert(format!("{key}_len"), length);
         record.insert(key.to_owned(), array);
@@ -212,7 +221,7 @@ impl Reader<'_> {
                 "`{key}` is missing, so it was not saved from a voice prompt by CosyVoice 2 or 3"
             ))
         })?;
-        if array.shape.len() != dims + 1 || array.shape[0] != 1 {
+        if array.shape.len() != dims + 1 || array.shape.first() != Some(&1) {
             return Err(self.wrong(format!("`{key}` has shape {:?}", array.shape)));
         }
         Ok(array)
@@ -238,6 +247,7 @@ impl Reader<'_> {
                 "`{key}` holds a value that is not finite: save the speaker again"
             )));
         }
-        Ok(Tensor::from_slice(values, &array.shape[1..], &Device::Cpu)?)
+        let shape = array.shape.get(1..).unwrap_or_default();
+        Ok(Tensor::from_slice(values, shape, &Device::Cpu)?)
     }
 }

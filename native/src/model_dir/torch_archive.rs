@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use zip::write::SimpleFileOptions;
@@ -96,10 +96,7 @@ pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<(
     new.finish()
 }
 
-fn write_archive(
-    file: BufWriter<&File>,
-    records: &BTreeMap<String, Record>,
-) -> std::io::Result<()> {
+fn write_archive(file: BufWriter<&File>, records: &BTreeMap<String, Record>) -> io::Result<()> {
     let mut zip = ZipWriter::new(file);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut add = |name: &str, bytes: &[u8]| {
@@ -108,8 +105,8 @@ fn write_archive(
     };
     let mut pickle = Pickle::default();
     pickle.dict(records.iter(), |pickle, record| {
-        pickle.dict(record.iter(), Pickle::tensor);
-    });
+        pickle.dict(record.iter(), Pickle::tensor)
+    })?;
     add("data.pkl", &pickle.finish())?;
     add("byteorder", b"little")?;
     for (i, tensor) in records.values().flat_map(BTreeMap::values).enumerate() {
@@ -150,62 +147,73 @@ impl Pickle {
     fn dict<'a, T: 'a>(
         &mut self,
         items: impl Iterator<Item = (&'a String, &'a T)>,
-        mut write: impl FnMut(&mut Self, &T),
-    ) {
+        mut write: impl FnMut(&mut Self, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.code.extend([b'}', Self::MARK]);
         for (key, value) in items {
-            self.text(key);
-            write(self, value);
+            self.text(key)?;
+            write(self, value)?;
         }
         self.code.push(b'u');
+        Ok(())
     }
 
     /// The tensors' data are numbered in the order in which they are written.
-    fn tensor(&mut self, tensor: &Array) {
+    fn tensor(&mut self, tensor: &Array) -> io::Result<()> {
         let kind = match tensor.values {
             Values::Int32(_) => "IntStorage",
             Values::Float32(_) => "FloatStorage",
         };
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.code.extend([Self::MARK, Self::MARK]);
-        self.text("storage");
+        self.text("storage")?;
         self.global("torch", kind);
-        self.text(&self.tensors.to_string());
-        self.text("cpu");
-        self.int(tensor.values.len());
+        self.text(&self.tensors.to_string())?;
+        self.text("cpu")?;
+        self.int(tensor.values.len())?;
         self.code.extend([Self::TUPLE, b'Q']);
-        self.int(0);
-        self.tuple(&tensor.shape);
-        let mut strides = vec![1; tensor.shape.len()];
-        for i in (1..strides.len()).rev() {
-            strides[i - 1] = strides[i] * tensor.shape[i];
+        self.int(0)?;
+        self.tuple(&tensor.shape)?;
+        // From the last dimension to the first, each stride is the product of the sizes after it.
+        let mut stride = 1;
+        let mut strides = Vec::with_capacity(tensor.shape.len());
+        for size in tensor.shape.iter().rev() {
+            strides.push(stride);
+            stride *= size;
         }
-        self.tuple(&strides);
+        strides.reverse();
+        self.tuple(&strides)?;
         self.code.push(0x89);
         self.global("collections", "OrderedDict");
         self.code
             .extend([b')', Self::REDUCE, Self::TUPLE, Self::REDUCE]);
         self.tensors += 1;
+        Ok(())
     }
 
-    fn tuple(&mut self, values: &[usize]) {
+    fn tuple(&mut self, values: &[usize]) -> io::Result<()> {
         self.code.push(Self::MARK);
         for &value in values {
-            self.int(value);
+            self.int(value)?;
         }
         self.code.push(Self::TUPLE);
+        Ok(())
     }
 
-    /// Sizes and offsets, which stay far below the format's 32 bits.
-    fn int(&mut self, value: usize) {
+    /// A size or an offset, for which the format has 32 bits.
+    fn int(&mut self, value: usize) -> io::Result<()> {
+        let value = i32::try_from(value).map_err(|_| too_large(value))?;
         self.code.push(b'J');
-        self.code.extend((value as i32).to_le_bytes());
+        self.code.extend(value.to_le_bytes());
+        Ok(())
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        let length = u32::try_from(text.len()).map_err(|_| too_large(text.len()))?;
         self.code.push(b'X');
-        self.code.extend((text.len() as u32).to_le_bytes());
+        self.code.extend(length.to_le_bytes());
         self.code.extend(text.as_bytes());
+        Ok(())
     }
 
     fn global(&mut self, module: &str, name: &str) {
@@ -215,4 +223,8 @@ impl Pickle {
     fn finish(self) -> Vec<u8> {
         [&[0x80, 2], self.code.as_slice(), b"."].concat()
     }
+}
+
+fn too_large(size: usize) -> io::Error {
+    io::Error::other(format!("a size of {size} does not fit the file format"))
 }

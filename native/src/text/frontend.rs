@@ -63,6 +63,23 @@ pub struct FrontendOptions {
     pub strict: bool,
 }
 
+impl FrontendOptions {
+    /// The normaliser that runs; `None` if texts are left alone, which needs no rules.
+    fn version(&self) -> Option<Version> {
+        match self.normalizer {
+            _ if self.verbatim => None,
+            NormalizerKind::Wetext018 => Some(Version::V018),
+            NormalizerKind::Wetext004 => Some(Version::V004),
+            NormalizerKind::None => None,
+        }
+    }
+
+    /// Whether the normaliser's rules are needed.
+    pub(crate) fn needs_rules(&self) -> bool {
+        self.version().is_some()
+    }
+}
+
 /// A normalised text, as it is tokenised.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Normalized {
@@ -114,13 +131,7 @@ impl TextFrontend {
         rules_dir: Option<&Path>,
         options: FrontendOptions,
     ) -> Result<Self> {
-        let version = match options.normalizer {
-            _ if options.verbatim => None,
-            NormalizerKind::Wetext018 => Some(Version::V018),
-            NormalizerKind::Wetext004 => Some(Version::V004),
-            NormalizerKind::None => None,
-        };
-        let wetext = match (version, rules_dir) {
+        let wetext = match (options.version(), rules_dir) {
             (None, _) => None,
             (Some(version), Some(dir)) => Some(Normalizer::open(dir, version)?),
             (Some(_), None) => {

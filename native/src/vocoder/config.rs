@@ -1,7 +1,7 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The `hift` section of `cosyvoice3.yaml`: log-mel spectrogram in, 24 kHz speech out.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VocoderConfig {
     /// Mel channels.
     pub in_channels: usize,
@@ -51,7 +51,7 @@ impl VocoderConfig {
 }
 
 /// The `hift.istft_params` section of `cosyvoice3.yaml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IstftConfig {
     /// Samples of one frame.
     pub n_fft: usize,
@@ -60,7 +60,7 @@ pub struct IstftConfig {
 }
 
 /// The `hift.f0_predictor` section of `cosyvoice3.yaml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct F0Config {
     /// Mel channels.
     pub in_channels: usize,

@@ -72,7 +72,7 @@ impl VoicePrompt {
         let (frames, _) = self.mel.dims2()?;
         let tokens = self.speech_tokens.len().min(frames / FRAMES_PER_TOKEN);
         Ok(Self {
-            speech_tokens: self.speech_tokens[..tokens].to_vec(),
+            speech_tokens: self.speech_tokens.iter().copied().take(tokens).collect(),
             mel: self.mel.narrow(0, 0, FRAMES_PER_TOKEN * tokens)?,
             speaker_embedding: self.speaker_embedding.clone(),
         })

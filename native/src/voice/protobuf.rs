@@ -1,5 +1,10 @@
 //! Messages of protocol buffers, field by field.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
+
 /// One field of a message.
 pub(super) struct Field<'a> {
     pub(super) number: u64,
@@ -50,7 +55,7 @@ fn read_field(message: &[u8]) -> Result<(Field<'_>, &[u8]), String> {
         5 => Wire::Fixed(take(&mut rest, 4)?),
         _ => return Err("not an ONNX file, or a damaged one".to_owned()),
     };
-    let raw = &message[..message.len() - rest.len()];
+    let (raw, _) = message.split_at(message.len() - rest.len());
     Ok((
         Field {
             number: tag >> 3,
@@ -61,10 +66,10 @@ fn read_field(message: &[u8]) -> Result<(Field<'_>, &[u8]), String> {
     ))
 }
 
+const CUT_SHORT: &str = "the ONNX file is cut short";
+
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], String> {
-    let (taken, left) = rest
-        .split_at_checked(length)
-        .ok_or("the ONNX file is cut short")?;
+    let (taken, left) = rest.split_at_checked(length).ok_or(CUT_SHORT)?;
     *rest = left;
     Ok(taken)
 }
@@ -73,7 +78,8 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], String> {
 pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
-        let byte = take(rest, 1)?[0];
+        let (&byte, left) = rest.split_first().ok_or(CUT_SHORT)?;
+        *rest = left;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Ok(value);
@@ -90,8 +96,13 @@ pub(super) fn write_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
 
 pub(super) fn write_varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        message.push(value as u8 | 0x80);
+        message.push(low_byte(value) | 0x80);
         value >>= 7;
     }
-    message.push(value as u8);
+    message.push(low_byte(value));
+}
+
+fn low_byte(value: u64) -> u8 {
+    let [byte, ..] = value.to_le_bytes();
+    byte
 }

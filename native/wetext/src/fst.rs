@@ -1,5 +1,10 @@
 //! Rule files: OpenFst transducers from UTF-8 bytes to UTF-8 bytes.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -129,7 +134,7 @@ impl Rule {
             rule.read_state(&mut reader, states)
                 .map_err(|e| format!("state {state}: {e}"))?;
         }
-        rule.first.push(rule.arcs.len() as u32);
+        rule.first.push(rule.arc_count()?);
         if !reader.rest.is_empty() {
             return Err(format!("{} bytes follow its last state", reader.rest.len()));
         }
@@ -138,7 +143,8 @@ impl Rule {
     }
 
     fn read_state(&mut self, reader: &mut Reader<'_>, states: usize) -> Result<(), String> {
-        self.first.push(self.arcs.len() as u32);
+        let begin = self.arc_count()?;
+        self.first.push(begin);
         let weight = reader.f32()?;
         if weight.is_nan() || weight == f32::NEG_INFINITY {
             return Err(format!("its final weight is {weight}"));
@@ -150,6 +156,7 @@ impl Rule {
             .filter(|&n| n <= reader.rest.len() / ARC_SIZE)
             .ok_or_else(|| format!("it states {count} arcs, more than the file can hold"))?;
         let mut previous = EPSILON;
+        let mut silent = begin;
         for _ in 0..count {
             let (input, output) = (reader.label()?, reader.label()?);
             let (weight, next) = (reader.f32()?, reader.i32()?);
@@ -164,6 +171,7 @@ impl Rule {
                 return Err("its arcs are not sorted by input".into());
             }
             previous = input;
+            silent += u32::from(input == EPSILON);
             self.arcs.push(RuleArc {
                 input,
                 output,
@@ -171,10 +179,12 @@ impl Rule {
                 next,
             });
         }
-        let begin = self.first[self.first.len() - 1] as usize;
-        let silent = self.arcs[begin..].partition_point(|arc| arc.input == EPSILON);
-        self.reading.push((begin + silent) as u32);
+        self.reading.push(silent);
         Ok(())
+    }
+
+    fn arc_count(&self) -> Result<u32, String> {
+        u32::try_from(self.arcs.len()).map_err(|_| "it has more than 2^32 arcs".to_owned())
     }
 
     /// With a cycle that reads nothing, a text would have infinitely many paths, and a negative
@@ -187,32 +197,37 @@ impl Rule {
             Done,
         }
         let mut marks = vec![Mark::New; self.finals.len()];
+        let mut mark = |state: u32, new: Mark| {
+            let mark = marks.get_mut(state as usize);
+            // Every arc leads to a state that exists.
+            mark.map_or(Mark::Done, |mark| std::mem::replace(mark, new))
+        };
         let mut path: Vec<(u32, usize)> = Vec::new();
-        for root in 0..self.finals.len() as u32 {
-            if marks[root as usize] != Mark::New {
-                continue;
+        for root in (0u32..).take(self.finals.len()) {
+            match mark(root, Mark::Open) {
+                Mark::New => path.push((root, 0)),
+                seen => {
+                    mark(root, seen);
+                }
             }
-            marks[root as usize] = Mark::Open;
-            path.push((root, 0));
             while let Some((state, taken)) = path.last_mut() {
                 let Some(arc) = self.silent(*state).get(*taken) else {
-                    marks[*state as usize] = Mark::Done;
+                    mark(*state, Mark::Done);
                     path.pop();
                     continue;
                 };
                 *taken += 1;
-                match marks[arc.next as usize] {
+                match mark(arc.next, Mark::Open) {
                     Mark::Open => {
                         return Err(format!(
                             "state {} leads back to itself without reading",
                             arc.next
                         ));
                     }
-                    Mark::Done => {}
-                    Mark::New => {
-                        marks[arc.next as usize] = Mark::Open;
-                        path.push((arc.next, 0));
+                    Mark::Done => {
+                        mark(arc.next, Mark::Done);
                     }
+                    Mark::New => path.push((arc.next, 0)),
                 }
             }
         }
@@ -231,25 +246,29 @@ impl Rule {
 
     /// The cost of ending in `state`; infinite if a path cannot end there.
     pub(crate) fn final_weight(&self, state: u32) -> f32 {
-        self.finals[state as usize]
+        let weight = self.finals.get(state as usize);
+        weight.copied().unwrap_or(f32::INFINITY)
     }
 
     /// The arcs of `state` that read nothing, in file order.
     pub(crate) fn silent(&self, state: u32) -> &[RuleArc] {
         let state = state as usize;
-        &self.arcs[self.first[state] as usize..self.reading[state] as usize]
+        self.between(self.first.get(state), self.reading.get(state))
     }
 
     /// The arcs of `state` that read `input` (not [`EPSILON`]), in file order.
     pub(crate) fn reading(&self, state: u32, input: u8) -> &[RuleArc] {
         let state = state as usize;
-        let arcs = &self.arcs[self.reading[state] as usize..self.first[state + 1] as usize];
-        let from = arcs.partition_point(|arc| arc.input < input);
-        let count = arcs[from..]
-            .iter()
-            .take_while(|arc| arc.input == input)
-            .count();
-        &arcs[from..from + count]
+        let arcs = self.between(self.reading.get(state), self.first.get(state + 1));
+        let (_, arcs) = arcs.split_at(arcs.partition_point(|arc| arc.input < input));
+        let count = arcs.iter().take_while(|arc| arc.input == input).count();
+        arcs.split_at(count).0
+    }
+
+    /// The arcs from one index to another; none of a state that does not exist.
+    fn between(&self, from: Option<&u32>, to: Option<&u32>) -> &[RuleArc] {
+        let range = from.zip(to).map(|(&from, &to)| from as usize..to as usize);
+        range.and_then(|r| self.arcs.get(r)).unwrap_or_default()
     }
 }
 

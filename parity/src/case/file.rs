@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Case;
 use super::raw::RawCase;
-use crate::bounded;
+use crate::{bounded, suggest};
 
 /// The cases of one file, in its order.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub enum Error {
         reason: String,
     },
     /// The file lacks the requested case.
-    #[error("{}: no case \"{case}\" (expected one of {})", path.display(), known.join(", "))]
+    #[error("{}: no case `{case}`: {}", path.display(), suggest::hint(case, known))]
     Unknown {
         /// The folder of the cases file.
         path: PathBuf,
@@ -228,16 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn selecting_an_unknown_case_lists_the_known_ones() {
-        let message = load(GOOD)
-            .unwrap()
-            .select(&["b".into()])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("no case \"b\"") && message.contains("a-1"),
-            "{message}"
-        );
+    fn selecting_an_unknown_case_suggests_the_one_that_was_meant() {
+        for (name, hint) in [("b", "there are a-1"), ("a_1", "did you mean `a-1`?")] {
+            let selected = load(GOOD).unwrap().select(&[name.to_owned()]);
+            let message = selected.unwrap_err().to_string();
+            let expected = format!("no case `{name}`: {hint}");
+            assert!(message.ends_with(&expected), "{message}");
+        }
     }
 
     #[test]

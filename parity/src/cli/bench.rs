@@ -44,8 +44,9 @@ pub struct BenchArgs {
     /// The case to say, one with a text (default: the first)
     #[arg(long, value_name = "NAME")]
     case: Option<String>,
-    /// How often each engine says it
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How often each engine says it, at least twice: the first run of PyTorch is several times
+    /// slower than any other
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     repeats: u32,
     /// Threads of each engine (default: one for each core)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]

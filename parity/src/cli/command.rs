@@ -1,20 +1,30 @@
 use std::process::exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use git_version::git_version;
 use parity::exit::Exit;
 use parity::recording;
 
 use super::shared::GoldenFault;
 use super::{
-    bench, compare, diff, fixture, interrupt, judge, merge, record, render, report, selftest, text,
+    bench, compare, diff, doctor, fixture, interrupt, judge, manual, merge, record, render, report,
+    selftest, text,
 };
+
+/// With the commit that it was built from.
+const VERSION: &str = git_version!(
+    prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
+    suffix = ")",
+    args = ["--always", "--dirty", "--abbrev=8"],
+    fallback = "no commit"
+);
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
 /// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing or
 /// stale, or a recording damaged, 4 nothing was compared or a part is missing, 70 a bug.
 #[derive(Parser, Debug)]
-#[command(name = "parity", version)]
+#[command(name = "parity", version = VERSION)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,9 +34,12 @@ struct Cli {
 enum Command {
     Bench(Box<bench::BenchArgs>),
     Compare(compare::CompareArgs),
+    Completions(manual::CompletionsArgs),
     Diff(diff::DiffArgs),
+    Doctor(doctor::DoctorArgs),
     Fixture(fixture::FixtureArgs),
     Judge(judge::JudgeArgs),
+    Man(manual::ManArgs),
     Merge(merge::MergeArgs),
     Record(Box<record::RecordArgs>),
     Render(render::RenderArgs),
@@ -60,9 +73,12 @@ pub fn run() -> Exit {
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Diff(args) => diff::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
         Command::Judge(args) => judge::run(&args),
+        Command::Man(args) => manual::man(&args, Cli::command()),
         Command::Merge(args) => merge::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Render(args) => render::run(&args),

@@ -59,7 +59,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
     let (name_a, name_b) = (a.display().to_string(), b.display().to_string());
     let (a, b) = (FileSound::read(a)?, FileSound::read(b)?);
-    let mut comparison = SoundComparison::of((&name_a, &a), (&name_b, &b));
+    let mut comparison = SoundComparison::of((&name_a, &a), (&name_b, &b))?;
     page(args, || comparison_html(&comparison))?;
     if args.json {
         comparison.sound = None;

@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::DeviceName;
 use native::engine::Engine;
-use native::model_dir::LmWeights;
+use native::model_dir::{LmWeights, ModelDir};
 use native::precision::Precisions;
 use parity::record::NativeRecorder;
 
@@ -24,15 +24,26 @@ pub struct EngineArgs {
     /// llm.rl.pt, llm.safetensors or llm.rl.safetensors (default: as the reference chooses)
     #[arg(long, value_name = "FILE")]
     pub lm_weights: Option<LmWeights>,
+    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
+    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
+    #[arg(long, value_name = "DIR")]
+    pub text_rules: Option<PathBuf>,
 }
 
 impl EngineArgs {
+    /// Opens the model directory, and reads its configuration.
+    pub fn model(&self) -> anyhow::Result<ModelDir> {
+        let rules = self.text_rules.clone();
+        Ok(ModelDir::open(&self.model_dir)?.with_text_rules(rules))
+    }
+
     /// Loads the engine.
     pub fn load(&self) -> anyhow::Result<NativeRecorder> {
         let builder = Engine::builder(&self.model_dir)
             .device(self.device.open()?)
             .precision(self.precision)
-            .lm_weights(self.lm_weights.unwrap_or_default());
+            .lm_weights(self.lm_weights.unwrap_or_default())
+            .text_rules(self.text_rules.clone());
         let precision = self.precision.to_string();
         Ok(NativeRecorder::load(
             builder,

@@ -4,10 +4,12 @@ mod bench;
 mod command;
 mod compare;
 mod diff;
+mod doctor;
 mod engine;
 mod fixture;
 mod interrupt;
 mod judge;
+mod manual;
 mod merge;
 mod record;
 #[cfg(feature = "record")]

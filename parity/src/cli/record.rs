@@ -1,11 +1,13 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
-use parity::recording::{MANIFEST, Reader, RecordingSource as _, Writer};
+#[cfg(feature = "record")]
+use parity::judge::Tolerances;
+use parity::recording::{MANIFEST, ModelInfo, Reader, RecordingSource as _, Writer, add_settings};
 use parity::report::{Detail, build_report, table};
 use parity::stage::Feed;
 use parity_atomic::Replacement;
@@ -123,7 +125,10 @@ fn record_python(
     cases: &CaseFile,
     place: Replacement,
 ) -> anyhow::Result<Replacement> {
-    super::record_python::run(&args.python, &args.native, cases, place)
+    let limits = args.tolerances.find(&args.out).map(Tolerances::load);
+    let pins = limits.transpose()?.map(|limits| limits.reference);
+    let pins = pins.unwrap_or_default();
+    super::record_python::run(&args.python, &args.native, &pins, cases, place)
 }
 
 #[cfg(not(feature = "record"))]
@@ -137,6 +142,7 @@ fn record_python(_: &RecordArgs, _: &CaseFile, _: Replacement) -> anyhow::Result
 /// Keeps the recording that was there if the new one agrees with it, and replaces it otherwise.
 fn settle(args: &RecordArgs, fresh: Replacement) -> anyhow::Result<Exit> {
     let out = args.out.display();
+    let model = Reader::open(fresh.path())?.manifest().model.clone();
     let verdict = match Reader::open(&args.out) {
         Err(e) => Some(format!(
             "the recording that was there cannot be used: {e}\n"
@@ -144,6 +150,8 @@ fn settle(args: &RecordArgs, fresh: Replacement) -> anyhow::Result<Exit> {
         Ok(old) => changes(args, &old, &Reader::open(fresh.path())?)?,
     };
     let Some(changed) = verdict else {
+        drop(fresh);
+        add_missing_settings(&args.out, &model)?;
         say(&format!(
             "{out}: reproduced; the recording that was there is kept\n"
         ))?;
@@ -155,10 +163,19 @@ fn settle(args: &RecordArgs, fresh: Replacement) -> anyhow::Result<Exit> {
     Ok(Exit::Parity)
 }
 
+fn add_missing_settings(dir: &Path, model: &ModelInfo) -> anyhow::Result<()> {
+    let is_stated = !Reader::open(dir)?.manifest().model.settings.is_empty();
+    if !is_stated && !model.settings.is_empty() {
+        add_settings(dir, model)?;
+        say("its manifest now states the model's settings\n")?;
+    }
+    Ok(())
+}
+
 /// What is different in the new recording; `None` if it reproduces the old one.
 fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Option<String>> {
     let (was, is) = (old.manifest(), new.manifest());
-    if was.cases == is.cases && was.model == is.model {
+    if was.cases == is.cases && was.model.files == is.model.files {
         say("bit for bit what was there\n")?;
         return Ok(None);
     }

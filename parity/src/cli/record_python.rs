@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use native::model_dir::{LmWeights, ModelDir};
+use native::model_dir::LmWeights;
 use parity::case::CaseFile;
+use parity::judge::{Pins, misfits};
 use parity::layers::Network;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
@@ -44,6 +45,9 @@ pub struct PythonArgs {
     /// Threads of torch; sums over several are not the same numbers as over one
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// Record even with a reference that the limits are not pinned to
+    #[arg(long)]
+    pub anyway: bool,
     /// Keep the logits of every step, not only some
     #[arg(long)]
     pub all_logits: bool,
@@ -80,7 +84,7 @@ impl ReferenceLocation {
         if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
             bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
         }
-        let weights = ModelDir::open(&engine.model_dir)?.lm_weights(choice)?;
+        let weights = engine.model()?.lm_weights(choice)?;
         let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
         let ReferencePaths { root, env, package } = self.resolve()?;
         Ok(Options {
@@ -115,6 +119,7 @@ impl PythonArgs {
 pub fn run(
     args: &PythonArgs,
     engine: &EngineArgs,
+    pins: &Pins,
     cases: &CaseFile,
     place: Replacement,
 ) -> anyhow::Result<Replacement> {
@@ -124,9 +129,19 @@ pub fn run(
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
-    let model = describe_model(&ModelDir::open(&engine.model_dir)?)?;
+    let model = describe_model(&engine.model()?)?;
     let engine = PythonEngine::load(&options)?;
-    let mut writer = Writer::within(place, engine.manifest(model)?);
+    let manifest = engine.manifest(model)?;
+    let misfits = misfits(&manifest, pins);
+    if !misfits.is_empty() && !args.anyway {
+        bail!(
+            "nothing was recorded: {}. A golden of it would be stale: use the pinned environment \
+             (`make reference-env`), add the versions under [reference] in tolerances.toml, or \
+             pass --anyway",
+            misfits.join("; ")
+        );
+    }
+    let mut writer = Writer::within(place, manifest);
     for case in &cases.cases {
         bar.set_message(case.name.clone());
         let (shown, name) = (bar.clone(), case.name.clone());

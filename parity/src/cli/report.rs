@@ -159,6 +159,7 @@ impl ReportArgs {
             device,
             precision,
             lm_weights,
+            text_rules,
         } = &self.engine;
         let (model, golden) = (model_dir.display(), self.golden.display());
         let mut line = format!("parity report --model-dir {model} --golden {golden}");
@@ -179,6 +180,9 @@ impl ReportArgs {
         if let Some(file) = lm_weights.and_then(LmWeights::file_name) {
             line += &format!(" --lm-weights {file}");
         }
+        if let Some(folder) = text_rules {
+            line += &format!(" --text-rules {}", folder.display());
+        }
         if let Some(file) = self.tolerances.given() {
             line += &format!(" --tolerances {}", file.display());
         }
@@ -190,7 +194,7 @@ impl ReportArgs {
 fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
     let why_not = if args.names.is_empty() {
         match read_corpus(&args.text_corpus) {
-            Ok(corpus) => match summarise(&corpus, &args.engine.model_dir) {
+            Ok(corpus) => match summarise(&corpus, &args.engine.model()?) {
                 Ok(summary) => return Ok(report.with_text_corpus(summary)),
                 // Another model has other goldens, and may have no recorded texts.
                 Err(e) if e.is::<GoldenFault>() => e.to_string(),

@@ -38,19 +38,19 @@ impl TolerancesArg {
 
     /// Reads the limits for a golden in `golden`.
     pub fn load(&self, golden: &Path) -> anyhow::Result<Tolerances> {
+        let path = self
+            .find(golden)
+            .context("there is no tolerances.toml beside the golden; name one with --tolerances")?;
+        Ok(Tolerances::load(path)?)
+    }
+
+    /// The file that was named, or the one beside `golden`, or the usual one.
+    pub fn find(&self, golden: &Path) -> Option<PathBuf> {
         let beside = golden.parent().map(|parent| parent.join("tolerances.toml"));
         let usual = PathBuf::from("golden/tolerances.toml");
-        let path = match &self.tolerances {
-            Some(path) => path.clone(),
-            None => [beside, Some(usual)]
-                .into_iter()
-                .flatten()
-                .find(|p| p.is_file())
-                .context(
-                    "there is no tolerances.toml beside the golden; name one with --tolerances",
-                )?,
-        };
-        Ok(Tolerances::load(path)?)
+        let mut usual = [beside, Some(usual)].into_iter().flatten();
+        let named = self.tolerances.clone();
+        named.or_else(|| usual.find(|p| p.is_file()))
     }
 }
 
@@ -60,6 +60,9 @@ pub struct OutputArgs {
     /// Folder for index.html, report.json and junit.xml
     #[arg(long, value_name = "DIR", default_value = "out/report")]
     pub out: PathBuf,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
     /// An earlier report.json: shows what became better or worse since
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -105,7 +108,13 @@ impl OutputArgs {
                 self.out.join("index.html").display()
             ))?;
         }
-        tell_github(report)
+        tell_github(report)?;
+        if self.open {
+            let page = self.out.join("index.html");
+            open::that_detached(&page)
+                .with_context(|| format!("cannot open {}", page.display()))?;
+        }
+        Ok(())
     }
 }
 

@@ -218,21 +218,27 @@ fn slaney_filters(rate: u32, n_fft: usize) -> Vec<(usize, Vec<f64>)> {
     (0..MELS).map(filter).collect()
 }
 
-/// Changes the sampling rate in the frequency domain, for comparing files of different rates.
+/// Changes the sampling rate in the frequency domain, for comparing files of different rates, and
+/// hands the result to `each`, part by part.
 ///
 /// A sound of more than ten seconds is converted in parts that overlap: the memory does not grow with
-/// its length, apart from the result's.
-pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+/// its length.
+pub fn resample<E>(
+    samples: &[f32],
+    from: u32,
+    to: u32,
+    mut each: impl FnMut(&[f32]) -> Result<(), E>,
+) -> Result<(), E> {
     if from == to || samples.is_empty() {
-        return samples.to_vec();
+        return each(samples);
     }
     let (rate, new_rate) = (from as usize, to as usize);
     if samples.len() <= (PART_SECONDS + 2 * MARGIN_SECONDS) * rate {
-        return resample_part(samples, from, to);
+        return each(&resample_part(samples, from, to));
     }
     let whole = (samples.len() as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
     let margin = MARGIN_SECONDS * rate;
-    let mut resampled = Vec::with_capacity(whole);
+    let mut done = 0;
     for start in (0..samples.len()).step_by(PART_SECONDS * rate) {
         // Silence beyond the ends, so that every part has both margins.
         let at = |i: usize| (start + i).checked_sub(margin).and_then(|i| samples.get(i));
@@ -246,10 +252,12 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
             .map(|i| at(i).map_or(0.0, |s| s * fade(i)))
             .collect();
         let part = resample_part(&part, from, to);
-        let inside = part.into_iter().skip(MARGIN_SECONDS * new_rate);
-        resampled.extend(inside.take((PART_SECONDS * new_rate).min(whole - resampled.len())));
+        let inside = MARGIN_SECONDS * new_rate;
+        let count = (PART_SECONDS * new_rate).min(whole - done);
+        each(&part[inside..inside + count])?;
+        done += count;
     }
-    resampled
+    Ok(())
 }
 
 fn resample_part(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
@@ -327,9 +335,18 @@ mod tests {
         assert_eq!(peak, 23);
     }
 
+    fn resampled(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+        let mut all = Vec::new();
+        let Ok(()) = resample(samples, from, to, |part| {
+            all.extend_from_slice(part);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        all
+    }
+
     #[test]
     fn resampling_keeps_a_tone_that_fits_both_rates() {
-        let c = resample(&sine(1000.0, 48_000, 48_000), 48_000, 24_000);
+        let c = resampled(&sine(1000.0, 48_000, 48_000), 48_000, 24_000);
         let r = sine(1000.0, 24_000, 24_000);
         assert_eq!(c.len(), r.len());
         let worst = r
@@ -342,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_long_sound_is_resampled_in_parts_that_join() {
-        let c = resample(&sine(1000.0, 16_000, 16_000 * 21 + 7), 16_000, 8_000);
+        let c = resampled(&sine(1000.0, 16_000, 16_000 * 21 + 7), 16_000, 8_000);
         let r = sine(1000.0, 8_000, c.len());
         assert_eq!(c.len(), 8_000 * 21 + 4);
         // But for the ends, where the sine begins and stops.

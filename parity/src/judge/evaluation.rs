@@ -10,6 +10,9 @@ use crate::metric::Value;
 use crate::recording::{CaseRecord, Error, RecordedCase, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
+/// Names that are listed one by one.
+const FEW: usize = 5;
+
 /// A golden and the recordings that are compared with it.
 pub struct Evaluation<'a> {
     /// The reference.
@@ -192,11 +195,16 @@ impl<'a> Evaluation<'a> {
                 .keys()
                 .filter(|n| !known.contains(n));
             let rest: Vec<_> = rest.map(String::as_str).collect();
-            if !rest.is_empty() {
-                list.push(format!(
+            match rest.as_slice() {
+                [] => {}
+                [few @ ..] if few.len() <= FEW => list.push(format!(
                     "cases of the golden that were not selected: {}",
-                    rest.join(", ")
-                ));
+                    few.join(", ")
+                )),
+                many => list.push(format!(
+                    "{} cases of the golden were not selected",
+                    many.len()
+                )),
             }
         }
         list.dedup();

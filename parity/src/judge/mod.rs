@@ -19,5 +19,6 @@ pub use limits_test::{GrossFault, LimitsTest};
 pub use outcome::{
     CaseOutcome, Cell, Check, CheckedFloor, Origin, StageOutcome, ValueOutcome, Verdict,
 };
+pub use stale::manifests as misfits;
 pub use summary::Summary;
 pub use tolerances::{Conditions, Error as ToleranceError, Floor, Limit, Pins, Tolerances};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::tolerances::Pins;
 use crate::case::{Case, LmSet};
-use crate::recording::{FileHash, Manifest, RecordedCase, RecordingSource};
+use crate::recording::{FileHash, Manifest, ModelInfo, RecordedCase, RecordingSource};
 use crate::stage::Feed;
 
 /// Where and how the reference records: its noise is that of float32 on a processor, and the limits
@@ -19,8 +19,9 @@ const LM_FILES: &str = "llm.";
 /// Digits of a hash in a message, as git shows them.
 const SHORT: usize = 8;
 
-/// Why a golden as a whole is stale, reason by reason.
-pub(super) fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
+/// Why a golden as a whole is stale, reason by reason: it is not from a reference that the limits
+/// were set for.
+pub fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
     let mut reasons = Vec::new();
     // The pins apply to the Python reference only.
     if !golden.engine.is_reference() {
@@ -138,10 +139,12 @@ fn model_files(golden: &Manifest, candidate: &Manifest) -> Vec<String> {
     }
     for (name, file) in c {
         if let Some(other) = g.get(name).filter(|other| *other != file) {
+            let how = match changed_settings(&golden.model, &candidate.model) {
+                Some(settings) if is_configuration(name) => settings,
+                _ => format!("{}, not {}", short(other), short(file)),
+            };
             reasons.push(format!(
-                "the golden was recorded with another {name} than the candidate ({}, not {})",
-                short(other),
-                short(file)
+                "the golden was recorded with another {name} than the candidate ({how})"
             ));
         }
     }
@@ -153,6 +156,21 @@ fn model_files(golden: &Manifest, candidate: &Manifest) -> Vec<String> {
         );
     }
     reasons
+}
+
+/// Whether a file holds settings rather than weights.
+fn is_configuration(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with("config.json")
+}
+
+/// The settings of which both sides speak, and differ: `llm.sampling.top_p: 0.7, golden 0.8`.
+fn changed_settings(golden: &ModelInfo, candidate: &ModelInfo) -> Option<String> {
+    let changed = candidate.settings.iter().filter_map(|(name, value)| {
+        let other = golden.settings.get(name).filter(|other| *other != value)?;
+        Some(format!("{name}: {value}, golden {other}"))
+    });
+    let changed: Vec<_> = changed.collect();
+    (!changed.is_empty()).then(|| changed.join(", "))
 }
 
 /// The hash of a file, shortened; with the length if that is what differs at a glance.

@@ -14,7 +14,9 @@ use crate::recording::{Error, ModelInfo, sha256_file};
 /// # Errors
 /// If a file cannot be read.
 pub fn describe_model(model: &ModelDir) -> Result<ModelInfo, Error> {
-    describe(model.path(), &model.family().deciding_files())
+    let info = describe(model.path(), &model.family().deciding_files())?;
+    let settings = model.config().settings();
+    Ok(ModelInfo { settings, ..info })
 }
 
 fn describe(dir: &Path, deciding: &[String]) -> Result<ModelInfo, Error> {
@@ -32,7 +34,12 @@ fn describe(dir: &Path, deciding: &[String]) -> Result<ModelInfo, Error> {
             files.insert(name.clone(), sha256_file(&path)?);
         }
     }
-    Ok(ModelInfo { id, files })
+    let settings = BTreeMap::new();
+    Ok(ModelInfo {
+        id,
+        files,
+        settings,
+    })
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ pub enum Error {
     /// The recording could not be put in its place.
     #[error(transparent)]
     Place(atomic::Error),
+    /// The model that the recording is held against cannot be read.
+    #[error(transparent)]
+    Model(#[from] native::Error),
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {

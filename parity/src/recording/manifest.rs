@@ -85,6 +85,10 @@ pub struct ModelInfo {
     pub id: String,
     /// Weight files and the yaml, by relative path.
     pub files: BTreeMap<String, FileHash>,
+    /// What the configuration says, by a name such as `llm.sampling.top_p`. It follows from the
+    /// files, and says which setting differs where they do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A file's content, by hash.
@@ -168,6 +172,7 @@ mod tests {
             ModelInfo {
                 id: "m".into(),
                 files: BTreeMap::new(),
+                settings: BTreeMap::new(),
             },
         )
     }

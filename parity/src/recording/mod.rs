@@ -29,4 +29,4 @@ pub use manifest::{
 pub use noise::KnownNoise;
 pub use reader::{Reader, RecordingSource};
 pub(crate) use seal::Sealed;
-pub use writer::Writer;
+pub use writer::{Writer, add_settings};

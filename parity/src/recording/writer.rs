@@ -1,11 +1,13 @@
 use std::path::Path;
 
-use parity_atomic::Replacement;
+use parity_atomic::{self as atomic, Replacement};
 use serde::Serialize;
 
 use super::case_record::{CaseRecord, SAMPLE_RATE};
 use super::manifest::CaseFiles;
-use super::{Error, MANIFEST, Manifest, Sealed, sha256, tensors};
+use super::{
+    Error, MANIFEST, Manifest, ModelInfo, Reader, RecordingSource as _, Sealed, sha256, tensors,
+};
 use crate::metric::Noise;
 use crate::wav;
 
@@ -119,6 +121,25 @@ impl Writer {
         std::fs::write(&path, self.manifest.sealed()).map_err(Error::io(&path))?;
         Ok(self.folder)
     }
+}
+
+/// Adds to the recording in `dir` what its model's configuration says, which older ones do not
+/// state. The same files give the same settings, so that nothing new is claimed.
+///
+/// # Errors
+/// If the recording cannot be read or written, or `model` has other files.
+pub fn add_settings(dir: &Path, model: &ModelInfo) -> Result<(), Error> {
+    let reader = Reader::open(dir)?;
+    let path = dir.join(MANIFEST);
+    if reader.manifest().model.files != model.files {
+        return Err(Error::Stale {
+            path,
+            reason: "it was recorded with other model files".into(),
+        });
+    }
+    let mut manifest = reader.manifest().clone();
+    manifest.model.settings = model.settings.clone();
+    atomic::write_file(&path, manifest.sealed().as_bytes()).map_err(Error::replacing)
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {

@@ -109,7 +109,7 @@ impl CorpusManifest {
     /// # Errors
     /// If a file differs or cannot be read.
     pub fn expect_model(&self, model: &ModelDir) -> Result<(), Error> {
-        let (vocabulary, rules) = (model.text_tokenizer(), model.text_rules());
+        let (vocabulary, rules) = (model.text_tokenizer(), model.text_rules()?);
         for (folder, recorded) in [
             (&vocabulary, &self.reference.vocabulary),
             (&rules, &self.reference.rules),

@@ -28,7 +28,7 @@ impl<'a> NativeFrontends<'a> {
         let at = match at {
             Some(at) => at,
             None => {
-                let frontend = self.model.text_frontend(None, options.clone())?;
+                let frontend = self.model.text_frontend(options.clone())?;
                 self.loaded.push((options, frontend));
                 self.loaded.len() - 1
             }

@@ -18,6 +18,10 @@ pub struct CheckArgs {
     /// Model directory whose vocabulary and text rules are used
     #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
     model_dir: PathBuf,
+    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
+    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
+    #[arg(long, value_name = "DIR")]
+    text_rules: Option<PathBuf>,
     /// List the lines on which the reference raises an exception
     #[arg(long)]
     failures: bool,
@@ -28,7 +32,9 @@ pub struct CheckArgs {
 
 /// Runs `parity text check`.
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
-    let summary = summarise(&read_corpus(&args.corpus)?, &args.model_dir)?;
+    let corpus = read_corpus(&args.corpus)?;
+    let model = ModelDir::open(&args.model_dir)?.with_text_rules(args.text_rules.clone());
+    let summary = summarise(&corpus, &model)?;
     if args.json {
         say_json(&summary)?;
     } else {
@@ -50,13 +56,12 @@ pub fn read_corpus(dir: &Path) -> Result<Corpus, GoldenFault> {
 }
 
 /// Compares all of a corpus; a [`GoldenFault`] if it belongs to another model.
-pub fn summarise(corpus: &Corpus, model_dir: &Path) -> anyhow::Result<Summary> {
-    let model = ModelDir::open(model_dir)?;
-    corpus.manifest.expect_model(&model).map_err(|e| match e {
+pub fn summarise(corpus: &Corpus, model: &ModelDir) -> anyhow::Result<Summary> {
+    corpus.manifest.expect_model(model).map_err(|e| match e {
         Error::Stale { .. } => anyhow::Error::from(GoldenFault::from(e)),
         _ => e.into(),
     })?;
-    Ok(check(corpus, &mut NativeFrontends::new(&model))?)
+    Ok(check(corpus, &mut NativeFrontends::new(model))?)
 }
 
 fn table(summary: &Summary) -> String {

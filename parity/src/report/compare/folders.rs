@@ -81,9 +81,10 @@ impl FolderComparison {
         match (FileSound::read(reference), FileSound::read(candidate)) {
             (Ok(r), Ok(c)) => {
                 let (name, other) = (reference.display(), candidate.display());
-                let comparison =
-                    SoundComparison::of((&name.to_string(), &r), (&other.to_string(), &c));
-                self.pairs.push(comparison);
+                match SoundComparison::of((&name.to_string(), &r), (&other.to_string(), &c)) {
+                    Ok(comparison) => self.pairs.push(comparison),
+                    Err(error) => self.unreadable.push(error.to_string()),
+                }
             }
             (r, c) => {
                 let errors = r.err().into_iter().chain(c.err());

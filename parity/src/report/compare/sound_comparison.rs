@@ -1,10 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diff::audio::{self, AudioDiff};
-use crate::diff::spectrum::resample;
 use crate::recording::SAMPLE_RATE;
 use crate::report::model::{MetricInfo, Sound};
-use crate::sound::FileSound;
+use crate::sound::{Error, FileSound};
 
 /// Version of the output of `parity compare --json`.
 const COMPARISON_VERSION: u32 = 2;
@@ -47,7 +46,10 @@ pub struct Side {
 
 impl SoundComparison {
     /// Compares two files, mixed to mono, at the reference's rate.
-    pub fn of(reference: (&str, &FileSound), candidate: (&str, &FileSound)) -> Self {
+    ///
+    /// # Errors
+    /// If the samples of a long sound cannot be held in a temporary file.
+    pub fn of(reference: (&str, &FileSound), candidate: (&str, &FileSound)) -> Result<Self, Error> {
         let (r, c) = (reference.1, candidate.1);
         let rate = if r.rate > 0 { r.rate } else { SAMPLE_RATE };
         let mut notes = Vec::new();
@@ -59,14 +61,13 @@ impl SoundComparison {
                 ));
             }
         }
-        let resampled = (c.rate != rate).then(|| {
+        if c.rate != rate {
             notes.push(format!(
                 "the sampling rates differ: {} was converted from {} to {rate} Hz",
                 candidate.0, c.rate
             ));
-            resample(&c.samples, c.rate, rate)
-        });
-        let samples = resampled.as_deref().unwrap_or(&c.samples);
+        }
+        let samples = &*c.at_rate(rate)?;
         if r.samples.len() != samples.len() {
             notes.push("the lengths differ: the shorter side is padded with silence".into());
         }
@@ -75,7 +76,7 @@ impl SoundComparison {
             notes.push(format!("the lag is searched up to {seconds:.1} s"));
         }
         let diff = audio::diff(&r.samples, samples, rate);
-        Self {
+        Ok(Self {
             version: COMPARISON_VERSION,
             reference: Side::of(reference),
             candidate: Side::of(candidate),
@@ -84,7 +85,7 @@ impl SoundComparison {
             metrics: diff.measures.keys().map(|&m| MetricInfo::of(m)).collect(),
             sound: Sound::new(&r.samples, samples, rate, SOUND_SECONDS),
             diff,
-        }
+        })
     }
 }
 

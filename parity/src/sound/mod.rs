@@ -1,8 +1,15 @@
 //! Reading sound files of any kind for a comparison, with the engine's own reader.
 
+mod samples;
+
 use std::path::{Path, PathBuf};
 
 use native::audio::SoundFile;
+
+use samples::Collector;
+pub use samples::Samples;
+
+use crate::diff::spectrum::resample;
 
 /// Rates at which sounds are compared, in Hz: from telephone speech to the fastest converters.
 /// Outside this range the 80 mel channels mean nothing, or the header is wrong.
@@ -18,7 +25,7 @@ pub struct FileSound {
     /// The sample format, such as `float 32 bit`, after the container where that is not wav.
     pub encoding: String,
     /// The mean of the channels, 1 being full scale. All are finite.
-    pub samples: Vec<f32>,
+    pub samples: Samples,
 }
 
 /// A sound file cannot be compared.
@@ -27,6 +34,16 @@ pub enum Error {
     /// The file cannot be read, or is no sound file.
     #[error(transparent)]
     Unreadable(#[from] native::Error),
+    /// The sound is too long for the memory, and no temporary file can hold it.
+    #[error(
+        "{}: cannot hold the samples of a long sound: {source}; TMPDIR names another folder",
+        std::env::temp_dir().display()
+    )]
+    TooLong {
+        /// What failed.
+        #[from]
+        source: std::io::Error,
+    },
     /// The sampling rate is outside the range of speech recordings.
     #[error(
         "{}: unsupported sampling rate of {rate} Hz (expected {} to {} Hz)",
@@ -69,8 +86,14 @@ impl FileSound {
                 rate,
             });
         }
-        let mut samples = Vec::new();
-        while file.read_block(&mut samples)? {}
+        let mut collector = Collector::new();
+        let mut block = Vec::new();
+        while file.read_block(&mut block)? {
+            collector.push(&block)?;
+            block.clear();
+        }
+        collector.push(&block)?;
+        let samples = collector.finish()?;
         let is_bad = |s: &f32| !s.is_finite();
         if let Some(first) = samples.iter().position(is_bad) {
             return Err(Error::NotFinite {
@@ -90,6 +113,19 @@ impl FileSound {
             encoding,
             samples,
         })
+    }
+
+    /// The samples at another rate.
+    ///
+    /// # Errors
+    /// If they are too many for the memory, and no temporary file can hold them.
+    pub fn at_rate(&self, rate: u32) -> Result<Samples, Error> {
+        if rate == self.rate {
+            return Ok(self.samples.clone());
+        }
+        let mut collector = Collector::new();
+        resample(&self.samples, self.rate, rate, |part| collector.push(part))?;
+        Ok(collector.finish()?)
     }
 }
 
@@ -115,7 +151,7 @@ mod tests {
         }
         writer.finalize().unwrap();
         let sound = FileSound::read(&path).unwrap();
-        assert_eq!(sound.samples, [0.25, -1.0]);
+        assert_eq!(*sound.samples, [0.25, -1.0]);
         assert_eq!(
             (sound.rate, sound.channels, &*sound.encoding),
             (8000, 2, "integer 24 bit")
