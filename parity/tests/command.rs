@@ -183,7 +183,7 @@ fn unreadable_input_and_wrong_usage_exit_with_1() {
     assert_exit(
         &folder.parity(&["compare", "a.wav", "b.wav"]),
         1,
-        &["a.wav", "No such file"],
+        &["a.wav", "no such file"],
     );
     std::fs::write(folder.path("report.json"), "{\"version\": 9}").unwrap();
     assert_exit(

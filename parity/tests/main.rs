@@ -9,6 +9,7 @@ mod chromium;
 mod command;
 mod comparing;
 mod determinism;
+mod doctor;
 mod first_mismatch;
 mod fuzz_corpus;
 mod golden_cases;

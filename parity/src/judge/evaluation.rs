@@ -197,7 +197,7 @@ impl<'a> Evaluation<'a> {
             let rest: Vec<_> = rest.map(String::as_str).collect();
             match rest.as_slice() {
                 [] => {}
-                [few @ ..] if few.len() <= FEW => list.push(format!(
+                few if few.len() <= FEW => list.push(format!(
                     "cases of the golden that were not selected: {}",
                     few.join(", ")
                 )),
