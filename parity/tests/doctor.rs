@@ -8,7 +8,7 @@ use super::model;
 /// A model directory as it is published: everything but the text rules.
 fn published() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    copy(&model::tiny(), dir.path());
+    copy(model::tiny(), dir.path());
     std::fs::remove_dir_all(dir.path().join("text_rules")).unwrap();
     dir
 }
