@@ -63,9 +63,9 @@ impl Check {
         Self::new(what, State::Notice, found, Some(remedy))
     }
 
-    /// Something that will not do; its error says what to do about it.
-    fn bad(what: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::new(what, State::Bad, native::error_chain(error), None)
+    /// Something that will not do.
+    fn bad(what: &str, error: &(dyn std::error::Error + 'static), remedy: Option<&str>) -> Self {
+        Self::new(what, State::Bad, native::error_chain(error), remedy)
     }
 }
 

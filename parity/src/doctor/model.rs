@@ -12,6 +12,11 @@ use native::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
 
 use super::Check;
 
+const PUBLISHED: &str =
+    "the published directory: https://huggingface.co/FunAudioLLM/Fun-CosyVoice3-0.5B-2512";
+const AGAIN: &str =
+    "if it is the published file, download it again: its transfer may have ended early";
+
 /// What a model is looked at for.
 #[derive(Clone, Debug, Default)]
 pub struct ModelOptions {
@@ -31,7 +36,7 @@ pub fn model(dir: &Path, options: &ModelOptions, mut each: impl FnMut(Check)) ->
     let dir = match ModelDir::open(dir) {
         Ok(dir) => dir.with_text_rules(options.text_rules.clone()),
         Err(error) => {
-            each(Check::bad("configuration", &error));
+            each(Check::bad("configuration", &error, Some(PUBLISHED)));
             return None;
         }
     };
@@ -44,9 +49,12 @@ pub fn model(dir: &Path, options: &ModelOptions, mut each: impl FnMut(Check)) ->
     let mut bytes = 0;
     let mut part = |what: &str, file: native::Result<PathBuf>, load: &Load<'_>| {
         let started = Instant::now();
-        let loaded = file.and_then(|file| load(&file).map(|()| file));
-        each(match loaded {
-            Ok(file) => {
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => return each(Check::bad(what, &error, Some(PUBLISHED))),
+        };
+        each(match load(&file) {
+            Ok(()) => {
                 let size = std::fs::metadata(&file).map_or(0, |file| file.len());
                 bytes += size;
                 let (name, seconds) = (name(&file), started.elapsed().as_secs_f64());
@@ -56,7 +64,7 @@ pub fn model(dir: &Path, options: &ModelOptions, mut each: impl FnMut(Check)) ->
                     format!("{name}, {size:.0} MB, read in {seconds:.1} s"),
                 )
             }
-            Err(error) => Check::bad(what, &error),
+            Err(error) => Check::bad(what, &error, Some(AGAIN)),
         });
     };
     part(
@@ -96,7 +104,7 @@ fn text(dir: &ModelDir) -> Check {
                 format!("{vocabulary}; rules from {}", rules.display()),
             )
         }
-        Err(error) => Check::bad("text", &error),
+        Err(error) => Check::bad("text", &error, None),
     }
 }
 
@@ -112,7 +120,7 @@ fn saved_speakers(dir: &ModelDir) -> Check {
             };
             Check::good("saved speakers", found)
         }
-        Err(error) => Check::bad("saved speakers", &error),
+        Err(error) => Check::bad("saved speakers", &error, None),
     }
 }
 
