@@ -1,4 +1,8 @@
 //! Sound files of every kind that is read, block by block, as the reference's libsndfile hears them.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod adpcm;
 mod aiff;
@@ -14,6 +18,7 @@ mod riff;
 mod source;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::path::{Path, PathBuf};
 
@@ -192,7 +197,7 @@ fn skip_id3(source: &mut Source) -> std::result::Result<(), String> {
             break;
         }
         let seven_bits = |size: u64, byte: &u8| size << 7 | u64::from(byte & 0x7f);
-        let tag = HEADER_BYTES + header[6..].iter().fold(0, seven_bits);
+        let tag = HEADER_BYTES + header.iter().skip(6).fold(0, seven_bits);
         if tag >= source.size() {
             return Err(format!(
                 "begins with an ID3 tag of {tag} bytes, and has {} in all: it contains no sound",
