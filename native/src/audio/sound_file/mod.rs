@@ -13,6 +13,10 @@ mod fields;
 mod layout;
 mod mp3;
 mod mp3_frame;
+mod ogg;
+mod opus;
+mod opus_codec;
+mod opus_packet;
 mod pcm;
 mod riff;
 mod source;
@@ -33,8 +37,9 @@ const MAX_SAMPLE_RATE: u32 = 768_000;
 /// An open sound file, read in blocks and mixed to one channel.
 ///
 /// Wav (also RF64, RIFX and Wave64), AIFF, au and CAF files of integers, floats, A-law, µ-law and
-/// ADPCM, flac, mp3 and Ogg Vorbis are read. The format is recognised by the file's first bytes, not
-/// by its name. Samples have the values that libsndfile gives them, which the reference uses.
+/// ADPCM, flac, mp3, Ogg Vorbis and Ogg Opus are read. The format is recognised by the file's first
+/// bytes, not by its name. Samples have the values that libsndfile gives them, which the reference
+/// uses.
 ///
 /// ```no_run
 /// # fn main() -> native::Result<()> {
@@ -174,6 +179,8 @@ fn open(
         au::layout(&mut source, order)?
     } else if caf::is_one(&head) {
         caf::layout(&mut source)?
+    } else if opus::is_one(&head) {
+        return opus::open(source);
     } else if compressed::is_one(&head) {
         return compressed::open(source);
     } else if is_mp3(&head) || extension.is_some_and(|e| e.eq_ignore_ascii_case("mp3")) {
