@@ -4,7 +4,7 @@ use std::path::Path;
 
 use native::audio::Waveform;
 
-enum Outcome {
+pub(crate) enum Outcome {
     /// A part of the message.
     Error(&'static str),
     /// Samples and rate.
@@ -76,7 +76,7 @@ fn floats(samples: &[f32]) -> Vec<u8> {
     .file()
 }
 
-fn data(name: &str) -> Vec<u8> {
+pub(crate) fn data(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sound");
     std::fs::read(folder.join(name)).unwrap()
 }
@@ -99,7 +99,7 @@ fn patched_after(name: &str, needle: &[u8], offset: usize, bytes: &[u8]) -> Vec<
     patched(name, at, bytes)
 }
 
-fn cut(name: &str, length: usize) -> Vec<u8> {
+pub(crate) fn cut(name: &str, length: usize) -> Vec<u8> {
     let mut file = data(name);
     file.truncate(length);
     file
@@ -257,19 +257,22 @@ fn check(name: &str, path: &Path, outcome: &Outcome) -> Result<(), String> {
     }
 }
 
+/// What is read otherwise than expected.
+pub(crate) fn failures(files: &[(&str, Vec<u8>, Outcome)]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hostile.bin");
+    let failure = |(name, bytes, outcome): &(&str, Vec<u8>, Outcome)| {
+        std::fs::write(&path, bytes).unwrap();
+        check(name, &path, outcome).err()
+    };
+    files.iter().filter_map(failure).collect()
+}
+
 #[test]
 fn every_hostile_file_has_its_error_or_its_samples() {
-    let dir = tempfile::tempdir().unwrap();
     let files: Vec<_> = wav_files().into_iter().chain(other_files()).collect();
     assert!(files.len() >= 110);
-    let path = dir.path().join("hostile.bin");
-    let wrong: Vec<_> = files
-        .iter()
-        .filter_map(|(name, bytes, outcome)| {
-            std::fs::write(&path, bytes).unwrap();
-            check(name, &path, outcome).err()
-        })
-        .collect();
+    let wrong = failures(&files);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

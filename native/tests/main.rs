@@ -2,6 +2,7 @@
 
 mod fuzz_corpus;
 mod hostile;
+mod hostile_opus;
 mod hostile_sound;
 mod model_dir;
 mod sampler_draws;

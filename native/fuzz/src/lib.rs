@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("archive", archive),
     ("compressed", compressed),
     ("onnx", onnx),
+    ("opus", opus),
     ("pickle", pickle),
     ("safetensors", safetensors),
     ("text", text),
@@ -42,6 +43,55 @@ pub fn wav(data: &[u8]) {
 /// `data` as a recording that may be compressed: flac, mp3 and every other container.
 pub fn compressed(data: &[u8]) {
     listen(data, "a");
+}
+
+/// `data` as an Ogg Opus file: the header after its first eight bytes, as long as the first byte says,
+/// then packets after two bytes each with their length. The pages around them are right.
+pub fn opus(data: &[u8]) {
+    let Some((&length, data)) = data.split_first() else {
+        return;
+    };
+    let Some((header, mut rest)) = data.split_at_checked(length.into()) else {
+        return;
+    };
+    let mut packets = Vec::new();
+    while let Some((&[low, high], behind)) = rest.split_first_chunk() {
+        let length = usize::from(u16::from_le_bytes([low, high])).min(behind.len());
+        let (packet, behind) = behind.split_at(length);
+        packets.push(packet);
+        rest = behind;
+    }
+    let mut file = ogg_page(0, 2, 0, &[b"OpusHead", header].concat());
+    file.extend(ogg_page(1, 0, 0, b"OpusTags\0\0\0\0\0\0\0\0"));
+    for (number, packet) in (2..).zip(packets) {
+        // No packet is longer than 120 ms, so that every position is possible.
+        let position = u64::from(number - 1) * 5760;
+        file.extend(ogg_page(number, 0, position, packet));
+    }
+    listen(&file, "a.opus");
+}
+
+/// An Ogg page of one packet, which is cut if it is too long for one.
+fn ogg_page(number: u32, flags: u8, position: u64, packet: &[u8]) -> Vec<u8> {
+    let packet = &packet[..packet.len().min(254 * 255)];
+    let mut segments = vec![255; packet.len() / 255];
+    segments.push((packet.len() % 255) as u8);
+    let mut page = b"OggS\0".to_vec();
+    page.push(flags);
+    page.extend(position.to_le_bytes());
+    page.extend(1_u32.to_le_bytes());
+    page.extend(number.to_le_bytes());
+    page.extend([0; 4]);
+    page.push(segments.len() as u8);
+    page.extend(segments);
+    page.extend(packet);
+    let crc = page.iter().fold(0, |crc: u32, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            crc << 1 ^ (0x04c1_1db7 & (crc >> 31).wrapping_neg())
+        })
+    });
+    page[22..26].copy_from_slice(&crc.to_le_bytes());
+    page
 }
 
 fn listen(file: &[u8], name: &str) {

@@ -2,6 +2,10 @@
 //!
 //! Written by hand because decoders differ in their rounding, and a prompt's speech tokens follow
 //! from its samples: these sum as libsndfile does, to the last bit.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,33 @@ impl Adpcm {
 }
 
 fn clamp(sample: i32) -> i16 {
-    sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+    let nearest = if sample < 0 { i16::MIN } else { i16::MAX };
+    i16::try_from(sample).unwrap_or(nearest)
+}
+
+/// The lower 16 bits.
+fn wrap(number: i32) -> i16 {
+    let [low, high, ..] = number.to_le_bytes();
+    i16::from_le_bytes([low, high])
+}
+
+/// The entry of a table that has one for every index in use.
+fn entry(table: &[i32], index: usize) -> i32 {
+    table.get(index).copied().unwrap_or_default()
+}
+
+/// The four-bit codes of each byte, the lower one first.
+fn low_first(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().flat_map(|&byte| [byte & 15, byte >> 4])
+}
+
+/// The samples of one channel among `channels`.
+fn one_channel(
+    interleaved: &mut [i16],
+    channel: usize,
+    channels: usize,
+) -> impl Iterator<Item = &mut i16> {
+    interleaved.iter_mut().skip(channel).step_by(channels)
 }
 
 /// One channel of Microsoft's coding.
@@ -67,8 +97,8 @@ impl Microsoft {
             230, 230, 230, 230, 307, 409, 512, 614, 768, 614, 512, 409, 307, 230, 230, 230,
         ];
         let delta = i32::from(self.delta);
-        let adapted = (ADAPTATION[usize::from(code & 15)] * delta) >> 8;
-        self.delta = (adapted as i16).max(16);
+        let adapted = (entry(&ADAPTATION, usize::from(code & 15)) * delta) >> 8;
+        self.delta = wrap(adapted).max(16);
         let signed = i32::from(code & 15) - if code & 8 == 0 { 0 } else { 16 };
         let [one, two] = self.last.map(i32::from);
         let predicted = (one * self.coefficients.0 + two * self.coefficients.1) >> 8;
@@ -92,47 +122,52 @@ fn microsoft(block: &[u8], channels: usize) -> Vec<i16> {
         return Vec::new();
     };
     let (predictors, words) = header.split_at(channels);
-    let word = |at: usize| i16::from_le_bytes([words[2 * at], words[2 * at + 1]]);
+    let words = words.as_chunks().0.iter().copied().map(i16::from_le_bytes);
+    // All channels' deltas, then their last samples, then those before.
+    let (deltas, last) = (words.clone(), words.clone().skip(channels));
+    let before = words.skip(2 * channels);
     let mut state: Vec<_> = predictors
         .iter()
-        .enumerate()
-        .map(|(c, &predictor)| Microsoft {
+        .zip(deltas.zip(last.zip(before)))
+        .map(|(&predictor, (delta, (last, before)))| Microsoft {
             coefficients: *COEFFICIENTS
                 .get(usize::from(predictor))
                 .unwrap_or(&COEFFICIENTS[0]),
-            delta: word(c),
-            last: [word(channels + c), word(2 * channels + c)],
+            delta,
+            last: [last, before],
         })
         .collect();
     let mut samples = Vec::with_capacity(2 * (channels + codes.len()));
     samples.extend(state.iter().map(|s| s.last[1]));
     samples.extend(state.iter().map(|s| s.last[0]));
     let codes = codes.iter().flat_map(|&byte| [byte >> 4, byte & 15]);
-    for (at, code) in codes.enumerate() {
-        samples.push(state[at % channels].next(code));
+    for (code, channel) in codes.zip((0..channels).cycle()) {
+        samples.extend(state.get_mut(channel).map(|state| state.next(code)));
     }
     samples
 }
 
 /// One channel of the IMA's coding.
-#[derive(Clone, Copy)]
 struct Ima {
     sample: i16,
-    index: i32,
+    /// At most 88.
+    index: usize,
 }
 
 impl Ima {
     fn new(sample: i16, index: u8) -> Self {
         Self {
             sample,
-            index: i32::from(index).min(88),
+            index: usize::from(index).min(88),
         }
     }
 
     fn next(&mut self, code: u8) -> i16 {
-        const ADAPTATION: [i32; 8] = [-1, -1, -1, -1, 2, 4, 6, 8];
-        let step = STEPS[self.index as usize];
-        self.index = (self.index + ADAPTATION[usize::from(code & 7)]).clamp(0, 88);
+        let step = entry(&STEPS, self.index);
+        self.index = match code & 7 {
+            0..=3 => self.index.saturating_sub(1),
+            loud => (self.index + 2 * usize::from(loud - 3)).min(88),
+        };
         let part = |bit: u8, shift: i32| if code & bit == 0 { 0 } else { step >> shift };
         let size = (step >> 3) + part(1, 2) + part(2, 1) + part(4, 0);
         let difference = if code & 8 == 0 { size } else { -size };
@@ -146,19 +181,22 @@ fn ima_wav(block: &[u8], channels: usize) -> Vec<i16> {
         return Vec::new();
     };
     let mut state: Vec<_> = header
-        .chunks_exact(4)
-        .map(|h| Ima::new(i16::from_le_bytes([h[0], h[1]]), h[2]))
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&[low, high, index, _]| Ima::new(i16::from_le_bytes([low, high]), index))
         .collect();
-    let frames = 1 + 2 * groups.len() / channels;
-    let mut samples = vec![0; frames * channels];
-    for (slot, channel) in samples.iter_mut().zip(&state) {
-        *slot = channel.sample;
-    }
-    for (at, group) in groups.chunks_exact(4).enumerate() {
-        let (channel, first) = (at % channels, 1 + at / channels * 8);
-        let codes = group.iter().flat_map(|&byte| [byte & 15, byte >> 4]);
-        for (frame, code) in (first..).zip(codes) {
-            samples[frame * channels + channel] = state[channel].next(code);
+    let mut samples: Vec<_> = state.iter().map(|ima| ima.sample).collect();
+    samples.resize(channels + 2 * groups.len(), 0);
+    // Eight samples of the first channel, eight of the next, and so on.
+    let (_, rest) = samples.split_at_mut(channels);
+    let blocks = groups.chunks_exact(4 * channels);
+    for (block, samples) in blocks.zip(rest.chunks_exact_mut(8 * channels)) {
+        for (channel, (group, ima)) in block.chunks_exact(4).zip(&mut state).enumerate() {
+            let slots = one_channel(samples, channel, channels);
+            for (slot, code) in slots.zip(low_first(group)) {
+                *slot = ima.next(code);
+            }
         }
     }
     samples
@@ -166,14 +204,12 @@ fn ima_wav(block: &[u8], channels: usize) -> Vec<i16> {
 
 fn ima_aiff(block: &[u8], channels: usize) -> Vec<i16> {
     let mut samples = vec![0; AIFF_BLOCK.1 * channels];
-    for (channel, block) in block.chunks_exact(AIFF_BLOCK.0).enumerate() {
-        let mut ima = Ima::new(
-            i16::from_be_bytes([block[0], block[1] & 0x80]),
-            block[1] & 0x7f,
-        );
-        let codes = block[2..].iter().flat_map(|&byte| [byte & 15, byte >> 4]);
-        for (frame, code) in codes.enumerate() {
-            samples[frame * channels + channel] = ima.next(code);
+    let blocks = block.as_chunks::<{ AIFF_BLOCK.0 }>().0;
+    for (channel, [high, low, codes @ ..]) in blocks.iter().enumerate() {
+        let mut ima = Ima::new(i16::from_be_bytes([*high, low & 0x80]), low & 0x7f);
+        let slots = one_channel(&mut samples, channel, channels);
+        for (slot, code) in slots.zip(low_first(codes)) {
+            *slot = ima.next(code);
         }
     }
     samples

@@ -1,4 +1,8 @@
 //! Apple's Core Audio files.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::fields::Order;
 use super::layout::{Coding, Layout};
@@ -27,12 +31,12 @@ pub(super) fn layout(source: &mut Source) -> Result<Layout, String> {
         let stated = Order::Big.u64(&header, 4).unwrap_or_default();
         // Only the data's size may be -1, unknown; another negative one ends the search too.
         let next = body.saturating_add(stated);
-        match &header[..4] {
-            b"desc" => {
+        match header.first_chunk() {
+            Some(b"desc") => {
                 let chunk = super::bytes_at(source, body, 32)?;
                 description = Some(describe(&chunk)?);
             }
-            b"data" => {
+            Some(b"data") => {
                 let Some((coding, channels, sample_rate)) = description else {
                     return Err("the CAF file's data comes before its description".to_owned());
                 };
@@ -85,6 +89,15 @@ fn describe(chunk: &[u8]) -> Result<(Coding, usize, u32), String> {
     } else {
         Order::Little
     };
-    // A rate that is negative, not a number or beyond 32 bits becomes one that is refused.
-    Ok((Coding::Pcm(pcm, order), channels, rate as u32))
+    Ok((Coding::Pcm(pcm, order), channels, integer(rate)))
+}
+
+/// The integer part of a rate. One that is negative, not a number or beyond 32 bits becomes one that
+/// is refused.
+#[cfg_attr(
+    not(test),
+    expect(clippy::cast_possible_truncation, reason = "it saturates")
+)]
+fn integer(rate: f64) -> u32 {
+    rate as u32
 }

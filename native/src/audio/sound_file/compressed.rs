@@ -1,4 +1,4 @@
-//! Flac and Ogg files, decoded by symphonia.
+//! Flac and Ogg Vorbis files, decoded by symphonia.
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
@@ -49,7 +49,7 @@ pub(super) fn open(source: Source) -> Result<(Format, Box<dyn Decode>), String> 
         CODEC_ID_VORBIS => ("Ogg", "Vorbis"),
         CODEC_ID_OPUS => {
             return Err(unreadable(
-                "an Opus file, which is not decoded here".to_owned(),
+                "an Ogg file whose first stream is not its Opus stream".to_owned(),
             ));
         }
         other => {

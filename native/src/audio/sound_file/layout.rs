@@ -1,6 +1,10 @@
 //! Where a file's samples stand and how they are coded, and reading them in blocks.
 //!
 //! Every container of uncompressed or four-bit samples comes down to a [`Layout`].
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -118,13 +122,12 @@ struct Blocks {
 
 impl Decode for Blocks {
     fn next(&mut self, samples: &mut Vec<f32>) -> Result<bool, String> {
-        let wanted = self.left.min(self.block.len() as u64);
-        if wanted == 0 {
+        let block = self.block.len();
+        let wanted = usize::try_from(self.left).map_or(block, |left| left.min(block));
+        let Some(part) = self.block.get_mut(..wanted).filter(|part| !part.is_empty()) else {
             return Ok(false);
-        }
-        self.left -= wanted;
-        let wanted = wanted as usize;
-        let part = &mut self.block[..wanted];
+        };
+        self.left -= wanted as u64;
         let read = self
             .source
             .seek(SeekFrom::Start(self.at))
@@ -134,7 +137,8 @@ impl Decode for Blocks {
         match self.coding {
             Coding::Pcm(pcm, order) => {
                 let frame = pcm.bytes() * self.channels;
-                pcm.decode(order, &part[..wanted / frame * frame], samples);
+                let whole = part.get(..wanted / frame * frame).unwrap_or_default();
+                pcm.decode(order, whole, samples);
             }
             // As in libsndfile, what stands of a truncated block is completed by the block before.
             Coding::Adpcm(Adpcm::Microsoft, block) if wanted < block => {}

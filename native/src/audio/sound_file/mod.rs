@@ -1,4 +1,8 @@
 //! Sound files of every kind that is read, block by block, as the reference's libsndfile hears them.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 mod adpcm;
 mod aiff;
@@ -9,11 +13,16 @@ mod fields;
 mod layout;
 mod mp3;
 mod mp3_frame;
+mod ogg;
+mod opus;
+mod opus_codec;
+mod opus_packet;
 mod pcm;
 mod riff;
 mod source;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +37,9 @@ const MAX_SAMPLE_RATE: u32 = 768_000;
 /// An open sound file, read in blocks and mixed to one channel.
 ///
 /// Wav (also RF64, RIFX and Wave64), AIFF, au and CAF files of integers, floats, A-law, µ-law and
-/// ADPCM, flac, mp3 and Ogg Vorbis are read. The format is recognised by the file's first bytes, not
-/// by its name. Samples have the values that libsndfile gives them, which the reference uses.
+/// ADPCM, flac, mp3, Ogg Vorbis and Ogg Opus are read. The format is recognised by the file's first
+/// bytes, not by its name. Samples have the values that libsndfile gives them, which the reference
+/// uses.
 ///
 /// ```no_run
 /// # fn main() -> native::Result<()> {
@@ -169,6 +179,8 @@ fn open(
         au::layout(&mut source, order)?
     } else if caf::is_one(&head) {
         caf::layout(&mut source)?
+    } else if opus::is_one(&head) {
+        return opus::open(source);
     } else if compressed::is_one(&head) {
         return compressed::open(source);
     } else if is_mp3(&head) || extension.is_some_and(|e| e.eq_ignore_ascii_case("mp3")) {
@@ -192,7 +204,7 @@ fn skip_id3(source: &mut Source) -> std::result::Result<(), String> {
             break;
         }
         let seven_bits = |size: u64, byte: &u8| size << 7 | u64::from(byte & 0x7f);
-        let tag = HEADER_BYTES + header[6..].iter().fold(0, seven_bits);
+        let tag = HEADER_BYTES + header.iter().skip(6).fold(0, seven_bits);
         if tag >= source.size() {
             return Err(format!(
                 "begins with an ID3 tag of {tag} bytes, and has {} in all: it contains no sound",

@@ -10,6 +10,10 @@
 //! - where another kind of frame begins, the sound ends;
 //! - without a Xing or Info tag the length is an estimate from the file's size and the first frame's,
 //!   and more than that is not read.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -18,14 +22,13 @@ use symphonia::core::packet::PacketRef;
 use super::fields::Order;
 use super::mp3_frame::{Header, InfoTag};
 use super::source::Source;
+use super::window::Window;
 use super::{Decode, Format};
 
 /// Bytes without a frame after which mpg123 gives up: before the first frame, and after it.
 const JUNK_BYTES: (u32, u32) = (65_536, 1024);
 /// How an ID3 tag of the first kind begins, which stands at the end: `TAG`.
 const TAG: u32 = 0x0054_4147;
-/// Bytes that are read at a time.
-const WINDOW_BYTES: usize = 1 << 16;
 /// Samples by which any decoder's output is late.
 const DECODER_DELAY: u64 = 529;
 
@@ -37,11 +40,7 @@ const DECODER_DELAY: u64 = 529;
 pub(super) fn open(source: Source) -> Result<(Format, Box<dyn Decode>), String> {
     let bytes = source.size();
     let mut frames = Frames {
-        window: Window {
-            source,
-            start: 0,
-            bytes: Vec::new(),
-        },
+        window: Window::new(source),
         at: 0,
         first: None,
         reservoir: 0,
@@ -70,8 +69,7 @@ pub(super) fn open(source: Source) -> Result<(Format, Box<dyn Decode>), String> 
                 // The tag's frame is none of the sound's.
                 Some(_) => frames.peek()?.map_or(header.bytes, |next| next.bytes),
             };
-            let estimate = sound_bytes as f64 / first as f64 * per_frame as f64;
-            (0, estimate as u64)
+            (0, estimated_length(sound_bytes, first, per_frame))
         }
         Some(InfoTag {
             frames,
@@ -100,6 +98,15 @@ pub(super) fn open(source: Source) -> Result<(Format, Box<dyn Decode>), String> 
         left: length,
     };
     Ok((format, Box::new(sound)))
+}
+
+/// Samples per channel of a stream whose frames are all as long as its first, as mpg123 estimates.
+#[cfg_attr(
+    not(test),
+    expect(clippy::cast_possible_truncation, reason = "mpg123 truncates it")
+)]
+fn estimated_length(bytes: u64, first: usize, per_frame: u64) -> u64 {
+    (bytes as f64 / first as f64 * per_frame as f64) as u64
 }
 
 struct Mp3 {
@@ -143,8 +150,11 @@ impl Decode for Mp3 {
         let until = frames.min(from + self.left);
         self.skipped -= from;
         self.left -= until - from;
-        let at = |frame: u64| frame as usize * header.channels;
-        samples.extend_from_slice(&decoded[at(from)..at(until)]);
+        let frames = decoded.chunks_exact(header.channels);
+        let heard = (0..)
+            .zip(frames)
+            .filter(|(at, _)| (from..until).contains(at));
+        samples.extend(heard.flat_map(|(_, frame)| frame));
         Ok(true)
     }
 }
@@ -228,11 +238,10 @@ impl Frames {
     }
 
     fn ends_with_a_tag(&mut self) -> Result<bool, String> {
-        let bytes = self.window.source.size();
-        let Some(at) = bytes.checked_sub(128) else {
+        let Some(at) = self.window.size().checked_sub(128) else {
             return Ok(false);
         };
-        Ok(super::bytes_at(&mut self.window.source, at, 3)? == b"TAG")
+        Ok(self.window.get(at, 3)? == Some(b"TAG"))
     }
 
     /// Makes a frame silent that refers to bytes which are not there, without losing its own bytes,
@@ -243,27 +252,5 @@ impl Frames {
         }
         let body = header.bytes - header.side_information_end();
         self.reservoir = (self.reservoir + body).min(header.longest_reference());
-    }
-}
-
-/// A part of the file, which moves with what is asked for.
-struct Window {
-    source: Source,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window {
-    /// `count` bytes from `at` on; `None` if the file ends before.
-    fn get(&mut self, at: u64, count: usize) -> Result<Option<&[u8]>, String> {
-        let inside = |start: u64, bytes: &[u8]| {
-            at >= start && at + count as u64 <= start + bytes.len() as u64
-        };
-        if !inside(self.start, &self.bytes) {
-            self.bytes = super::bytes_at(&mut self.source, at, WINDOW_BYTES.max(count))?;
-            self.start = at;
-        }
-        let from = (at - self.start) as usize;
-        Ok(self.bytes.get(from..from + count))
     }
 }

@@ -1,4 +1,8 @@
 //! The header of an mp3 frame, its side information, and the tag that encoders put first.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::fields::Order;
 use super::unreadable;
@@ -51,9 +55,9 @@ impl Header {
             2 => 2,
             _ => 4,
         };
-        let sample_rate = [44_100, 48_000, 32_000][rate as usize] / divisor;
+        let sample_rate = [44_100, 48_000, 32_000].get(rate as usize)? / divisor;
         let per_frame = if mpeg1 { 144_000 } else { 72_000 };
-        let bytes = per_frame * kbits[bitrate as usize] / sample_rate + field(9, 1);
+        let bytes = per_frame * kbits.get(bitrate as usize)? / sample_rate + field(9, 1);
         Some(Ok(Self {
             bytes: bytes as usize,
             sample_rate,
@@ -111,13 +115,12 @@ impl Header {
             return;
         };
         side.fill(0);
-        match side {
-            [first, second, ..] if self.mpeg1 => {
-                *first = (begin >> 1) as u8;
-                *second = ((begin & 1) << 7) as u8;
-            }
-            [first, ..] => *first = begin as u8,
-            [] => {}
+        // Nine bits or eight, the highest first.
+        let begin = begin.min(self.longest_reference());
+        let bits = if self.mpeg1 { begin << 7 } else { begin << 8 };
+        let bytes = u16::try_from(bits).unwrap_or_default().to_be_bytes();
+        for (byte, bits) in side.iter_mut().zip(bytes) {
+            *byte = bits;
         }
     }
 }
@@ -162,8 +165,11 @@ impl InfoTag {
         at += if flags & 2 != 0 { 4 } else { 0 };
         at += if flags & 4 != 0 { 100 } else { 0 };
         at += if flags & 8 != 0 { 4 } else { 0 };
-        if let Some(lame) = frame.get(at..at + 24).filter(|lame| lame[0] != 0) {
-            let [first, second, third] = [lame[21], lame[22], lame[23]].map(u32::from);
+        let lame = frame
+            .get(at..at + 24)
+            .filter(|lame| !lame.starts_with(&[0]));
+        if let Some(&numbers) = lame.and_then(|lame| lame.last_chunk()) {
+            let [first, second, third] = numbers.map(u32::from);
             tag.delay = first << 4 | second >> 4;
             tag.padding = (second << 8 | third) & 0xfff;
         }

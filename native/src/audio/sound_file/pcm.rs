@@ -1,4 +1,8 @@
 //! Samples that stand one by one in a file: integers, floats and the two laws of telephony.
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
+)]
 
 use super::fields::Order;
 
@@ -56,7 +60,7 @@ impl Pcm {
             }),
             Self::Signed32 => each(order, data, samples, |b| from_i32(i32::from_le_bytes(b))),
             Self::Float32 => each(order, data, samples, f32::from_le_bytes),
-            Self::Float64 => each(order, data, samples, |b| f64::from_le_bytes(b) as f32),
+            Self::Float64 => each(order, data, samples, |b| rounded(f64::from_le_bytes(b))),
             Self::ALaw => each(order, data, samples, |[b]| from_i16(a_law(b))),
             Self::MuLaw => each(order, data, samples, |[b]| from_i16(mu_law(b))),
         }
@@ -70,6 +74,14 @@ pub(super) fn from_i16(sample: i16) -> f32 {
 
 fn from_i32(sample: i32) -> f32 {
     sample as f32 / 2_147_483_648.0
+}
+
+#[cfg_attr(
+    not(test),
+    expect(clippy::cast_possible_truncation, reason = "to the nearest float32")
+)]
+fn rounded(sample: f64) -> f32 {
+    sample as f32
 }
 
 fn each<const N: usize>(
