@@ -173,7 +173,10 @@ impl<'a> Evaluation<'a> {
                     "{} stages: the candidate has no such recording",
                     feed.name()
                 )),
-                Some(c) => list.extend(stale::unchecked(self.golden.manifest(), c.manifest())),
+                Some(c) => {
+                    list.extend(stale::unchecked(self.golden.manifest(), c.manifest()));
+                    list.extend(c.notes());
+                }
             }
         }
         let reference = &self.golden.manifest().engine;
@@ -193,10 +196,15 @@ impl<'a> Evaluation<'a> {
                 .filter(|n| !known.contains(n));
             let rest: Vec<_> = rest.map(String::as_str).collect();
             if !rest.is_empty() {
-                list.push(format!(
-                    "cases of the golden that were not selected: {}",
-                    rest.join(", ")
-                ));
+                list.push(match rest.as_slice() {
+                    [_, _, _, _, ..] => {
+                        format!("{} cases of the golden that were not selected", rest.len())
+                    }
+                    few => format!(
+                        "cases of the golden that were not selected: {}",
+                        few.join(", ")
+                    ),
+                });
             }
         }
         list.dedup();
