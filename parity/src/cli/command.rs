@@ -6,7 +6,8 @@ use parity::recording;
 
 use super::shared::GoldenFault;
 use super::{
-    bench, compare, diff, fixture, interrupt, judge, merge, record, render, report, selftest, text,
+    bench, check, compare, diff, fixture, interrupt, judge, merge, record, render, report,
+    selftest, text,
 };
 
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Bench(Box<bench::BenchArgs>),
+    Check(check::CheckArgs),
     Compare(compare::CompareArgs),
     Diff(diff::DiffArgs),
     Fixture(fixture::FixtureArgs),
@@ -59,6 +61,7 @@ pub fn run() -> Exit {
     }
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),

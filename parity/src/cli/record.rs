@@ -6,7 +6,7 @@ use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{MANIFEST, Reader, RecordingSource as _, Writer};
-use parity::report::{Detail, build_report, table};
+use parity::report::{Detail, Rest, build_report, table};
 use parity::stage::Feed;
 use parity_atomic::Replacement;
 
@@ -178,5 +178,11 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
     if agrees {
         say("the same texts and tokens, and tensors within float noise\n")?;
     }
-    Ok((!agrees).then(|| table(&report, Detail::Normal)))
+    Ok((!agrees).then(|| {
+        table(
+            &report,
+            Detail::Normal,
+            Rest::Options("only the first are shown"),
+        )
+    }))
 }
