@@ -10,6 +10,8 @@ mod command;
 mod comparing;
 mod determinism;
 mod first_mismatch;
+mod foreign;
+mod formats;
 mod fuzz_corpus;
 mod golden_cases;
 mod hostile_cases;
