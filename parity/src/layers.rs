@@ -204,6 +204,84 @@ pub fn compare_layers(
     Ok(report)
 }
 
+/// Compares the layers that two recordings have, of every case of `golden` that has some and that
+/// the candidate recorded. For engines that this program cannot run.
+///
+/// # Errors
+/// If the golden has no layers of a network, or a recording cannot be read.
+pub fn compare_recorded_layers(
+    candidate: &dyn RecordingSource,
+    golden: &dyn RecordingSource,
+    networks: &[Network],
+    tolerances: &Tolerances,
+) -> Result<LayerReport, LayerError> {
+    let manifest = candidate.manifest();
+    // Layers are held to the noise of each alone, whoever fed them.
+    let conditions = Conditions {
+        reference: golden.manifest().engine.name.clone(),
+        candidate: manifest.engine.name.clone(),
+        device: manifest.device.clone(),
+        precision: manifest.precision.clone(),
+        feed: Feed::Isolated,
+        unmeasured_noise: false,
+    };
+    let mut report = LayerReport {
+        notes: stale_candidate(golden, manifest),
+        networks: Vec::new(),
+    };
+    for &network in networks {
+        let mut known = false;
+        for name in golden.manifest().cases.keys() {
+            let reference = golden.golden_case(name)?;
+            let is_layer = |key: &Key| network.contains(key) && key.tap.is_some();
+            if !reference.tensors.keys().any(is_layer) {
+                continue;
+            }
+            known = true;
+            let own = match candidate.case(name) {
+                Err(Error::NoSuchCase { .. }) => Default::default(),
+                record => record?.into_owned().tensors,
+            };
+            if !own.keys().any(is_layer) {
+                report.notes.push(format!(
+                    "the candidate has no layers of the {network} in case {name}, where the \
+                     golden has them"
+                ));
+            }
+            let candidate = record::LayerTensors {
+                order: in_order(&reference, network),
+                tensors: own,
+            };
+            let compared = compare_network(
+                name,
+                network,
+                &reference,
+                candidate,
+                &conditions,
+                tolerances,
+            );
+            report.networks.push(compared);
+        }
+        if !known {
+            return Err(LayerError::NoLayers(network));
+        }
+    }
+    Ok(report)
+}
+
+/// The golden's layers of a network, in the order of computation: names sort in it, and a stage
+/// comes after its layers.
+fn in_order(reference: &CaseRecord, network: Network) -> Vec<Key> {
+    let mut keys: Vec<Key> = reference
+        .tensors
+        .keys()
+        .filter(|key| network.contains(key))
+        .cloned()
+        .collect();
+    keys.sort_by_key(|key| (key.stage, key.segment, key.tap.is_none(), key.tap.clone()));
+    keys
+}
+
 fn compare_network(
     case: &str,
     network: Network,
@@ -212,7 +290,11 @@ fn compare_network(
     conditions: &Conditions,
     tolerances: &Tolerances,
 ) -> NetworkLayers {
-    let absent = |key: &&Key| network.contains(key) && !candidate.tensors.contains_key(*key);
+    let absent = |key: &&Key| {
+        network.contains(key)
+            && !candidate.tensors.contains_key(*key)
+            && !candidate.order.contains(key)
+    };
     let absent: Vec<Key> = reference.tensors.keys().filter(absent).cloned().collect();
     let keys = candidate.order.into_iter().chain(absent);
     let candidate = CaseRecord {
@@ -221,17 +303,25 @@ fn compare_network(
         tensors: candidate.tensors,
         noise: Default::default(),
         audio: Vec::new(),
+        unrecorded: Default::default(),
     };
     let layers: Vec<_> = keys
         .map(|key| compare_layer(reference, &candidate, key, conditions, tolerances))
         .collect();
-    let departs = |layer: &&LayerOutcome| layer.verdict != Verdict::Pass;
     NetworkLayers {
         case: case.to_owned(),
         network,
-        first: layers.iter().find(departs).map(|layer| layer.key.clone()),
+        first: first_departing(&layers),
         layers,
     }
+}
+
+/// The first layer that fails, or, if none does, the first that cannot be said to pass: a layer
+/// that was not recorded says less than one that is wrong.
+pub(crate) fn first_departing(layers: &[LayerOutcome]) -> Option<Key> {
+    let with = |is: fn(Verdict) -> bool| layers.iter().find(|l| is(l.verdict));
+    let first = with(|v| v == Verdict::Fail).or_else(|| with(|v| v != Verdict::Pass));
+    first.map(|layer| layer.key.clone())
 }
 
 fn compare_layer(

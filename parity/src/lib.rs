@@ -8,6 +8,8 @@
 pub mod array;
 mod bounded;
 pub mod case;
+pub mod checkup;
+pub mod diagnosis;
 pub mod diff;
 pub mod doctor;
 pub mod exit;

@@ -134,13 +134,13 @@ metrics! {
     DcDifference "dc_difference" "DC difference" "" [Audio] 0.0, 2.0; Lower
         "Difference of the mean samples."
     Snr "snr" "SNR" "dB" [Audio] -INF, INF; Higher
-        "Energy of r over the energy of c-r, sample by sample, as torchmetrics' signal_noise_ratio; what one side has more counts against silence."
+        "Energy of r over the energy of c-r, sample by sample, as torchmetrics' signal_noise_ratio; what one side has more is an error of its own energy, and at least of r's mean power."
     SiSdr "si_sdr" "SI-SDR" "dB" [Audio] -INF, INF; Higher blind true
-        "Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the part of c along r over the rest, means not removed. Blind to gain."
+        "Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019): the part of c along r over the rest, means not removed; what one side has more is rest. Blind to gain."
     Lag "lag" "lag" "samples" [Audio] -INF, INF; Lower
         "By how many samples c comes after r, where their cross-correlation is largest (Knapp and Carter 1976, without weighting). Judged by its size, whatever the sign."
     SnrAligned "snr_aligned" "SNR after lag" "dB" [Audio] -INF, INF; Higher
-        "SNR of the overlapping part after c was moved by the lag."
+        "SNR after c was moved by the lag; what one side has more by length is an error."
     StftDistance "stft_distance" "multi-resolution STFT" "" [Audio] 0.0, INF; Lower
         "Spectral convergence plus mean absolute difference of the log magnitudes, mean of three resolutions (Yamamoto et al. 2020: FFT 512, 1024, 2048; window 240, 600, 1200; hop 50, 120, 240)."
     LogSpectral "log_spectral" "log-spectral distance" "dB" [Audio] 0.0, INF; Lower

@@ -11,8 +11,13 @@ fn the_error_that_was_introduced_is_the_first_of_a_few_annotations() {
     assert!((1..=5).contains(&lines.len()), "{lines:?}");
     let first = "::error title=second%3A text.normalized isolated::text.normalized: ";
     assert!(lines[0].starts_with(first), "{}", lines[0]);
+    let (gap, failures) = lines.split_last().unwrap();
+    assert_eq!(
+        gap,
+        "::error title=missing::vocoder.f0 isolated: not recorded in 1 of 2 cases"
+    );
     assert!(
-        lines
+        failures
             .iter()
             .all(|l| l.starts_with("::error title=second%3A ")),
         "{lines:?}"
@@ -38,7 +43,10 @@ fn the_summary_is_a_table_that_no_text_breaks_out_of() {
         summary.contains("| second | llm.tokens isolated | fail, introduced here | "),
         "{summary}"
     );
-    assert!(summary.contains("- case second, the candidate lacks it: vocoder.f0 isolated\n"));
+    assert!(
+        summary.contains("| | | missing | vocoder.f0 isolated: not recorded in 1 of 2 cases |\n"),
+        "{summary}"
+    );
     let good = step_summary(&reporting::report(|_| ()));
     assert!(
         good.starts_with("## ✅ parity\n") && !good.contains("Not in parity"),

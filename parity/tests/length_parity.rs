@@ -10,7 +10,7 @@ use parity::case::{CaseFile, Keep, LmSet, ModeName};
 use parity::judge::{Evaluation, Tolerances};
 use parity::record::NativeRecorder;
 use parity::recording::{CaseFiles, Reader, RecordedCase, Recording, RecordingSource};
-use parity::report::{LengthParity, build_report};
+use parity::report::{Length, LengthParity, build_report};
 use parity::stage::Feed;
 
 fn lengths(cases: &CaseFile) -> LengthParity {
@@ -67,8 +67,8 @@ fn print(lengths: &LengthParity) {
             s.mode.name(),
             s.seed,
             s.text_ids,
-            format!("{} / {}", s.reference.raw, s.reference.kept),
-            format!("{} / {}", s.candidate.raw, s.candidate.kept),
+            format!("{} / {}", s.reference.raw, kept(&s.reference)),
+            format!("{} / {}", s.candidate.raw, kept(&s.candidate)),
             s.reference.stop.map_or("max".to_owned(), |m| m.to_string()),
             if s.same_tokens { "" } else { "  tokens differ" },
         );
@@ -121,4 +121,10 @@ fn the_cases_cover_every_mode_and_both_sets_of_weights() {
     assert!(count(&|c| c.lm_weights == Some(LmSet::Rl)) >= 4);
     let seeds: BTreeSet<u64> = short().map(|c| c.seed).collect();
     assert!(seeds.len() >= 25, "{seeds:?}");
+}
+
+fn kept(length: &Length) -> String {
+    length
+        .kept
+        .map_or_else(|| "-".into(), |kept| kept.to_string())
 }

@@ -34,6 +34,7 @@ pub fn recording(engine: &str) -> Recording {
         name: engine.into(),
         version: "1.0".into(),
         commit: None,
+        command: None,
     };
     let manifest = Manifest::new(
         engine,
@@ -182,6 +183,7 @@ fn record(case: Case, segments: usize) -> CaseRecord {
         tensors: BTreeMap::new(),
         noise: BTreeMap::new(),
         audio: vec![],
+        unrecorded: Default::default(),
     };
     let stages = Stage::all().filter(|s| s.is_tensor() && record.case.case.has(*s));
     for (seed, key) in stages

@@ -11,6 +11,8 @@ mod comparing;
 mod determinism;
 mod doctor;
 mod first_mismatch;
+mod foreign;
+mod formats;
 mod fuzz_corpus;
 mod golden_cases;
 mod hostile_cases;

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use parity::recording::Recording;
-use parity::report::{Detail, Report, html, junit, table};
+use parity::report::{Detail, Report, Rest, html, junit, table};
 use parity::stage::{Feed, Key, Stage};
 
 use crate::made_up;
+
+const PAGE: Rest<'static> = Rest::Options("--html FILE writes the page");
 
 pub fn report(change: impl FnOnce(&mut Recording)) -> Report {
     let golden = made_up::golden();
@@ -76,7 +78,7 @@ fn the_page_shows_the_verdict_the_stage_at_fault_and_the_way_to_reproduce_it() {
 #[test]
 fn the_table_fits_80_columns_and_names_what_failed() {
     for report in [with_faults(), report(|_| ())] {
-        let table = anstream::adapter::strip_str(&table(&report, Detail::Normal)).to_string();
+        let table = anstream::adapter::strip_str(&table(&report, Detail::Normal, PAGE)).to_string();
         for line in table.lines() {
             assert!(line.chars().count() <= 80, "{line}");
             assert_eq!(line.trim_end(), line);
@@ -126,19 +128,20 @@ fn a_tampered_report_puts_no_markup_into_the_page() {
 #[test]
 fn what_was_not_compared_is_listed() {
     let report = with_faults();
-    assert_eq!(
-        report.not_covered,
-        ["case second, the candidate lacks it: vocoder.f0 isolated"]
-    );
+    let said = |report: &Report| {
+        let table = table(report, Detail::Normal, Rest::Options("--html"));
+        anstream::adapter::strip_str(&table).to_string()
+    };
+    let line = "vocoder.f0 isolated: not recorded in 1 of 2 cases";
+    assert!(said(&report).contains(line), "{}", said(&report));
+    assert!(html(&report).unwrap().contains(line));
+    assert!(!said(&self::report(|_| ())).contains("not recorded"));
     assert_eq!(self::report(|_| ()).not_covered, Vec::<String>::new());
     let only_one = self::report(|isolated| {
         isolated.cases.remove("first");
     });
-    let listed = &only_one.not_covered;
-    assert!(
-        listed[0].starts_with("case first, the candidate lacks the case: "),
-        "{listed:?}"
-    );
+    let line = "1 of 2 cases were not recorded: first";
+    assert!(said(&only_one).contains(line), "{}", said(&only_one));
 }
 
 /// The committed schema.
@@ -222,7 +225,7 @@ fn a_report_of_values_that_are_not_finite_can_be_read_again() {
 #[test]
 fn quiet_is_short_and_verbose_has_every_case() {
     let report = with_faults();
-    let plain = |detail| anstream::adapter::strip_str(&table(&report, detail)).to_string();
+    let plain = |detail| anstream::adapter::strip_str(&table(&report, detail, PAGE)).to_string();
     let (quiet, normal, verbose) = (
         plain(Detail::Quiet),
         plain(Detail::Normal),
@@ -234,7 +237,7 @@ fn quiet_is_short_and_verbose_has_every_case() {
     assert!(!quiet.contains("prompt.mel"));
     assert!(quiet.len() < normal.len() && normal.len() < verbose.len());
     assert!(verbose.contains("\nfirst\n") && verbose.contains("\nsecond\n"));
-    let passes = table(&self::report(|_| ()), Detail::Quiet);
+    let passes = table(&self::report(|_| ()), Detail::Quiet, PAGE);
     assert_eq!(
         anstream::adapter::strip_str(&passes)
             .to_string()
@@ -263,12 +266,12 @@ fn recorded_texts_that_differ_fail_a_run_that_is_otherwise_in_parity() {
     let with = |texts| report(|_| ()).with_text_corpus(texts);
     assert_eq!(with(agreeing.clone()).status(), report(|_| ()).status());
     assert!(
-        table(&with(agreeing), Detail::Normal)
+        table(&with(agreeing), Detail::Normal, PAGE)
             .contains("9/9 pass, and 1 that the reference fails on")
     );
     let failed = with(differing);
     assert_eq!((failed.exit, &*failed.verdict), (2, "parity failed"));
-    assert!(table(&failed, Detail::Normal).contains("8/9 FAIL"));
+    assert!(table(&failed, Detail::Normal, PAGE).contains("8/9 FAIL"));
     // Nothing compared is not agreement.
     assert_eq!(with(Default::default()).exit, 2);
 }

@@ -2,7 +2,7 @@
 
 use parity::exit::Exit;
 use parity::judge::{Evaluation, Tolerances, Verdict};
-use parity::report::{Detail, Report, build_report, html, junit, table};
+use parity::report::{Detail, Report, Rest, build_report, html, junit, table};
 use parity::stage::Feed;
 
 use crate::made_up;
@@ -262,7 +262,7 @@ fn a_run_by_limits_that_let_gross_faults_through_fails_and_says_so() {
         let let_through: Vec<_> = report.limits.as_ref().unwrap().let_through().collect();
         let said = format!("{let_through:?} {problems:?}");
         assert!(said.contains(words), "{words:?} is not in {said}");
-        let said = table(&report, Detail::Quiet);
+        let said = table(&report, Detail::Quiet, Rest::Options("--html"));
         assert!(said.contains("gross faults through"), "{said}");
         assert!(junit(&report).unwrap().contains("gross faults through"));
         assert!(html(&report).unwrap().contains("gross faults through"));

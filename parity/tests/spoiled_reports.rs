@@ -1,12 +1,14 @@
 //! Shards and reports that were spoiled: red, refused or incomplete, each for the right reason.
 
 use parity::exit::Exit;
-use parity::report::{Detail, Report, Shard, annotations, html, junit, merge, read};
+use parity::report::{Detail, Report, Rest, Shard, annotations, html, junit, merge, read};
 use parity::report::{step_summary, table};
 use parity::stage::Feed;
 use serde_json::{Value, json};
 
 use crate::{made_up, reporting};
+
+const REST: Rest<'static> = Rest::Options("--html");
 
 fn shards() -> Vec<Report> {
     // Shards hold the same golden, whatever the clock says while a test makes it up.
@@ -64,7 +66,7 @@ fn a_missing_shard_is_a_verdict_of_its_own_everywhere() {
         "{xml}"
     );
     for detail in [Detail::Quiet, Detail::Normal, Detail::Verbose] {
-        let said = anstream::adapter::strip_str(&table(&alone, detail)).to_string();
+        let said = anstream::adapter::strip_str(&table(&alone, detail, REST)).to_string();
         assert!(said.contains("INCOMPLETE") && said.contains(line), "{said}");
     }
     assert!(annotations(&alone).contains("::error title=incomplete"));
@@ -354,7 +356,7 @@ fn numbers_that_no_run_writes_do_not_stop_a_renderer() {
     let report = huge.unwrap();
     html(&report).unwrap();
     junit(&report).unwrap();
-    table(&report, Detail::Verbose);
+    table(&report, Detail::Verbose, REST);
     step_summary(&report);
 }
 
@@ -398,7 +400,7 @@ fn no_text_of_a_report_becomes_markup_or_steers_the_terminal() {
     let xml = junit(&report).unwrap();
     assert!(!xml.contains("<script") && !xml.contains('\u{1b}') && !xml.contains('\u{7}'));
     for detail in [Detail::Quiet, Detail::Normal, Detail::Verbose] {
-        let said = table(&report, detail);
+        let said = table(&report, detail, REST);
         assert!(
             !said.contains("\u{1b}[2J") && !said.contains('\u{7}'),
             "{said:?}"

@@ -27,7 +27,7 @@ pub struct Family {
     /// What ends the instruction before a text.
     pub end_of_prompt: EndOfPrompt,
     /// Speech tokens that sound as silence or breath.
-    pub(crate) silent_tokens: &'static [u32],
+    pub silent_tokens: &'static [u32],
     /// Euler steps of one synthesis.
     pub(crate) flow_steps: usize,
     /// How many numbers torch's generator has drawn when the vocoder's noise begins.

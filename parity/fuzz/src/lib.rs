@@ -9,7 +9,7 @@ use std::path::Path;
 use parity::case::{Case, CaseFile};
 use parity::judge::Tolerances;
 use parity::recording::{MANIFEST, Manifest, Reader, Recording, RecordingSource as _, sha256};
-use parity::report::{self, Detail};
+use parity::report::{self, Detail, Rest};
 use tempfile::TempDir;
 
 /// A target and its name, which is also that of its corpus.
@@ -118,7 +118,7 @@ pub fn report(data: &[u8]) {
         };
         let _ = report::html(&report);
         let _ = report::junit(&report);
-        let _ = report::table(&report, Detail::default());
+        let _ = report::table(&report, Detail::default(), Rest::Options(""));
         let _ = report::annotations(&report);
         let _ = report::step_summary(&report);
         let _ = report::merge(vec![report.clone(), report]);

@@ -7,8 +7,8 @@ use parity::recording;
 
 use super::shared::GoldenFault;
 use super::{
-    bench, compare, diff, doctor, fixture, interrupt, judge, manual, merge, record, render, report,
-    selftest, text,
+    bench, check, compare, diff, doctor, fixture, interrupt, judge, manual, merge, record, render,
+    report, selftest, text,
 };
 
 /// With the commit that it was built from.
@@ -33,6 +33,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Bench(Box<bench::BenchArgs>),
+    Check(check::CheckArgs),
     Compare(compare::CompareArgs),
     Completions(manual::CompletionsArgs),
     Diff(diff::DiffArgs),
@@ -72,6 +73,7 @@ pub fn run() -> Exit {
     }
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Diff(args) => diff::run(&args),

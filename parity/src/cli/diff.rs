@@ -1,21 +1,26 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{Reader, RecordingSource as _};
-use parity::report::{Detail, build_report, table};
+use parity::report::{Detail, Report, Rest, build_report, html, layers_table, table};
 use parity::stage::Feed;
 
+use super::choice::{CasesArg, DeepArg, reproduce};
 use super::shared::{TolerancesArg, open_golden, say, say_json};
 
 /// Diff two recordings and judge the difference.
 ///
-/// A recording is a folder with a manifest.json, made by `parity record`. Whether the candidate
-/// was fed with the golden's inputs (isolated) or its own (cascaded) stands in its manifest.
+/// A recording is a folder with a manifest.json, made by `parity record` or by any other program
+/// (parity/docs/formats/recording.md). Whether the candidate was fed with the golden's inputs
+/// (isolated) or its own (cascaded) stands in its manifest.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     parity diff golden/tiny-7 out/native\n  \
+    parity diff golden/tiny-7 out/my-port --case chinese-short --html out/diff.html\n  \
+    parity diff golden/tiny-7 out/my-port --deep\n  \
     parity diff out/cpu out/cuda --tolerances my-limits.toml\n  \
     parity diff golden/tiny-7 out/native --json | jq '.cases[].outcome.first_introduced'")]
 pub struct DiffArgs {
@@ -23,9 +28,22 @@ pub struct DiffArgs {
     reference: PathBuf,
     /// The recording that is held against it
     candidate: PathBuf,
+    #[command(flatten)]
+    cases: CasesArg,
+    #[command(flatten)]
+    deep: DeepArg,
+    /// Write the report's page to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print the report as JSON, without its sounds and pictures
     #[arg(long)]
     json: bool,
+    /// Print the verdict and the failures only
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print every case's stages and every failure
+    #[arg(long, short)]
+    verbose: bool,
     #[command(flatten)]
     tolerances: TolerancesArg,
 }
@@ -33,21 +51,30 @@ pub struct DiffArgs {
 /// Runs `parity diff`.
 pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.reference)?;
-    let candidate = Reader::open(&args.candidate)?;
+    let candidate = Reader::open_candidate(&args.candidate, &golden)?;
     let tolerances = args.tolerances.load(&args.reference)?;
     let feed = candidate.manifest().feed;
     let only = |wanted| (feed == wanted).then_some(&candidate as _);
+    let expected = args.cases.of_golden(&golden)?;
     let evaluation = Evaluation {
         golden: &golden,
         isolated: only(Feed::Isolated),
         cascaded: only(Feed::Cascaded),
-        expected: None,
+        expected: expected.as_deref(),
         tolerances: &tolerances,
     };
     let (reference, other) = (args.reference.display(), args.candidate.display());
-    let mut report = build_report(&evaluation, None, |_| {
-        format!("parity diff {reference} {other}")
-    })?;
+    let again = format!("parity diff {reference} {other}");
+    let mut report = build_report(&evaluation, None, reproduce(candidate.manifest(), again))?;
+    let layers = args
+        .deep
+        .compare(&args.reference, &args.candidate, &tolerances)?;
+    if let Some(layers) = layers {
+        report = report.with_layers(layers);
+    }
+    if let Some(path) = &args.html {
+        write_page(&report, path)?;
+    }
     if args.json {
         for case in &mut report.cases {
             case.sound = None;
@@ -55,8 +82,28 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
             case.f0.clear();
         }
         say_json(&report)?;
-    } else {
-        say(&table(&report, Detail::Normal))?;
+        return Ok(report.status());
+    }
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::Quiet,
+        (_, true) => Detail::Verbose,
+        _ => Detail::Normal,
+    };
+    let rest = match &args.html {
+        Some(page) => Rest::Page(page),
+        None => Rest::Options("--verbose prints them, --html FILE writes the page"),
+    };
+    say(&table(&report, detail, rest))?;
+    if let Some(layers) = &report.layers {
+        say(&layers_table(layers))?;
     }
     Ok(report.status())
+}
+
+fn write_page(report: &Report, path: &Path) -> anyhow::Result<()> {
+    let page = html(report).map_err(anyhow::Error::msg)?;
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(parity_atomic::write_files([(path, page.as_bytes())])?)
 }

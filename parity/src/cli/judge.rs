@@ -5,11 +5,12 @@ use clap::Args;
 use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
-use parity::recording::{Reader, RecordedCase, RecordingSource as _};
-use parity::report::build_report;
+use parity::recording::{Manifest, Reader, RecordedCase, RecordingSource as _};
+use parity::report::{build_report, layers_table};
 use parity::stage::Feed;
 
-use super::shared::{OutputArgs, TolerancesArg, open_golden};
+use super::choice::{CasesArg, DeepArg, reproduce};
+use super::shared::{OutputArgs, TolerancesArg, open_golden, say};
 
 /// Judge saved recordings again, and write the report.
 ///
@@ -32,9 +33,31 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
     #[command(flatten)]
+    only: CasesArg,
+    #[command(flatten)]
+    deep: DeepArg,
+    #[command(flatten)]
     tolerances: TolerancesArg,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+impl JudgeArgs {
+    /// The command line that finds the same, without the choice of cases: native's engine is run
+    /// again, and what another one recorded is judged again.
+    fn again(&self, candidate: &Manifest) -> String {
+        let golden = self.golden.display();
+        if candidate.engine.name == "native" {
+            return format!("parity report --golden {golden}");
+        }
+        let mut line = format!("parity judge --golden {golden}");
+        for (flag, dir) in [("isolated", &self.isolated), ("cascaded", &self.cascaded)] {
+            if let Some(dir) = dir {
+                line += &format!(" --{flag} {}", dir.display());
+            }
+        }
+        line
+    }
 }
 
 /// Runs `parity judge`.
@@ -43,7 +66,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     let earlier = args.output.earlier()?;
     let open = |dir: &Option<PathBuf>, feed: Feed| -> anyhow::Result<Option<Reader>> {
         let Some(dir) = dir else { return Ok(None) };
-        let reader = Reader::open(dir)?;
+        let reader = Reader::open_candidate(dir, &golden)?;
         let found = reader.manifest().feed;
         if found != feed {
             let (found, wanted) = (found.name(), feed.name());
@@ -62,11 +85,15 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     let expected = match &args.cases {
         Some(path) => {
             let file = CaseFile::load(path)?;
-            let recorded = file.cases.iter().map(|c| RecordedCase::of(c, &file));
+            let wanted = file.cases.iter().filter(|c| args.only.wants(&c.name));
+            let recorded = wanted.map(|c| RecordedCase::of(c, &file));
             Some(recorded.collect::<Result<Vec<_>, _>>()?)
         }
-        None => None,
+        None => args.only.of_golden(&golden)?,
     };
+    if expected.as_ref().is_some_and(Vec::is_empty) {
+        bail!("no case is left to judge: the cases file has none of the names given with --case");
+    }
     let tolerances = args.tolerances.load(&args.golden)?;
     let _claimed = args.output.claim(&[("the golden", &args.golden)])?;
     let evaluation = Evaluation {
@@ -76,10 +103,18 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         expected: expected.as_deref(),
         tolerances: &tolerances,
     };
-    let dir = args.golden.display();
-    let mut report = build_report(&evaluation, None, |case| {
-        format!("parity report --golden {dir} --case {case}")
-    })?;
+    let Some((manifest, candidate)) = [(&cascaded, &args.cascaded), (&isolated, &args.isolated)]
+        .into_iter()
+        .find_map(|(reader, dir)| Some((reader.as_ref()?.manifest(), dir.as_ref()?)))
+    else {
+        bail!("there is nothing to judge: pass --isolated, --cascaded, or both");
+    };
+    let again = args.again(manifest);
+    let mut report = build_report(&evaluation, None, reproduce(manifest, again))?;
+    if let Some(layers) = args.deep.compare(&args.golden, candidate, &tolerances)? {
+        say(&layers_table(&layers))?;
+        report = report.with_layers(layers);
+    }
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
 }

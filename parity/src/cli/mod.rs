@@ -1,6 +1,8 @@
 //! The command line: raw flags, resolved to what the library works with.
 
 mod bench;
+mod check;
+mod choice;
 mod command;
 mod compare;
 mod diff;

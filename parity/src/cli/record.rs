@@ -8,7 +8,7 @@ use parity::judge::Evaluation;
 #[cfg(feature = "record")]
 use parity::judge::Tolerances;
 use parity::recording::{MANIFEST, ModelInfo, Reader, RecordingSource as _, Writer, add_settings};
-use parity::report::{Detail, build_report, table};
+use parity::report::{Detail, Rest, build_report, table};
 use parity::stage::Feed;
 use parity_atomic::Replacement;
 
@@ -195,5 +195,11 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
     if agrees {
         say("the same texts and tokens, and tensors within float noise\n")?;
     }
-    Ok((!agrees).then(|| table(&report, Detail::Normal)))
+    Ok((!agrees).then(|| {
+        table(
+            &report,
+            Detail::Normal,
+            Rest::Options("only the first are shown"),
+        )
+    }))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use parity::judge::Tolerances;
 use parity::recording::{self, Reader, Recording};
-use parity::report::{self, Detail, Report, Shard, Trend};
+use parity::report::{self, Detail, Report, Rest, Shard, Trend};
 use parity_atomic::Lock;
 
 /// The golden cannot be used, which has an exit status of its own.
@@ -101,7 +101,8 @@ impl OutputArgs {
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         };
-        say(&report::table(report, detail))?;
+        let page = self.out.join("index.html");
+        say(&report::table(report, detail, Rest::Page(&page)))?;
         if detail != Detail::Quiet {
             say(&format!(
                 "report: {}\n",

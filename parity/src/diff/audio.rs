@@ -104,8 +104,8 @@ pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
     if r.non_finite + c.non_finite == 0 {
         if let Some(lag) = lag(reference, candidate) {
             m.insert(Metric::Lag, Value(lag as f64));
-            let (r, c) = overlap(reference, candidate, lag);
-            m.insert(Metric::SnrAligned, Value(snr(r, c)));
+            let aligned = snr_aligned(reference, candidate, lag);
+            m.insert(Metric::SnrAligned, Value(aligned));
         }
         m.extend(spectra(reference, candidate, rate));
     }
@@ -158,17 +158,65 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
     spectra
 }
 
-/// Signal-to-noise ratio in dB; samples that one side lacks count as silence.
+/// Signal-to-noise ratio in dB; what one side has more is an error ([`excess`]).
 pub fn snr(reference: &[f32], candidate: &[f32]) -> f64 {
-    let n = reference.len().max(candidate.len());
-    let at = |x: &[f32], i: usize| f64::from(x.get(i).copied().unwrap_or(0.0));
-    let noise: f64 = (0..n)
-        .map(|i| (at(candidate, i) - at(reference, i)).powi(2))
-        .sum();
+    let common = reference.len().min(candidate.len());
+    let rest = reference
+        .iter()
+        .skip(common)
+        .chain(candidate.iter().skip(common));
+    let noise = difference(reference, candidate) + excess(rest, mean_power(reference));
     -ratio_db(noise, energy(reference))
 }
 
-/// Scale-invariant signal-to-distortion ratio in dB over the common samples.
+/// SNR after `candidate` was moved by `lag`. What lies outside the overlap is an error as far as the
+/// lengths differ: a sound that only comes later is whole.
+fn snr_aligned(reference: &[f32], candidate: &[f32], lag: i64) -> f64 {
+    let (r, c) = overlap(reference, candidate, lag);
+    let longer = if reference.len() > candidate.len() {
+        reference
+    } else {
+        candidate
+    };
+    let more = reference.len().abs_diff(candidate.len());
+    let outside = longer.len() - r.len();
+    let overlapping = if reference.len() > candidate.len() {
+        r
+    } else {
+        c
+    };
+    let left_out = (energy(longer) - energy(overlapping)).max(0.0) / outside.max(1) as f64;
+    let power = left_out.max(mean_power(reference));
+    let noise = difference(r, c) + more as f64 * power;
+    // Without a sample in common nothing is left of the reference.
+    let signal = if r.is_empty() { 0.0 } else { energy(r) };
+    -ratio_db(noise, signal)
+}
+
+/// Energy of the difference of the common samples.
+fn difference(reference: &[f32], candidate: &[f32]) -> f64 {
+    let pairs = reference.iter().zip(candidate);
+    pairs
+        .map(|(&r, &c)| (f64::from(c) - f64::from(r)).powi(2))
+        .sum()
+}
+
+/// The error energy of what one side has more: its own, but at least that of as much sound at the
+/// reference's mean power. Appended silence is as wrong as appended speech, and without this a
+/// sound that is 0.2 s too long would have no error at all.
+fn excess<'a>(rest: impl Iterator<Item = &'a f32>, power: f64) -> f64 {
+    let (count, own) = rest.fold((0usize, 0.0), |(count, own), &x| {
+        (count + 1, own + f64::from(x).powi(2))
+    });
+    let least = count as f64 * power;
+    if own.is_nan() { own } else { own.max(least) }
+}
+
+fn mean_power(samples: &[f32]) -> f64 {
+    energy(samples) / samples.len().max(1) as f64
+}
+
+/// Scale-invariant signal-to-distortion ratio in dB; what one side has more is distortion.
 pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
     let pairs = || {
         reference
@@ -176,23 +224,35 @@ pub fn si_sdr(reference: &[f32], candidate: &[f32]) -> f64 {
             .zip(candidate)
             .map(|(&r, &c)| (f64::from(r), f64::from(c)))
     };
-    let power: f64 = pairs().map(|(r, _)| r * r).sum();
+    let power = energy(reference);
     let product: f64 = pairs().map(|(r, c)| r * c).sum();
     if power == 0.0 {
         // Nothing can be projected on a silent reference.
-        return if energy(candidate) == 0.0 {
+        return if energy(candidate) == 0.0 && reference.len() == candidate.len() {
             f64::INFINITY
         } else {
             f64::NEG_INFINITY
         };
     }
+    // The projection on the whole reference: where the candidate has ended, it is silent.
     let scale = product / power;
+    let common = reference.len().min(candidate.len());
+    let rest = reference
+        .iter()
+        .skip(common)
+        .chain(candidate.iter().skip(common));
+    let outside = excess(rest, mean_power(reference));
+    let outside = if reference.len() > candidate.len() {
+        scale * scale * outside
+    } else {
+        outside
+    };
     let rest: f64 = pairs().map(|(r, c)| (c - scale * r).powi(2)).sum();
     let along = scale * scale * power;
     if along == 0.0 {
         f64::NEG_INFINITY
     } else {
-        -ratio_db(rest, along)
+        -ratio_db(rest + outside, along)
     }
 }
 
@@ -355,6 +415,27 @@ mod tests {
         assert!((m[&Metric::Snr].0 - 3.01).abs() < 0.2);
         assert_eq!(m[&Metric::LengthDifference].0, 2400.0);
         assert_eq!(m[&Metric::DurationDifference].0, 0.1);
+    }
+
+    #[test]
+    fn what_is_appended_is_an_error_in_every_ratio_even_if_it_is_silent() {
+        let r = noise(24_000, 1);
+        for appended in [vec![0.0; 4800], noise(4800, 2)] {
+            let longer = [r.clone(), appended].concat();
+            for (r, c) in [(&r, &longer), (&longer, &r)] {
+                let m = diff(r, c, RATE).measures;
+                for metric in [Metric::Snr, Metric::SiSdr, Metric::SnrAligned] {
+                    // A fifth of the sound is too much: 10 log10(5) = 7 dB.
+                    let db = m[&metric].0;
+                    assert!((6.0..9.0).contains(&db), "{metric}: {db}");
+                }
+            }
+        }
+        // Put before it, the lag finds the rest; what is too much stays an error.
+        let before = [vec![0.0; 4800], r.clone()].concat();
+        let m = diff(&r, &before, RATE).measures;
+        assert_eq!(m[&Metric::Lag].0, 4800.0);
+        assert!((6.0..9.0).contains(&m[&Metric::SnrAligned].0));
     }
 
     #[test]

@@ -176,7 +176,10 @@ impl<'a> Evaluation<'a> {
                     "{} stages: the candidate has no such recording",
                     feed.name()
                 )),
-                Some(c) => list.extend(stale::unchecked(self.golden.manifest(), c.manifest())),
+                Some(c) => {
+                    list.extend(stale::unchecked(self.golden.manifest(), c.manifest()));
+                    list.extend(c.notes());
+                }
             }
         }
         let reference = &self.golden.manifest().engine;

@@ -147,6 +147,7 @@ fn alone(golden: &CaseRecord, key: Key) -> Option<(Key, CaseRecord)> {
         tensors: BTreeMap::new(),
         noise: golden.noise.clone(),
         audio: Vec::new(),
+        unrecorded: Default::default(),
     };
     let there = match key.stage {
         Stage::TextNormalized => golden.text.segments.iter().any(|s| !s.text.is_empty()),

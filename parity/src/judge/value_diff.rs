@@ -72,6 +72,9 @@ pub fn diff_value(
         KnownNoise::Unmeasured(db) => (None, Some(db)),
         KnownNoise::Measured(noise) => (Some(noise), None),
     };
+    if candidate.unrecorded.contains(&key.stage) {
+        return Compared::NoCandidate;
+    }
     let diff = match key.stage {
         Stage::TextNormalized => texts(reference, candidate),
         Stage::TextIds => token_lists(&ids(reference), &ids(candidate)),

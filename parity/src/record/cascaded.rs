@@ -37,6 +37,7 @@ pub(super) fn record(
         tensors: tap.tensors,
         noise: Default::default(),
         audio,
+        unrecorded: Default::default(),
     })
 }
 

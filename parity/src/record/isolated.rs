@@ -53,6 +53,7 @@ pub(super) fn record(
         text,
         noise: Default::default(),
         audio: Vec::new(),
+        unrecorded: Default::default(),
     })
 }
 

@@ -41,6 +41,7 @@ impl NativeRecorder {
             name: "native".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             commit: None,
+            command: None,
         };
         let model = describe_model(engine.model_dir())?;
         let mut manifest = Manifest::new(identity, model);

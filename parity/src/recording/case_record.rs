@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use parity_atomic::Replacement;
@@ -100,6 +100,9 @@ pub struct CaseRecord {
     pub noise: BTreeMap<Key, Noise>,
     /// The sound, all segments joined, mono, at [`SAMPLE_RATE`].
     pub audio: Vec<f32>,
+    /// The texts, ids or sound that another program did not record. What is empty but not named
+    /// here was recorded as nothing, which is an error where the golden has something.
+    pub unrecorded: BTreeSet<Stage>,
 }
 
 /// A case with the hashes of the files that it names.

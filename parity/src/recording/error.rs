@@ -32,6 +32,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A file that another program wrote is not of the form of a recording.
+    #[error("{}: {reason}; what belongs there is in parity/docs/formats/recording.md", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// The inputs have changed since they were recorded.
     #[error("{}: stale: {reason}; record again", path.display())]
     Stale {
@@ -100,6 +108,23 @@ impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Malformed`] about `path`.
+    pub(crate) fn malformed(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Malformed {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// The same of a file that was never sealed: nothing can be restored, and its writer has to
+    /// know what is wrong.
+    pub(super) fn into_malformed(self) -> Self {
+        match self {
+            Self::Damaged { path, reason } => Self::Malformed { path, reason },
+            other => other,
+        }
     }
 
     /// An [`Error::Damaged`] about `path`.

@@ -36,6 +36,7 @@ pub struct Manifest {
     #[serde(default)]
     pub fed_from: Option<String>,
     /// The weights.
+    #[serde(default)]
     pub model: ModelInfo,
     /// The file of the language model's weights, for cases that name none. Base and
     /// reinforcement-learned weights differ only in their values.
@@ -47,7 +48,8 @@ pub struct Manifest {
     /// Files of every case. [`super::Writer`] fills this in.
     #[serde(default)]
     pub cases: BTreeMap<String, CaseFiles>,
-    /// The time of the recording as RFC 3339; see [`timestamp`].
+    /// The time of the recording as RFC 3339; see [`timestamp`]. Empty if it is not known.
+    #[serde(default)]
     pub recorded_at: String,
     /// Seconds spent, by stage or part.
     #[serde(default)]
@@ -63,11 +65,16 @@ pub struct Manifest {
 pub struct EngineInfo {
     /// `python` for the reference, `native` for this project's engine.
     pub name: String,
-    /// The version.
+    /// The version; empty if it is not known.
+    #[serde(default)]
     pub version: String,
     /// The commit that it was built or run from, if known.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The command that runs a case with this engine, with `{case}` for its name, so that a report
+    /// can say how its findings are reproduced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl EngineInfo {
@@ -78,12 +85,15 @@ impl EngineInfo {
 }
 
 /// The weights of a recording.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelInfo {
     /// A short name, such as `tiny-7`.
+    #[serde(default)]
     pub id: String,
-    /// Weight files and the yaml, by relative path.
+    /// Weight files and the yaml, by relative path. An engine that reads another format names the
+    /// files that its own were converted from.
+    #[serde(default)]
     pub files: BTreeMap<String, FileHash>,
     /// What the configuration says, by a name such as `llm.sampling.top_p`. It follows from the
     /// files, and says which setting differs where they do.
@@ -137,7 +147,53 @@ impl Manifest {
 
     /// Parses and checks the manifest that was read from `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let manifest = Self::unseal(path, text)?;
+        Self::unseal(path, text)?.with_valid_names(path)
+    }
+
+    /// Parses the manifest of a candidate, which has a seal that holds or none at all: other
+    /// programs write none.
+    pub(super) fn parse_candidate(path: &Path, text: &str) -> Result<Self, Error> {
+        let anything: serde_json::Value =
+            serde_json::from_str(text).map_err(|e| Error::malformed(path, e))?;
+        if anything.get("seal").is_some() {
+            return Self::parse(path, text).map_err(|error| match error {
+                Error::Damaged { path, reason } => Error::Damaged {
+                    path,
+                    reason: format!(
+                        "{reason} (a recording by another program needs none: leave it out)"
+                    ),
+                },
+                other => other,
+            });
+        }
+        let found = anything.get("format").and_then(serde_json::Value::as_u64);
+        match found {
+            Some(format) if format == u64::from(FORMAT) => {}
+            Some(found) => {
+                return Err(Error::UnknownFormat {
+                    path: path.to_owned(),
+                    found,
+                    known: FORMAT,
+                });
+            }
+            None => {
+                let reason = format!("it lacks `\"format\": {FORMAT}`");
+                return Err(Error::malformed(path, reason));
+            }
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(|e| Error::malformed(path, e))?;
+        manifest
+            .with_valid_names(path)
+            .map_err(Error::into_malformed)
+    }
+
+    /// Whether it was written by this program, and is as it was written.
+    pub fn is_sealed(&self) -> bool {
+        !self.seal.is_empty()
+    }
+
+    fn with_valid_names(self, path: &Path) -> Result<Self, Error> {
+        let manifest = self;
         if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
             return Err(Error::damaged(
                 path,
@@ -166,6 +222,7 @@ mod tests {
             name: "python".into(),
             version: "1".into(),
             commit: None,
+            command: None,
         };
         Manifest::new(
             engine,

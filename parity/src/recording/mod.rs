@@ -13,6 +13,7 @@ mod noise;
 mod reader;
 mod seal;
 mod tensors;
+mod unsealed;
 mod writer;
 
 pub use case_record::{

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use super::case_record::{CaseRecord, SAMPLE_RATE};
 use super::hash::difference;
 use super::noise::Levels;
-use super::{Error, MANIFEST, Manifest, Recording, contents, sha256, tensors};
+use super::unsealed::Unsealed;
+use super::{Error, MANIFEST, Manifest, RecordedCase, Recording, contents, sha256, tensors};
 use crate::metric::Noise;
 use crate::stage::Key;
 use crate::wav;
@@ -30,15 +31,22 @@ pub trait RecordingSource {
     fn golden_case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error>;
     /// SHA-256 of the manifest on disk, for [`Manifest::fed_from`].
     fn manifest_sha256(&self) -> Option<&str>;
+    /// What cannot be told of this recording, for a report's list of what is not covered.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
-/// A recording on disk, read one case at a time. Every file's hash is checked.
+/// A recording on disk, read one case at a time. Every file's hash is checked, except in a
+/// candidate by another program, which need not have any.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
     manifest: Manifest,
     manifest_sha256: String,
     noise: OnceLock<Levels>,
+    /// What is known beside the manifest, if that has no seal.
+    unsealed: Option<Unsealed>,
 }
 
 impl Reader {
@@ -47,30 +55,57 @@ impl Reader {
     /// # Errors
     /// If there is no recording, or its manifest is damaged or of an unknown format.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let (path, text) = read_manifest(dir.as_ref())?;
+        let manifest = Manifest::parse(&path, &text)?;
+        Ok(Self {
+            dir: dir.as_ref().to_owned(),
+            manifest,
+            manifest_sha256: sha256(text.as_bytes()),
+            noise: OnceLock::new(),
+            unsealed: None,
+        })
+    }
+
+    /// Reads the manifest of a candidate in `dir`, which another program may have written: it then
+    /// has no seal, and what it does not say of its cases' inputs is taken from `golden`.
+    ///
+    /// # Errors
+    /// If there is no recording, or its manifest is malformed, damaged or of an unknown format.
+    pub fn open_candidate(dir: impl AsRef<Path>, golden: &Self) -> Result<Self, Error> {
         let dir = dir.as_ref();
-        let path = dir.join(MANIFEST);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::Missing {
-                    dir: dir.to_owned(),
-                });
+        let (path, text) = read_manifest(dir)?;
+        let mut manifest = Manifest::parse_candidate(&path, &text)?;
+        let unsealed = match manifest.is_sealed() {
+            true => None,
+            false => {
+                let named = golden.manifest.cases.keys();
+                // A case that the golden has lost is its own fault, and found there.
+                let inputs =
+                    named.filter_map(|name| Some((name.clone(), golden.recorded_case(name).ok()?)));
+                Some(Unsealed::open(dir, &mut manifest, inputs.collect())?)
             }
-            Err(e) => return Err(Error::io(&path)(e)),
         };
-        let text = str::from_utf8(&bytes).map_err(|e| Error::damaged(&path, e))?;
-        let manifest = Manifest::parse(&path, text)?;
         Ok(Self {
             dir: dir.to_owned(),
             manifest,
-            manifest_sha256: sha256(&bytes),
+            manifest_sha256: sha256(text.as_bytes()),
             noise: OnceLock::new(),
+            unsealed,
         })
     }
 
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The inputs of a case, which are in a file of their own.
+    ///
+    /// # Errors
+    /// If the recording lacks the case, or that file is damaged.
+    pub fn recorded_case(&self, name: &str) -> Result<RecordedCase, Error> {
+        let (path, bytes) = self.required(name, "case.json")?;
+        json(&path, &bytes)
     }
 
     /// Reads a file that the manifest lists, and checks its hash.
@@ -135,13 +170,16 @@ impl RecordingSource for Reader {
     }
 
     fn case(&self, name: &str) -> Result<Cow<'_, CaseRecord>, Error> {
+        if let Some(unsealed) = &self.unsealed {
+            return unsealed.case(&self.manifest, name).map(Cow::Owned);
+        }
         let (path, bytes) = self.required(name, "tensors.safetensors")?;
         let tensors = tensors::decode(&path, &bytes)?;
         let (path, bytes) = self.required(name, "audio.wav")?;
         let audio = wav::decode(&bytes, SAMPLE_RATE).map_err(|e| Error::damaged(&path, e))?;
         let noise = self.noise(name)?;
         let (path, bytes) = self.required(name, "case.json")?;
-        let case: super::RecordedCase = json(&path, &bytes)?;
+        let case: RecordedCase = json(&path, &bytes)?;
         if case.case.name != name {
             return Err(Error::damaged(
                 &path,
@@ -157,6 +195,7 @@ impl RecordingSource for Reader {
             tensors,
             noise,
             audio,
+            unrecorded: Default::default(),
         }))
     }
 
@@ -175,6 +214,11 @@ impl RecordingSource for Reader {
 
     fn manifest_sha256(&self) -> Option<&str> {
         Some(&self.manifest_sha256)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let notes = |unsealed: &Unsealed| unsealed.notes(&self.manifest);
+        self.unsealed.as_ref().map(notes).unwrap_or_default()
     }
 }
 
@@ -208,6 +252,22 @@ impl RecordingSource for Recording {
     fn manifest_sha256(&self) -> Option<&str> {
         None
     }
+}
+
+/// The manifest of the recording in `dir`: its path and its text.
+fn read_manifest(dir: &Path) -> Result<(PathBuf, String), Error> {
+    let path = dir.join(MANIFEST);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::Missing {
+                dir: dir.to_owned(),
+            });
+        }
+        Err(e) => return Err(Error::io(&path)(e)),
+    };
+    let text = String::from_utf8(bytes).map_err(|e| Error::damaged(&path, e.utf8_error()))?;
+    Ok((path, text))
 }
 
 fn json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {

@@ -17,11 +17,12 @@ pub use compare::{
     folders_html, folders_table,
 };
 pub use model::{
-    CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity, LimitsInfo,
-    MeasureChange, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report, SegmentLengths,
-    Shard, Sound, StageInfo, TokenLists, Trend,
+    AlignedMel, CaseReport, Change, ChangeDirection, Contour, Grid, Length, LengthParity,
+    LimitsInfo, MeasureChange, MelPicture, MetricInfo, REPORT_VERSION, RecordingInfo, Report,
+    SegmentLengths, Shard, Sound, StageInfo, TokenLists, Trend,
 };
 pub use read::{ReadError, read};
 pub use render::{
-    Detail, WriteError, annotations, html, junit, layers_table, schema, step_summary, table, write,
+    Detail, Rest, WriteError, annotations, html, junit, layers_table, schema, step_summary, table,
+    write,
 };

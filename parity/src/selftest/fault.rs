@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::plant::Sides;
+use crate::diagnosis::Cause;
 use crate::exit::Exit;
 use crate::judge::Tolerances;
 use crate::report::Report;
@@ -27,6 +28,8 @@ pub(super) enum Expected {
     Refused(&'static str),
     /// The test of the limits finds that they let gross faults through.
     LetThrough,
+    /// The run fails, and this mistake is the first that is called likely.
+    Cause(Cause),
 }
 
 /// Where a fault is planted.
@@ -34,6 +37,8 @@ pub(super) enum Expected {
 pub(super) enum Plant {
     /// In the recordings; false if the golden has no place for it.
     Recordings(fn(&mut Sides) -> bool),
+    /// In the recording of a port, which has nothing but what it computed from end to end.
+    Port(fn(&mut Sides) -> bool),
     /// In a file of a golden on disk. None deletes it.
     File(&'static str, fn(Vec<u8>) -> Option<Vec<u8>>),
     /// In the limits.
@@ -70,6 +75,19 @@ impl Fault {
             what,
             expected,
             plant: Plant::Recordings(plant),
+        }
+    }
+
+    /// The mistake of a port, in the cascaded recording.
+    pub(super) const fn cause(
+        cause: Cause,
+        what: &'static str,
+        plant: fn(&mut Sides) -> bool,
+    ) -> Self {
+        Self {
+            what,
+            expected: Expected::Cause(cause),
+            plant: Plant::Port(plant),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plant::{Sides, records};
+use crate::diagnosis::{self, Cause, likely};
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Evaluation, LimitsTest, Summary, Tolerances};
 use crate::recording::{CaseRecord, Error, Reader, Recording, RecordingSource};
@@ -17,6 +18,8 @@ pub(super) enum Found {
     Refused(String),
     /// The limits let gross faults through, in words.
     LetThrough(String),
+    /// The status of a run, and the mistakes that are called likely.
+    Likely(Exit, Vec<Cause>),
 }
 
 /// A golden and candidates that equal it, with what the judge says of them.
@@ -100,6 +103,26 @@ impl<'a> Bench<'a> {
         let names = evaluation.names();
         let outcomes: Result<_, Error> = names.iter().map(judge).collect();
         Ok(Found::Judged(outcomes?))
+    }
+
+    /// Judges the cascaded recording alone, as that of a port, and says which mistakes it has the
+    /// signs of.
+    pub(super) fn judge_port(&self, faulty: &Sides) -> Result<Found, Error> {
+        let evaluation = Evaluation {
+            isolated: None,
+            ..evaluation(&faulty.golden, faulty, self.tolerances)
+        };
+        let mut cases = Vec::new();
+        for name in evaluation.names() {
+            let loaded = evaluation.load(&name)?;
+            let outcome = evaluation.judge(&loaded);
+            let clues = diagnosis::clues(&loaded, &outcome);
+            cases.push((outcome, clues));
+        }
+        let outcomes: Vec<_> = cases.iter().map(|(outcome, _)| outcome.clone()).collect();
+        let found = likely(cases.iter().map(|(outcome, clues)| (outcome, &**clues)));
+        let causes = found.into_iter().map(|likely| likely.cause).collect();
+        Ok(Found::Likely(status(&outcomes), causes))
     }
 
     /// Judges against a golden on disk of which a file was changed. None if it has no such file.

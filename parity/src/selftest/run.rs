@@ -63,6 +63,13 @@ fn plant(
                 Ok(None)
             }
         }
+        Plant::Port(plant) => {
+            let mut sides = bench.sides.clone();
+            match plant(&mut sides) {
+                true => bench.judge_port(&sides).map(Some),
+                false => Ok(None),
+            }
+        }
         Plant::File(file, change) => bench.judge_file(file, change),
         Plant::Limits(change) => {
             let mut changed = tolerances.clone();
@@ -99,7 +106,7 @@ fn conditions(tolerances: &Tolerances) -> Vec<[&str; 3]> {
 fn verify(what: &str, expected: Expected, found: &Found) -> Planted {
     let (exit, outcomes) = match found {
         Found::Judged(outcomes) => (Some(status(outcomes)), outcomes.as_slice()),
-        Found::Run(exit) => (Some(*exit), &[][..]),
+        Found::Run(exit) | Found::Likely(exit, _) => (Some(*exit), &[][..]),
         Found::Refused(_) | Found::LetThrough(_) => (None, &[][..]),
     };
     let (introduced, worst) = (introduced(outcomes), worst(outcomes));
@@ -133,6 +140,10 @@ fn verify(what: &str, expected: Expected, found: &Found) -> Planted {
             format!("refused: {words}"),
             matches!(found, Found::Refused(reason) if reason.contains(words)),
         ),
+        Expected::Cause(cause) => (
+            format!("likely: {}", cause.words()),
+            matches!(found, Found::Likely(Exit::Failed, causes) if causes.first() == Some(&cause)),
+        ),
         Expected::LetThrough => (
             "the limits let gross faults through".into(),
             matches!(found, Found::LetThrough(_)),
@@ -147,6 +158,10 @@ fn verify(what: &str, expected: Expected, found: &Found) -> Planted {
         (Found::Run(exit), None) => exit.meaning().into(),
         (Found::Refused(reason), None) => format!("refused: {reason}"),
         (Found::LetThrough(words), None) => words.clone(),
+        (Found::Likely(exit, causes), None) => {
+            let names: Vec<_> = causes.iter().map(|cause| cause.name()).collect();
+            format!("{}, likely: {}", exit.meaning(), names.join(", "))
+        }
     };
     Planted {
         fault: what.to_owned(),

@@ -9,7 +9,7 @@ use parity::exit::Exit;
 use parity::judge::{Evaluation, Tolerances};
 use parity::metric::Noise;
 use parity::recording::{CaseRecord, Error, MANIFEST, Reader, Recording, sha256};
-use parity::report::{Detail, build_report, table};
+use parity::report::{Detail, Rest, build_report, table};
 use parity::stage::{Feed, Key, Stage};
 use serde_json::Value;
 
@@ -190,7 +190,7 @@ impl Folders {
                 Side::Isolated => Feed::Isolated,
                 _ => Feed::Cascaded,
             };
-            readers.insert(feed, Reader::open(self.dir(*side))?);
+            readers.insert(feed, Reader::open_candidate(self.dir(*side), &golden)?);
         }
         let candidate = |feed| readers.get(&feed).map(|reader| reader as _);
         let limits = model::workspace().join("golden/tolerances.toml");
@@ -202,7 +202,8 @@ impl Folders {
             tolerances: &Tolerances::load(limits).unwrap(),
         };
         let report = build_report(&evaluation, None, |_| String::new())?;
-        let said = table(&report, Detail::Verbose) + &report.not_covered.join("\n");
+        let said = table(&report, Detail::Verbose, Rest::Options("--html"))
+            + &report.not_covered.join("\n");
         let cells = report.cases.iter().flat_map(|c| &c.outcome.stages);
         let cells = cells.flat_map(|s| s.cells().map(|(_, cell)| parity::judge::explain(cell)));
         Ok((

@@ -124,6 +124,7 @@ impl PythonEngine {
             name: "python".into(),
             version,
             commit,
+            command: None,
         };
         let mut manifest = Manifest::new(engine, model);
         manifest.libraries = provenance.libraries;
@@ -170,6 +171,7 @@ impl PythonEngine {
                     tensors,
                     noise,
                     audio,
+                    unrecorded: Default::default(),
                 },
                 seconds,
             ))

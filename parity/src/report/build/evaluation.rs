@@ -1,14 +1,16 @@
 use std::collections::BTreeSet;
 
+use super::mels::mels;
 use crate::array::Array;
+use crate::diagnosis;
 use crate::judge::{
     CaseOutcome, Cell, Evaluation, LimitsTest, LoadedCase, StageOutcome, Summary, Verdict,
 };
 use crate::metric::Metric;
 use crate::recording::{Error, SAMPLE_RATE, timestamp};
 use crate::report::model::{
-    CaseReport, Contour, Grid, LengthParity, LimitsInfo, MelPicture, MetricInfo, REPORT_VERSION,
-    RecordingInfo, Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
+    CaseReport, Contour, LengthParity, LimitsInfo, MetricInfo, REPORT_VERSION, RecordingInfo,
+    Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
 };
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
@@ -40,8 +42,11 @@ pub fn build_report(
         if let Ok(golden) = &loaded.golden {
             test.plant(evaluation, golden);
         }
+        let outcome = evaluation.judge(&loaded);
         cases.push(CaseReport {
-            outcome: evaluation.judge(&loaded),
+            story: diagnosis::story(&loaded, &outcome),
+            clues: diagnosis::clues(&loaded, &outcome),
+            outcome,
             reproduce: reproduce(&name),
             sound: sound(&loaded, longest),
             tokens: token_lists(&loaded),
@@ -183,7 +188,8 @@ fn stages_of_unmeasured_noise(outcome: &CaseOutcome) -> Option<String> {
 fn why_not_compared(cell: &Cell) -> Option<&str> {
     let values = cell.values.iter().map(|v| (v.verdict, v.reason.as_deref()));
     let all = std::iter::once((cell.verdict, cell.reason.as_deref())).chain(values);
-    let idle = |(verdict, _): &(Verdict, _)| matches!(verdict, Verdict::Missing | Verdict::Skipped);
+    // What is missing is no gap of the run but a failure, and is told among those.
+    let idle = |(verdict, _): &(Verdict, _)| *verdict == Verdict::Skipped;
     let reasons: Vec<_> = all.filter(idle).collect();
     let named = reasons.iter().find_map(|(_, reason)| *reason);
     named.or_else(|| reasons.first().map(|(verdict, _)| verdict.name()))
@@ -216,7 +222,7 @@ fn sound(loaded: &LoadedCase<'_>, longest: f64) -> Option<Sound> {
 
 /// The candidate's value that the report shows: the cascaded one, which is what a listener hears,
 /// or else the isolated one.
-fn heard<'a>(loaded: &'a LoadedCase<'_>, key: &Key) -> Option<(Feed, &'a Array)> {
+pub(super) fn heard<'a>(loaded: &'a LoadedCase<'_>, key: &Key) -> Option<(Feed, &'a Array)> {
     let feeds = [Feed::Cascaded, Feed::Isolated].into_iter();
     let mut arrays = feeds.filter_map(|f| Some((f, loaded.candidate(f)?.tensors.get(key)?)));
     arrays.next()
@@ -272,41 +278,4 @@ fn contours(loaded: &LoadedCase<'_>) -> Vec<Contour> {
         .iter()
         .filter_map(contour)
         .collect()
-}
-
-fn mels(loaded: &LoadedCase<'_>) -> Vec<MelPicture> {
-    let Ok(golden) = &loaded.golden else {
-        return Vec::new();
-    };
-    golden
-        .keys(Stage::FlowMel)
-        .iter()
-        .filter_map(|key| mel(loaded, key))
-        .collect()
-}
-
-fn mel(loaded: &LoadedCase<'_>, key: &Key) -> Option<MelPicture> {
-    let golden = loaded.golden.as_ref().ok()?.tensors.get(key)?;
-    let (feed, candidate) = heard(loaded, key)?;
-    let (r, c) = (golden.as_f32()?, candidate.as_f32()?);
-    let finite = || r.iter().chain(c).copied().filter(|x| x.is_finite());
-    let (low, high) = (finite().reduce(f32::min)?, finite().reduce(f32::max)?);
-    let height = |shape: &[usize]| shape.first().copied().unwrap_or(0);
-    let difference = (golden.shape() == candidate.shape()).then(|| {
-        let difference: Vec<f32> = r.iter().zip(c).map(|(r, c)| c - r).collect();
-        let most = difference
-            .iter()
-            .map(|d| d.abs())
-            .filter(|d| d.is_finite())
-            .fold(0.0, f32::max);
-        let span = most.max(f32::MIN_POSITIVE);
-        Grid::new(&difference, height(golden.shape()), -span, span)
-    });
-    Some(MelPicture {
-        segment: key.segment.unwrap_or(0),
-        feed,
-        reference: Grid::new(r, height(golden.shape()), low, high)?,
-        candidate: Grid::new(c, height(candidate.shape()), low, high)?,
-        difference: difference.flatten(),
-    })
 }

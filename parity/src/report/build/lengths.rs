@@ -78,7 +78,7 @@ fn length(record: &CaseRecord, segment: usize) -> Option<(Length, &[i64])> {
     let tokens = ids(Stage::LlmTokens)?;
     let length = Length {
         raw: tokens.len(),
-        kept: ids(Stage::LlmTokensKept)?.len(),
+        kept: ids(Stage::LlmTokensKept).map(<[i64]>::len),
         stop: ids(Stage::LlmStop)
             .and_then(|stop| stop.first().copied())
             .filter(|mark| *mark >= 0),

@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod lengths;
+mod mels;
 mod merge;
 mod sound;
 mod trend;

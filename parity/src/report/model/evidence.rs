@@ -49,6 +49,22 @@ pub struct MelPicture {
     pub candidate: Grid,
     /// Candidate minus reference, if both have the same shape.
     pub difference: Option<Grid>,
+    /// Both along their alignment, if they are not of the same length. Absent in reports of version
+    /// 4 and older.
+    #[serde(default)]
+    pub aligned: Option<AlignedMel>,
+}
+
+/// Two mels along their best alignment by dynamic time warping. Nothing is stretched: where one
+/// side waits for the other, it has an empty column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlignedMel {
+    /// The reference's.
+    pub reference: Grid,
+    /// The candidate's.
+    pub candidate: Grid,
+    /// Candidate minus reference; zero where one side waits.
+    pub difference: Grid,
 }
 
 /// The fundamental frequency of a segment on both sides, in Hz rounded to 0.01; 0 if unvoiced.

@@ -53,13 +53,22 @@ pub struct SegmentLengths {
 pub struct Length {
     /// Tokens as sampled.
     pub raw: usize,
-    /// Tokens left after long silences are shortened.
-    pub kept: usize,
+    /// Tokens left after long silences are shortened; none if they were not recorded.
+    pub kept: Option<usize>,
     /// The end mark; none if the largest number of tokens was reached, or if it is unknown.
     pub stop: Option<i64>,
 }
 
 impl LengthParity {
+    /// How many times as many tokens the candidate sampled, over all segments.
+    pub fn ratio(&self) -> f64 {
+        let sum = |side: fn(&SegmentLengths) -> &Length| {
+            let tokens = self.segments.iter().map(|s| side(s).raw as f64);
+            tokens.sum::<f64>()
+        };
+        sum(|s| &s.candidate) / sum(|s| &s.reference).max(1.0)
+    }
+
     /// The smallest and the largest number of tokens that the reference sampled for a segment.
     pub fn range(&self) -> (usize, usize) {
         let lengths = || self.segments.iter().map(|s| s.reference.raw);
@@ -68,9 +77,9 @@ impl LengthParity {
 }
 
 impl SegmentLengths {
-    /// Whether both sides have the same number of tokens, raw and kept.
+    /// Whether both sides have the same number of tokens, raw and kept as far as both say it.
     pub fn same_length(&self) -> bool {
-        let lengths = |l: &Length| (l.raw, l.kept);
-        lengths(&self.reference) == lengths(&self.candidate)
+        let kept = self.reference.kept.zip(self.candidate.kept);
+        self.reference.raw == self.candidate.raw && kept.is_none_or(|(r, c)| r == c)
     }
 }

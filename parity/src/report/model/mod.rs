@@ -10,7 +10,7 @@ mod report;
 mod trend;
 
 pub use definitions::{MetricInfo, StageInfo};
-pub use evidence::{Contour, MelPicture, Sound, TokenLists};
+pub use evidence::{AlignedMel, Contour, MelPicture, Sound, TokenLists};
 pub use grid::Grid;
 pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use limits::LimitsInfo;

@@ -9,17 +9,19 @@ use super::lengths::LengthParity;
 use super::limits::LimitsInfo;
 use super::recording_info::RecordingInfo;
 use super::trend::Trend;
+use crate::diagnosis::{Clue, Story};
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::layers::LayerReport;
 use crate::text_corpus;
 
 /// Version of the `report.json` that this program writes.
-pub const REPORT_VERSION: u32 = 4;
+pub const REPORT_VERSION: u32 = 5;
 
 /// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
 /// `looks`, `part` and `taps` for layers, `course` for the direction of a change. Neither it nor
-/// version 3 says which limits and which cases belong to the run.
+/// version 3 says which limits and which cases belong to the run. Version 4 has no stories and clues,
+/// no aligned mels, and always the number of kept tokens.
 pub const OLDEST_REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The page, the table and the JUnit file are made from it alone.
@@ -186,4 +188,10 @@ pub struct CaseReport {
     pub mels: Vec<MelPicture>,
     /// The fundamental frequencies, one entry for each segment.
     pub f0: Vec<Contour>,
+    /// What happened, in a sentence, if the case failed. Absent in reports of version 4 and older.
+    #[serde(default)]
+    pub story: Option<Story>,
+    /// The signs of known mistakes. Absent in reports of version 4 and older.
+    #[serde(default)]
+    pub clues: Vec<Clue>,
 }

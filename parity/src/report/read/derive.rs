@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::case::Case;
 use crate::judge::{CaseOutcome, Cell, StageOutcome, Summary, ValueOutcome, Verdict};
-use crate::layers::LayerReport;
+use crate::layers::{LayerReport, first_departing};
 use crate::report::model::{LengthParity, REPORT_VERSION, Report};
 use crate::stage::{Feed, Stage};
 use crate::text_corpus;
@@ -191,8 +191,7 @@ fn derive_value(value: &mut ValueOutcome, complete: bool) {
 
 fn derive_layers(report: &mut LayerReport) {
     for network in &mut report.networks {
-        let departs = network.layers.iter().find(|l| l.verdict != Verdict::Pass);
-        network.first = departs.map(|layer| layer.key.clone());
+        network.first = first_departing(&network.layers);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::gaps::gaps;
 use crate::judge::{Cell, Origin, StageOutcome, Verdict, explain};
 use crate::report::model::{CaseReport, ChangeDirection, Report};
 use crate::stage::{Feed, Stage};
@@ -37,6 +38,12 @@ pub fn annotations(report: &Report) -> String {
         let title = format!("{name}: {} {}", b.stage, b.feed.name());
         command(&mut out, &title, &explain(b.cell));
     }
+    for gap in gaps(report)
+        .iter()
+        .take(WORST.saturating_sub(out.lines().count()))
+    {
+        command(&mut out, Verdict::Missing.name(), gap);
+    }
     out
 }
 
@@ -63,7 +70,7 @@ fn bad_cells(report: &Report) -> Vec<Bad<'_>> {
     for case in &report.cases {
         for stage in &case.outcome.stages {
             for (feed, cell) in stage.cells() {
-                if matches!(cell.verdict, Verdict::Fail | Verdict::Missing) {
+                if cell.verdict == Verdict::Fail {
                     all.push(Bad {
                         case,
                         stage: stage.stage,
@@ -133,7 +140,8 @@ pub fn step_summary(report: &Report) -> String {
         .iter()
         .filter_map(|c| Some((&c.outcome, c.outcome.problem.as_ref()?)));
     let bad = bad_cells(report);
-    if !bad.is_empty() || problems.clone().next().is_some() {
+    let gaps = gaps(report);
+    if !(bad.is_empty() && gaps.is_empty()) || problems.clone().next().is_some() {
         out.push_str(
             "\n### Not in parity\n\n| case | stage | verdict | why |\n|---|---|---|---|\n",
         );
@@ -161,6 +169,10 @@ pub fn step_summary(report: &Report) -> String {
             b.stage,
             b.feed.name()
         );
+    }
+    for gap in gaps {
+        let verdict = Verdict::Missing.name();
+        let _ = writeln!(out, "| | | {verdict} | {} |", text(&gap));
     }
     if !report.not_covered.is_empty() {
         out.push_str("\n### Not covered\n\n");

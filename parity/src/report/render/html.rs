@@ -43,6 +43,7 @@ pub fn html(report: &Report) -> Result<String, String> {
         &[PAGE_SCRIPT, SOUND_SCRIPT],
         context! {
             report, candidates, them, matrix, overview, cases, glossary,
+            headline => view::headline(report),
             layers => layers_view(report),
             parity => report.is_parity(),
             verdict => report.status().meaning(),

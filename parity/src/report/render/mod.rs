@@ -1,6 +1,9 @@
 //! From a report to a page, a table and files.
 
 mod annotations;
+mod failures;
+mod gaps;
+mod headline;
 mod html;
 mod junit;
 mod layers;
@@ -16,7 +19,7 @@ pub(super) use html::{SOUND_SCRIPT, render};
 pub use junit::junit;
 pub use layers::layers_table;
 pub use schema::schema;
-pub use terminal::{Detail, table};
+pub use terminal::{Detail, Rest, table};
 pub(super) use terminal::{item, line};
 pub(super) use view::{definition, levels, player};
 pub use write::{WriteError, write};

@@ -1,9 +1,13 @@
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
+use super::failures::{count_inherited, failures as list_failures};
+use super::gaps::gaps;
+use super::headline::Headline;
 use crate::format::number;
-use crate::judge::{Cell, StageOutcome, Verdict, closest_to_limit, explain, held_to_limit};
+use crate::judge::{Cell, StageOutcome, Verdict, closest_to_limit, held_to_limit};
 use crate::report::model::{
     CaseReport, ChangeDirection, LengthParity, RecordingInfo, Report, Trend,
 };
@@ -13,6 +17,8 @@ use crate::stage::{Feed, Stage};
 const WIDTH: usize = 80;
 /// Maximum number of failures that are printed; the report has all.
 const SHOWN: usize = 8;
+/// Maximum number of likely causes that are printed before the table.
+const LIKELY: usize = 2;
 
 /// How much of a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,12 +32,23 @@ pub enum Detail {
     Verbose,
 }
 
-/// The report as a table of 80 columns, with colours for a terminal that has them.
-pub fn table(report: &Report, detail: Detail) -> String {
+/// Where a reader finds what was left out.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest<'a> {
+    /// The page of the report, which was written there.
+    Page(&'a Path),
+    /// The options that show it, as no page was written.
+    Options(&'a str),
+}
+
+/// The report as a table of 80 columns, with colours for a terminal that has them. What is wrong
+/// comes first.
+pub fn table(report: &Report, detail: Detail, rest: Rest<'_>) -> String {
     let mut out = String::new();
+    headline(&mut out, report);
     if detail == Detail::Quiet {
         if !report.is_parity() {
-            failures(&mut out, report, SHOWN);
+            failures(&mut out, report, detail, rest);
         }
         verdict_line(&mut out, report);
         return out.trim_start_matches('\n').to_owned();
@@ -69,14 +86,9 @@ pub fn table(report: &Report, detail: Detail) -> String {
     if detail == Detail::Verbose {
         report.cases.iter().for_each(|c| case_rows(&mut out, c));
     }
-    let shown = if detail == Detail::Verbose {
-        usize::MAX
-    } else {
-        SHOWN
-    };
-    failures(&mut out, report, shown);
+    failures(&mut out, report, detail, rest);
     if let Some(trend) = &report.trend {
-        changes(&mut out, trend, shown);
+        changes(&mut out, trend, shown(detail), rest);
     }
     if !report.not_covered.is_empty() {
         out.push_str("\nnot covered\n");
@@ -84,6 +96,34 @@ pub fn table(report: &Report, detail: Detail) -> String {
     }
     verdict_line(&mut out, report);
     out
+}
+
+/// How many entries of a list are printed.
+fn shown(detail: Detail) -> usize {
+    match detail {
+        Detail::Verbose => usize::MAX,
+        Detail::Quiet | Detail::Normal => SHOWN,
+    }
+}
+
+/// Where it begins, what it looks like, and one case in full.
+fn headline(out: &mut String, report: &Report) {
+    let Some(headline) = Headline::of(report) else {
+        return;
+    };
+    let verdict = report.status().meaning().to_uppercase();
+    styled(out, style(Verdict::Fail).bold(), &verdict);
+    let _ = writeln!(out, "  {}", printable(&headline.begins).collect::<String>());
+    for likely in headline.likely.iter().take(LIKELY) {
+        item(out, &format!("likely: {likely}"));
+    }
+    if let Some((case, words)) = headline.stories.first() {
+        item(out, &format!("{case}: {words}"));
+    }
+    if let Some(lengths) = &headline.lengths {
+        item(out, &format!("lengths: {lengths}"));
+    }
+    out.push('\n');
 }
 
 /// Every stage of a case.
@@ -100,7 +140,7 @@ fn case_rows(out: &mut String, case: &CaseReport) {
 }
 
 /// What became worse or better since an earlier report.
-fn changes(out: &mut String, trend: &Trend, shown: usize) {
+fn changes(out: &mut String, trend: &Trend, shown: usize, rest: Rest<'_>) {
     let (worse, better) = (
         trend.count(ChangeDirection::Worse),
         trend.count(ChangeDirection::Better),
@@ -132,10 +172,7 @@ fn changes(out: &mut String, trend: &Trend, shown: usize) {
         item(out, &format!("{direction} {}{stage}{what}", change.case));
     }
     if trend.changes.len() > shown {
-        item(
-            out,
-            &format!("and {} more: see index.html", trend.changes.len() - shown),
-        );
+        item(out, &more(trend.changes.len() - shown, rest));
     }
 }
 
@@ -207,9 +244,16 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
         style(verdict),
         &format!("lengths  {} of {all}", lengths.same_length),
     );
+    let ratio = match lengths.ratio() {
+        1.0 => String::new(),
+        ratio => format!(
+            "; {} times as many",
+            number((ratio * 1000.0).round() / 1000.0)
+        ),
+    };
     let _ = writeln!(
         out,
-        " segments as long as the reference's, of {least} to {most} tokens"
+        " segments as long as the reference's, of {least} to {most} tokens{ratio}"
     );
 }
 
@@ -221,52 +265,41 @@ fn emphasised(verdict: Verdict) -> String {
     }
 }
 
-fn failures(out: &mut String, report: &Report, shown: usize) {
-    let problems = report.problems().into_iter();
-    let mut failed: Vec<_> = problems.map(|p| (Verdict::Missing, p)).collect();
-    for case in &report.cases {
-        if let Some(stage) = case.outcome.first_introduced {
-            let name = &case.outcome.name;
-            failed.push((
-                Verdict::Fail,
-                format!("{name}: {stage} introduced the error"),
-            ));
-        }
-        if let Some(problem) = &case.outcome.problem {
-            failed.push((
-                case.outcome.verdict,
-                format!("{}: {problem}", case.outcome.name),
-            ));
-        }
-        for stage in &case.outcome.stages {
-            for (feed, cell) in stage.cells() {
-                if matches!(cell.verdict, Verdict::Fail | Verdict::Missing) {
-                    let inherited = match cell.origin {
-                        Some(crate::judge::Origin::Inherited) => ", inherited",
-                        _ => "",
-                    };
-                    let why = explain(cell);
-                    let (name, feed) = (&case.outcome.name, feed.name());
-                    failed.push((
-                        cell.verdict,
-                        format!("{name}, {} {feed}{inherited}: {why}", stage.stage),
-                    ));
-                }
-            }
-        }
+fn failures(out: &mut String, report: &Report, detail: Detail, rest: Rest<'_>) {
+    let verbose = detail == Detail::Verbose;
+    let failed = list_failures(report, verbose);
+    let shown = shown(detail);
+    if !failed.is_empty() {
+        out.push_str("\nnot in parity\n");
     }
-    if failed.is_empty() {
-        return;
-    }
-    out.push_str("\nnot in parity\n");
-    for (verdict, text) in failed.iter().take(shown) {
-        item(out, &format!("{}  {text}", verdict.name()));
-    }
-    if failed.len() > shown {
+    for failure in failed.iter().take(shown) {
         item(
             out,
-            &format!("and {} more: see index.html", failed.len() - shown),
+            &format!("{}  {}", failure.verdict.name(), failure.words),
         );
+    }
+    if failed.len() > shown {
+        item(out, &more(failed.len() - shown, rest));
+    }
+    let inherited = count_inherited(report);
+    if inherited > 0 && !verbose {
+        item(
+            out,
+            &format!("{inherited} inherited, by stages that fail on what these gave them"),
+        );
+    }
+    let gaps = gaps(report);
+    if !gaps.is_empty() {
+        out.push_str("\nmissing, which is never in parity\n");
+    }
+    gaps.iter().for_each(|gap| item(out, gap));
+}
+
+/// Where the rest of a list is.
+fn more(count: usize, rest: Rest<'_>) -> String {
+    match rest {
+        Rest::Page(page) => format!("and {count} more: see {}", page.display()),
+        Rest::Options(options) => format!("and {count} more: {options}"),
     }
 }
 

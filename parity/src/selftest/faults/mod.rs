@@ -1,5 +1,6 @@
 //! The table of faults, by the part that they are planted in.
 
+mod causes;
 mod flow;
 mod golden;
 mod limits;
@@ -22,6 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Fault> {
         flow::FAULTS,
         vocoder::FAULTS,
         speech::FAULTS,
+        causes::FAULTS,
         golden::FAULTS,
         provenance::FAULTS,
         limits::FAULTS,

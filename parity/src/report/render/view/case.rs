@@ -17,6 +17,9 @@ pub(in crate::report) struct Case {
     problem: Option<String>,
     first: Option<String>,
     why: String,
+    story: Option<String>,
+    /// Known mistakes with the sign of each.
+    clues: Vec<(&'static str, String)>,
     inputs: Vec<(&'static str, String)>,
     reproduce: String,
     player: Option<Player>,
@@ -33,6 +36,7 @@ pub(in crate::report) struct Case {
 pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseReport) -> Case {
     let outcome = &case.outcome;
     let stages = &outcome.stages;
+    let them = report.candidates.first().map_or("candidate", |c| &c.engine);
     let first = stages
         .iter()
         .find(|s| Some(s.stage) == outcome.first_introduced);
@@ -48,6 +52,12 @@ pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseR
         problem: outcome.problem.clone(),
         first: outcome.first_introduced.map(|s| s.to_string()),
         why: why.join(" — "),
+        story: case.story.as_ref().map(|s| s.words.clone()),
+        clues: case
+            .clues
+            .iter()
+            .map(|c| (c.cause.words(), c.sign.clone()))
+            .collect(),
         inputs: inputs(case),
         reproduce: case.reproduce.clone(),
         player: case.sound.as_ref().and_then(player),
@@ -56,7 +66,7 @@ pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseR
         divergence: curves::divergence(stages),
         drift: curves::drift(stages),
         f0: curves::f0(&case.f0),
-        mels: case.mels.iter().filter_map(mel).collect(),
+        mels: case.mels.iter().filter_map(|m| mel(m, them)).collect(),
         stages: stages
             .iter()
             .filter(|s| s.cells().next().is_some())

@@ -3,10 +3,12 @@ use serde::Serialize;
 use super::curves::lengths;
 use super::mark::Mark;
 use crate::format::{number, unit};
-use crate::judge::{Verdict, explain, held_to_limit, is_exact, margin};
+use crate::judge::{Check, Verdict, explain, held_to_limit, is_exact, margin};
 use crate::report::model::{
     CaseReport, Change, ChangeDirection, Length, LengthParity, Report, SegmentLengths, Trend,
 };
+use crate::report::render::gaps::gaps;
+use crate::report::render::headline::begins;
 
 /// The top of the report.
 #[derive(Serialize)]
@@ -15,6 +17,8 @@ pub(in crate::report) struct Overview {
     /// The passing check with the smallest margin.
     closest: Option<Closest>,
     findings: Vec<Finding>,
+    /// What the candidate does not have, one line for each stage.
+    gaps: Vec<String>,
     more_findings: usize,
     trend: Option<TrendView>,
     lengths: Option<Lengths>,
@@ -97,7 +101,15 @@ const WORDS: usize = 31;
 const FINDINGS: usize = 8;
 
 pub(in crate::report) fn overview(report: &Report) -> Overview {
-    let mut findings: Vec<_> = report.cases.iter().filter_map(finding).collect();
+    // By the stage that it begins in; what is wrong with a golden comes first. A case that only
+    // lacks something is told by stage.
+    let mut cases_at_fault: Vec<_> = report
+        .cases
+        .iter()
+        .filter(|c| c.outcome.verdict != Verdict::Missing || c.outcome.problem.is_some())
+        .collect();
+    cases_at_fault.sort_by_key(|c| begins(c));
+    let mut findings: Vec<_> = cases_at_fault.into_iter().filter_map(finding).collect();
     let more_findings = findings.len().saturating_sub(FINDINGS);
     findings.truncate(FINDINGS);
     let summary = &report.summary;
@@ -109,7 +121,8 @@ pub(in crate::report) fn overview(report: &Report) -> Overview {
         cells: summary.cells(verdict),
     };
     Overview {
-        closest: closest(report),
+        closest: report.is_parity().then(|| closest(report)).flatten(),
+        gaps: gaps(report),
         counts: Verdict::ALL.into_iter().map(count).collect(),
         findings,
         more_findings,
@@ -129,7 +142,8 @@ fn closest(report: &Report) -> Option<Closest> {
             .flat_map(|v| &v.checks)
             .map(move |check| (case, stage, check))
     });
-    let margins = checks.filter(|(.., c)| c.passed && !c.by_floor && !is_exact(c));
+    let finite = |c: &Check| c.value.is_some_and(|v| v.0.is_finite());
+    let margins = checks.filter(|(.., c)| c.passed && !c.by_floor && !is_exact(c) && finite(c));
     let (case, stage, check) = margins.min_by(|a, b| margin(a.2).total_cmp(&margin(b.2)))?;
     Some(Closest {
         case: case.outcome.name.clone(),
@@ -164,7 +178,10 @@ fn differing(segment: &SegmentLengths) -> Differing {
         let stop = l
             .stop
             .map_or_else(String::new, |mark| format!(", ended by {mark}"));
-        format!("{} sampled, {} kept{stop}", l.raw, l.kept)
+        let kept = l
+            .kept
+            .map_or_else(String::new, |kept| format!(", {kept} kept"));
+        format!("{} sampled{kept}{stop}", l.raw)
     };
     Differing {
         case: segment.case.clone(),
@@ -188,17 +205,16 @@ fn finding(case: &CaseReport) -> Option<Finding> {
         let what = format!("the golden is {}", outcome.verdict.name());
         return Some(found(None, what, problem.clone()));
     }
-    let bad = |v: Verdict| matches!(v, Verdict::Fail | Verdict::Missing);
+    let bad = |v: Verdict| v == Verdict::Fail;
     let first = outcome.first_introduced;
     let stage = outcome.stages.iter().find(|s| match first {
         Some(first) => s.stage == first,
         None => s.cells().any(|(_, c)| bad(c.verdict)),
     })?;
     let (feed, cell) = stage.cells().find(|(_, c)| bad(c.verdict))?;
-    let what = match (first.is_some(), cell.verdict) {
-        (true, _) => format!("introduced the error ({})", feed.name()),
-        (false, Verdict::Missing) => format!("is missing ({})", feed.name()),
-        (false, _) => format!(
+    let what = match first.is_some() {
+        true => format!("introduced the error ({})", feed.name()),
+        false => format!(
             "fails ({}), although every stage passes on its own",
             feed.name()
         ),

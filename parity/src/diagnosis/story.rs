@@ -1,0 +1,140 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::sampling::Place;
+use super::tokens::Parting;
+use crate::judge::explain;
+use crate::metric::Metric;
+use crate::recording::{CaseRecord, SAMPLE_RATE};
+use crate::stage::{Key, Stage};
+
+/// Speech tokens of a second.
+const TOKENS_PER_SECOND: f64 = 25.0;
+/// Longest description of a stage that is not told token by token, in characters.
+const LONGEST: usize = 160;
+
+/// What happened in a case that failed, in a sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Story {
+    /// The stage in which it begins.
+    pub stage: Stage,
+    /// The sentence, without the case's name.
+    pub words: String,
+}
+
+impl Story {
+    pub(super) fn of(evidence: &Evidence<'_>) -> Option<Self> {
+        let stage = evidence.first()?;
+        let words = match stage {
+            Stage::LlmTokens | Stage::LlmStop | Stage::LlmTokensKept | Stage::Speech => {
+                tokens(evidence).or_else(|| length(evidence))
+            }
+            _ => None,
+        };
+        let words = words.or_else(|| {
+            let (feed, cell) = evidence.failing_cell(stage)?;
+            let off = evidence
+                .worst(stage, Metric::NmseDb)
+                .filter(|db| db.is_finite());
+            let off = off.map_or_else(String::new, |db| format!("off by {db:.0} dB of itself; "));
+            let why: String = explain(cell).chars().take(LONGEST).collect();
+            Some(format!("{stage} {}, {off}{why}", feed.name()))
+        })?;
+        Some(Self { stage, words })
+    }
+}
+
+/// How many tokens, and where the first different one stands.
+fn tokens(evidence: &Evidence<'_>) -> Option<String> {
+    let segments = 0..evidence.golden.segments();
+    let (mut ours, mut theirs) = (0, 0);
+    let mut parting = None;
+    for segment in segments {
+        let (r, c) = evidence.ids(&Key::segment(Stage::LlmTokens, segment))?;
+        (ours, theirs) = (ours + r.len(), theirs + c.len());
+        let parts = Parting::of(evidence, segment).map(|p| (segment, p));
+        parting = parting.or(parts);
+    }
+    let (segment, parting) = parting?;
+    let mut words = format!("{theirs} tokens for {ours}");
+    if let Some(seconds) = seconds(evidence, ours, theirs) {
+        words += &format!(", {seconds}");
+    }
+    let place = match segment {
+        0 => String::new(),
+        _ => format!(" of segment {segment}"),
+    };
+    words += &format!("; first differs at token {}{place}", parting.position);
+    let (r, c) = (
+        parting.reference.get(parting.position),
+        parting.candidate.get(parting.position),
+    );
+    words += &match (r, c) {
+        (_, Some(token)) => {
+            let rank = parting.standing.map(|s| {
+                let nucleus = s.nucleus();
+                let inside = match s.place() {
+                    Place::Inside => "inside",
+                    _ => "outside",
+                };
+                format!(
+                    " of rank {}, {inside} the reference's nucleus of {nucleus}",
+                    s.rank + 1
+                )
+            });
+            let instead = match r {
+                Some(r) => format!(" instead of {r}"),
+                None => ", where the reference ends".to_owned(),
+            };
+            let rank = rank.unwrap_or_default();
+            format!(", where the candidate drew {token}{rank}{instead}")
+        }
+        (Some(r), None) => format!(", where the candidate ends and the reference drew {r}"),
+        (None, None) => String::new(),
+    };
+    let ends = parting.ends();
+    if !ends.is_empty() {
+        words += &format!("; {ends}");
+    }
+    Some(words)
+}
+
+/// The same number of tokens, or none recorded: what is kept, and how long it sounds.
+fn length(evidence: &Evidence<'_>) -> Option<String> {
+    let segments = 0..evidence.golden.segments();
+    let kept = segments.map(|s| evidence.ids(&Key::segment(Stage::LlmTokensKept, s)));
+    let kept: Option<Vec<_>> = kept.collect();
+    let kept = kept.filter(|lists| lists.iter().any(|(r, c)| r.len() != c.len()));
+    if let Some(lists) = kept {
+        let ours: usize = lists.iter().map(|(r, _)| r.len()).sum();
+        let theirs: usize = lists.iter().map(|(_, c)| c.len()).sum();
+        let seconds = seconds(evidence, ours, theirs).unwrap_or_default();
+        return Some(format!("{theirs} tokens kept for {ours}, {seconds}"));
+    }
+    let more = sound_difference(evidence).filter(|s| s.abs() >= 0.001)?;
+    let seconds = |record: &CaseRecord| record.audio.len() as f64 / f64::from(SAMPLE_RATE);
+    let (ours, theirs) = (seconds(evidence.golden), seconds(evidence.candidate));
+    let more = signed(more);
+    Some(format!(
+        "{theirs:.2} s of sound for {ours:.2} s, {more}; its tokens are not recorded or the same"
+    ))
+}
+
+/// How much longer it sounds, or would.
+fn seconds(evidence: &Evidence<'_>, ours: usize, theirs: usize) -> Option<String> {
+    let by_tokens = (theirs as f64 - ours as f64) / TOKENS_PER_SECOND;
+    let more = sound_difference(evidence).unwrap_or(by_tokens);
+    Some(signed(more))
+}
+
+fn sound_difference(evidence: &Evidence<'_>) -> Option<f64> {
+    let (r, c) = (&evidence.golden.audio, &evidence.candidate.audio);
+    let both = !(r.is_empty() || c.is_empty());
+    both.then(|| (c.len() as f64 - r.len() as f64) / f64::from(SAMPLE_RATE))
+}
+
+fn signed(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.2} s", seconds.abs())
+}

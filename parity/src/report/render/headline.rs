@@ -1,0 +1,150 @@
+//! The first lines of a report that is not in parity: where it begins, what it looks like, and one
+//! case told in full.
+
+use std::collections::BTreeMap;
+
+use crate::diagnosis::{Likely, likely};
+use crate::format::number;
+use crate::judge::Verdict;
+use crate::report::model::{CaseReport, Report};
+use crate::stage::Stage;
+
+/// Cases named behind a likely cause.
+const NAMED: usize = 3;
+
+/// What a reader has to know first.
+pub(super) struct Headline {
+    /// The stage in which most cases begin to fail.
+    pub(super) stage: Option<Stage>,
+    /// Where it begins, in words.
+    pub(super) begins: String,
+    /// The mistakes that the failures have the signs of.
+    pub(super) likely: Vec<String>,
+    /// Cases with what happened in them, the worst first.
+    pub(super) stories: Vec<(String, String)>,
+    /// How long the speech is, if it is not as long as the reference's.
+    pub(super) lengths: Option<String>,
+}
+
+impl Headline {
+    /// None if the report is in parity, or nothing of it could be compared.
+    pub(super) fn of(report: &Report) -> Option<Self> {
+        if report.is_parity() {
+            return None;
+        }
+        let failing: Vec<&CaseReport> = report
+            .cases
+            .iter()
+            .filter(|c| c.outcome.verdict == Verdict::Fail)
+            .collect();
+        if failing.is_empty() {
+            return missing_alone(report);
+        }
+        let mut counts: BTreeMap<Stage, usize> = BTreeMap::new();
+        for stage in failing.iter().filter_map(|c| begins(c)) {
+            *counts.entry(stage).or_default() += 1;
+        }
+        // The most cases; of equals, the earliest stage.
+        let mut order: Vec<_> = counts.into_iter().collect();
+        order.sort_by_key(|(stage, count)| (usize::MAX - count, *stage));
+        let compared = report.cases.len();
+        let words = |(i, (stage, count)): (usize, &(Stage, usize))| match i {
+            0 => format!("begins at {stage} in {count} of {compared} cases"),
+            _ => format!("at {stage} in {count}"),
+        };
+        let begins_at: Vec<_> = order.iter().take(NAMED).enumerate().map(words).collect();
+        let stage = order.first().map(|(stage, _)| *stage);
+        let clues = report.cases.iter().map(|c| (&c.outcome, &*c.clues));
+        Some(Self {
+            stage,
+            begins: begins_at.join(", "),
+            likely: likely(clues).iter().map(words_of).collect(),
+            stories: stories(&failing, stage),
+            lengths: lengths(report),
+        })
+    }
+}
+
+/// The stage in which a failing case begins to fail.
+pub(super) fn begins(case: &CaseReport) -> Option<Stage> {
+    let story = case.story.as_ref().map(|s| s.stage);
+    let failing = || {
+        let stages = case.outcome.stages.iter();
+        let mut failing = stages.filter(|s| s.cells().any(|(_, c)| c.verdict == Verdict::Fail));
+        failing.next().map(|s| s.stage)
+    };
+    case.outcome.first_introduced.or(story).or_else(failing)
+}
+
+fn missing_alone(report: &Report) -> Option<Headline> {
+    let (passed, missing) = (
+        report.summary.cells(Verdict::Pass),
+        report.summary.cells(Verdict::Missing),
+    );
+    (missing > 0 && passed > 0).then(|| Headline {
+        stage: None,
+        begins: format!(
+            "nothing that was recorded differs ({passed} stages of cases pass), but {missing} are \
+             missing"
+        ),
+        likely: Vec::new(),
+        stories: Vec::new(),
+        lengths: lengths(report),
+    })
+}
+
+fn words_of(likely: &Likely) -> String {
+    let cases = match likely.cases.as_slice() {
+        [one] => one.clone(),
+        all => format!("{} cases", all.len()),
+    };
+    format!("{}: in {cases}, {}", likely.cause.words(), likely.sign)
+}
+
+/// Every failing case, those that begin in `stage` first, of those the largest difference in
+/// length.
+fn stories(failing: &[&CaseReport], stage: Option<Stage>) -> Vec<(String, String)> {
+    let longer = |case: &CaseReport| {
+        case.tokens
+            .iter()
+            .filter(|l| l.key.stage == Stage::LlmTokens)
+            .map(|l| l.candidate.len().abs_diff(l.reference.len()))
+            .sum::<usize>()
+    };
+    let mut told: Vec<_> = failing
+        .iter()
+        .filter_map(|case| Some((case, case.story.as_ref()?)))
+        .collect();
+    told.sort_by_key(|(case, story)| (Some(story.stage) != stage, usize::MAX - longer(case)));
+    let words = |(case, story): (&&CaseReport, &crate::diagnosis::Story)| {
+        (case.outcome.name.clone(), story.words.clone())
+    };
+    told.into_iter().map(words).collect()
+}
+
+/// The ratio of all lengths: of tokens, or of the sounds if no tokens were recorded.
+fn lengths(report: &Report) -> Option<String> {
+    let (ratio, what, count) = match &report.length_parity {
+        Some(lengths) => (lengths.ratio(), "token list", lengths.segments.len()),
+        None => {
+            let sounds = report.cases.iter().filter_map(|c| c.sound.as_ref());
+            let both = sounds.filter(|s| s.reference_samples > 0 && s.candidate_samples > 0);
+            let (mut ours, mut theirs, mut count) = (0.0, 0.0, 0);
+            for sound in both {
+                ours += sound.reference_samples as f64;
+                theirs += sound.candidate_samples as f64;
+                count += 1;
+            }
+            (theirs / f64::max(ours, 1.0), "sound", count)
+        }
+    };
+    (count > 0 && ratio != 1.0).then(|| {
+        let rounded = (ratio * 1000.0).round() / 1000.0;
+        let plural = if count == 1 { "" } else { "s" };
+        let than = if ratio > 1.0 { "longer" } else { "shorter" };
+        format!(
+            "{} times the reference's length over {count} {what}{plural}: {than}",
+            number(rounded)
+        )
+    })
+}

@@ -1,0 +1,7 @@
+//! Recordings by other programs: how they are read, what is said of them, and whether the mistake
+//! of a port is named.
+
+mod bugs;
+mod overlong;
+mod port;
+mod writers;
