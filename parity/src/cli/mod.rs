@@ -14,6 +14,7 @@ mod judge;
 mod manual;
 mod merge;
 mod record;
+mod record_command;
 #[cfg(feature = "record")]
 mod record_python;
 mod render;

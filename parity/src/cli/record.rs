@@ -13,6 +13,7 @@ use parity::stage::Feed;
 use parity_atomic::Replacement;
 
 use super::engine::{EngineArgs, case_bar};
+use super::record_command::{self, CommandArgs};
 use super::shared::{TolerancesArg, keep_apart, open_golden, say};
 
 /// Record what an engine produces for the cases.
@@ -22,7 +23,10 @@ use super::shared::{TolerancesArg, keep_apart, open_golden, say};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     parity record --engine native --out out/native\n  \
-    parity record --engine python --cosyvoice-root ../CosyVoice --out golden/tiny-7\n\n\
+    parity record --engine python --cosyvoice-root ../CosyVoice --out golden/tiny-7\n  \
+    parity record --engine command --engine-name my-port --out out/my-port \\\n      \
+    --command 'my-port --text {text} --prompt-wav {prompt_wav} --seed {seed} -o {out}'\n\n\
+    A program that prints {\"tokens\": [...]} has its tokens judged too.\n\
     The Python engine needs a build with --features record; `make golden` does all of it.")]
 pub struct RecordArgs {
     /// Who synthesises
@@ -30,6 +34,8 @@ pub struct RecordArgs {
     engine: EngineName,
     #[command(flatten)]
     native: EngineArgs,
+    #[command(flatten)]
+    command: CommandArgs,
     /// Feed every stage of the native engine from this golden
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
@@ -47,12 +53,17 @@ pub struct RecordArgs {
     /// The recording to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace the recording that is there, even if the new one has fewer cases
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum EngineName {
     Native,
     Python,
+    /// Any program; see --command
+    Command,
 }
 
 /// Runs `parity record`.
@@ -63,19 +74,22 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     keep_apart(&args.out, &inputs)?;
     let place = Writer::reserve(&args.out)?;
     let earlier = place.target().join(MANIFEST).exists();
-    if earlier && !args.names.is_empty() {
+    if earlier && !args.names.is_empty() && !args.force {
         bail!(
             "{} holds a whole recording, which one of a few cases must not replace: \
-             record them into another folder",
+             record them into another folder, or pass --force",
             args.out.display()
         );
     }
     // It waits beside the old one until it is known whether it replaces that.
     let fresh = match args.engine {
+        EngineName::Command => {
+            return record_command::run(&args.command, &args.native, &cases, place, &args.out);
+        }
         EngineName::Native => record_native(args, &cases, place)?,
         EngineName::Python => record_python(args, &cases, place)?,
     };
-    if earlier {
+    if earlier && !args.force {
         return settle(args, fresh);
     }
     fresh.finish()?;

@@ -1,6 +1,7 @@
 //! Making recordings: running an engine over cases.
 
 mod cascaded;
+pub mod command;
 mod error;
 mod golden_inputs;
 mod inputs;

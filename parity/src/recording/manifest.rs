@@ -145,6 +145,15 @@ impl Manifest {
         }
     }
 
+    /// The manifest as JSON without a seal, to be written to `path`.
+    pub(super) fn unsealed(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let mut fields = serde_json::to_value(self).map_err(|e| Error::malformed(path, e))?;
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("seal");
+        }
+        serde_json::to_vec_pretty(&fields).map_err(|e| Error::malformed(path, e))
+    }
+
     /// Parses and checks the manifest that was read from `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         Self::unseal(path, text)?.with_valid_names(path)

@@ -10,6 +10,7 @@ mod error;
 mod hash;
 mod manifest;
 mod noise;
+mod open_writer;
 mod reader;
 mod seal;
 mod tensors;
@@ -28,6 +29,7 @@ pub use manifest::{
     CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, timestamp,
 };
 pub use noise::KnownNoise;
+pub use open_writer::{OpenWriter, Told};
 pub use reader::{Reader, RecordingSource};
 pub(crate) use seal::Sealed;
 pub use writer::{Writer, add_settings};

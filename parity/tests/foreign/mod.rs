@@ -2,6 +2,8 @@
 //! of a port is named.
 
 mod bugs;
+#[cfg(unix)]
+mod command;
 mod overlong;
 mod port;
 mod writers;

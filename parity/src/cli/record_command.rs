@@ -1,0 +1,106 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use parity::case::CaseFile;
+use parity::exit::Exit;
+use parity::record::command::{CommandEngine, quoted};
+use parity::record::describe_model;
+use parity::recording::{EngineInfo, Manifest, OpenWriter, RecordedCase};
+use parity_atomic::Replacement;
+
+use super::engine::{EngineArgs, case_bar};
+use super::shared::say;
+
+/// A program that is run once a case.
+#[derive(Args, Debug)]
+pub struct CommandArgs {
+    /// The program's command line, with {text}, {prompt_text}, {instruct}, {prompt_wav},
+    /// {source_wav}, {mode}, {seed}, {speed}, {stream}, {case}, {model_dir} and {out}, which are
+    /// quoted for the shell
+    #[arg(long, value_name = "TEMPLATE")]
+    pub command: Option<String>,
+    /// How the report calls the program
+    #[arg(long, value_name = "NAME", default_value = "command")]
+    pub engine_name: String,
+    /// Seconds that a case may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+}
+
+/// The command line that runs one case again.
+fn again(args: &CommandArgs, template: &str) -> String {
+    format!(
+        "parity record --engine command --engine-name {} --case {{case}} --out out/again --command \
+         {}",
+        quoted(&args.engine_name),
+        quoted(template)
+    )
+}
+
+/// Records the cases with a program. One that fails is named, and the others are kept.
+pub fn run(
+    args: &CommandArgs,
+    engine: &EngineArgs,
+    cases: &CaseFile,
+    place: Replacement,
+    out: &Path,
+) -> anyhow::Result<Exit> {
+    let template = args.command.as_deref().context(
+        "--engine command needs --command, such as \
+         'prog --text {text} --prompt-wav {prompt_wav} -o {out}'",
+    )?;
+    let program = CommandEngine::new(template, Duration::from_secs(args.timeout))?;
+    if args.engine_name == "python" || args.engine_name == "native" {
+        bail!(
+            "--engine-name {} is taken: it is one of ours",
+            args.engine_name
+        );
+    }
+    // The program is taken to speak with this model: with another, nothing could be compared.
+    let model = describe_model(&engine.model()?)?;
+    let info = EngineInfo {
+        name: args.engine_name.clone(),
+        version: String::new(),
+        commit: None,
+        command: Some(again(args, template)),
+    };
+    let mut manifest = Manifest::new(info, model);
+    let weights = engine
+        .model()?
+        .lm_weights(engine.lm_weights.unwrap_or_default())?;
+    let file = weights
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    manifest.lm_weights = file;
+    let mut writer = OpenWriter::within(place, manifest);
+    let bar = case_bar(cases.cases.len())?;
+    let mut failed = 0;
+    for case in &cases.cases {
+        bar.set_message(case.name.clone());
+        match program.record(case, cases, &engine.model_dir) {
+            Ok(told) => writer.case(&RecordedCase::of(case, cases)?, &told)?,
+            Err(error) => {
+                failed += 1;
+                bar.suspend(|| eprintln!("{}: {error}", case.name));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let recorded = cases.cases.len() - failed;
+    if recorded == 0 {
+        bail!("no case could be recorded: see above");
+    }
+    writer.finish()?;
+    let shown = out.display();
+    say(&format!(
+        "{shown}: {recorded} case(s) recorded, {failed} failed\n"
+    ))?;
+    Ok(if failed == 0 {
+        Exit::Parity
+    } else {
+        Exit::Incomplete
+    })
+}
