@@ -83,6 +83,7 @@ pub fn run(
             Ok(told) => writer.case(&RecordedCase::of(case, cases)?, &told)?,
             Err(error) => {
                 failed += 1;
+                let error = native::error_chain(&error);
                 bar.suspend(|| eprintln!("{}: {error}", case.name));
             }
         }
