@@ -83,12 +83,11 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
                     s.rank + 1
                 )
             });
-            let instead = match r {
-                Some(r) => format!(" instead of {r}"),
-                None => ", where the reference ends".to_owned(),
-            };
             let rank = rank.unwrap_or_default();
-            format!(", where the candidate drew {token}{rank}{instead}")
+            match r {
+                Some(r) => format!(", where the candidate drew {token}{rank} (the reference: {r})"),
+                None => format!(", where the reference ends and the candidate drew {token}{rank}"),
+            }
         }
         (Some(r), None) => format!(", where the candidate ends and the reference drew {r}"),
         (None, None) => String::new(),

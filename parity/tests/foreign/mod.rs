@@ -2,6 +2,7 @@
 //! of a port is named.
 
 mod bugs;
+mod deep;
 mod overlong;
 mod port;
 mod writers;
