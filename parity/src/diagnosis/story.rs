@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::sampling::Place;
 use super::tokens::Parting;
+use crate::format::number;
 use crate::judge::explain;
 use crate::metric::Metric;
 use crate::recording::{CaseRecord, SAMPLE_RATE};
@@ -37,7 +38,9 @@ impl Story {
             let off = evidence
                 .worst(stage, Metric::NmseDb)
                 .filter(|db| db.is_finite());
-            let off = off.map_or_else(String::new, |db| format!("off by {db:.0} dB of itself; "));
+            let off = off.map_or_else(String::new, |db| {
+                format!("off by {} dB of itself; ", number(db.round()))
+            });
             let why: String = explain(cell).chars().take(LONGEST).collect();
             Some(format!("{stage} {}, {off}{why}", feed.name()))
         })?;

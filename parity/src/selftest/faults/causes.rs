@@ -53,6 +53,23 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     ),
     Fault::cause(
+        Cause::LanguageModel,
+        "a port whose language model has other positions",
+        |s| {
+            every(s, |golden, case| {
+                // A port's logits are on the golden's tokens, whoever fed the rest.
+                for stage in [Stage::LlmLogits, Stage::LlmLogitRows] {
+                    let key = Key::segment(stage, 0);
+                    if let Some(array) = golden.tensors.get(&key) {
+                        case.tensors.insert(key, array.clone());
+                    }
+                }
+                let key = Key::segment(Stage::LlmLogits, 0);
+                floats(case, &key, |v| add_noise(v, 0.1))
+            })
+        },
+    ),
+    Fault::cause(
         Cause::StopIdInList,
         "a port that records the stop id as a token",
         |s| {
