@@ -19,7 +19,7 @@ pub(super) fn clues(evidence: &Evidence<'_>) -> Option<Clue> {
         Detail::Logits(logits) => Some(&logits.kl),
         _ => None,
     })?;
-    let wrong = |(_, kl): &&(i64, f32)| !(*kl <= RIGHT);
+    let wrong = |(_, kl): &&(i64, f32)| kl.is_nan() || *kl > RIGHT;
     let first = rows.iter().find(wrong).map(|(position, _)| *position);
     let sign = match first {
         None => "the probabilities agree, but not the logits: a constant, or a scale".to_owned(),
