@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use parity::case::{Case, CaseFile};
+use parity::checkup;
 use parity::judge::Tolerances;
 use parity::recording::{MANIFEST, Manifest, Reader, Recording, RecordingSource as _, sha256};
 use parity::report::{self, Detail, Rest};
@@ -60,6 +61,16 @@ pub fn recording(data: &[u8]) {
     let text = serde_json::to_string_pretty(&manifest).expect("JSON") + "\n";
     fs::write(dir.path().join(MANIFEST), sealed(&text)).expect("a file");
     let _ = Recording::read(dir.path());
+    // The same as another program would have written it.
+    let Ok(golden) = Reader::open(dir.path()) else {
+        return;
+    };
+    let unsealed =
+        r#"{"format": 1, "engine": {"name": "port"}, "device": "cpu", "precision": "f32"}"#;
+    fs::write(dir.path().join(MANIFEST), unsealed).expect("a file");
+    let port = Reader::open_candidate(dir.path(), &golden).expect("a manifest");
+    let _ = port.case(CASE);
+    let _ = checkup::check(&port, &golden);
 }
 
 /// `data` as a manifest, sealed anew where it has a seal.
@@ -70,6 +81,15 @@ pub fn manifest(data: &[u8]) {
     if let Ok(reader) = Reader::open(dir.path()) {
         for name in reader.manifest().cases.keys() {
             let _ = reader.case(name);
+        }
+    }
+    let known = scratch();
+    let golden = sealed(include_str!("recording/manifest.json"));
+    fs::write(known.path().join(MANIFEST), golden).expect("a file");
+    let golden = Reader::open(known.path()).expect("a golden");
+    if let Ok(port) = Reader::open_candidate(dir.path(), &golden) {
+        for name in port.manifest().cases.keys() {
+            let _ = port.case(name);
         }
     }
 }

@@ -78,6 +78,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     if args.json {
         for case in &mut report.cases {
             case.sound = None;
+            case.aligned_sound = None;
             case.mels.clear();
             case.f0.clear();
         }

@@ -52,6 +52,7 @@ causes! {
     Resampler "resampler" "the prompt's resampler, or its mix to mono"
     MelNorm "mel-norm" "the mel filters' normalisation (Slaney: each divided by its width)"
     SpeakerPooling "speaker-pooling" "the speaker network's pooling of its last, partial window"
+    LanguageModel "language-model" "the language model itself: rotary positions, norms, its cache or weights"
     StopIdInList "stop-id-in-list" "the stop id itself was recorded as the last token"
     NoStopIds "no-stop-ids" "ids that end speech do not end it (all 200 from 6561 on do)"
     NoMinimum "no-minimum" "no minimum length (6561 is masked until 2 tokens for each text id)"

@@ -2,6 +2,7 @@
 
 use super::cause::{Cause, Clue};
 use super::evidence::Evidence;
+use crate::format::number;
 use crate::metric::Metric;
 use crate::stage::{FLOW_STEPS, Key, Stage};
 
@@ -42,11 +43,17 @@ pub(super) fn clues(evidence: &Evidence<'_>) -> Vec<Clue> {
     let error = evidence.worst(Stage::FlowStep(1), Metric::NmseDb);
     match error {
         Some(db) if db > OTHER_STATE_DB => {
-            let sign = format!("the state after the first step is off by {db:.0} dB of itself");
+            let sign = format!(
+                "the state after the first step is off by {} dB of itself",
+                number(db.round())
+            );
             clue(Cause::OtherNoise, 1, sign)
         }
         Some(db) => {
-            let sign = format!("the first step already is off, by {db:.0} dB of the state");
+            let sign = format!(
+                "the first step already is off, by {} dB of the state",
+                number(db.round())
+            );
             clue(Cause::Guidance, 1, sign)
         }
         None => Vec::new(),

@@ -5,6 +5,7 @@ mod cause;
 mod evidence;
 mod flow;
 mod likely;
+mod logits;
 mod prompt;
 mod sampling;
 mod story;
@@ -25,6 +26,7 @@ pub(crate) fn clues(loaded: &LoadedCase<'_>, outcome: &CaseOutcome) -> Vec<Clue>
         return Vec::new();
     };
     let mut clues = prompt::clues(&evidence);
+    clues.extend(logits::clues(&evidence));
     clues.extend(tokens::clues(&evidence));
     clues.extend(flow::clues(&evidence));
     clues.extend(vocoder::clues(&evidence));

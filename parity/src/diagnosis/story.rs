@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::sampling::Place;
 use super::tokens::Parting;
+use crate::format::number;
 use crate::judge::explain;
 use crate::metric::Metric;
 use crate::recording::{CaseRecord, SAMPLE_RATE};
@@ -37,7 +38,9 @@ impl Story {
             let off = evidence
                 .worst(stage, Metric::NmseDb)
                 .filter(|db| db.is_finite());
-            let off = off.map_or_else(String::new, |db| format!("off by {db:.0} dB of itself; "));
+            let off = off.map_or_else(String::new, |db| {
+                format!("off by {} dB of itself; ", number(db.round()))
+            });
             let why: String = explain(cell).chars().take(LONGEST).collect();
             Some(format!("{stage} {}, {off}{why}", feed.name()))
         })?;
@@ -83,12 +86,11 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
                     s.rank + 1
                 )
             });
-            let instead = match r {
-                Some(r) => format!(" instead of {r}"),
-                None => ", where the reference ends".to_owned(),
-            };
             let rank = rank.unwrap_or_default();
-            format!(", where the candidate drew {token}{rank}{instead}")
+            match r {
+                Some(r) => format!(", where the candidate drew {token}{rank} (the reference: {r})"),
+                None => format!(", where the reference ends and the candidate drew {token}{rank}"),
+            }
         }
         (Some(r), None) => format!(", where the candidate ends and the reference drew {r}"),
         (None, None) => String::new(),

@@ -158,7 +158,8 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
     spectra
 }
 
-/// Signal-to-noise ratio in dB; what one side has more is an error ([`excess`]).
+/// Signal-to-noise ratio in dB. What one side has more is an error, with its own energy and at least
+/// with that of as much sound at the reference's mean power.
 pub fn snr(reference: &[f32], candidate: &[f32]) -> f64 {
     let common = reference.len().min(candidate.len());
     let rest = reference

@@ -4,9 +4,10 @@ use super::plant::{Sides, records};
 use crate::diagnosis::{self, Cause, likely};
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Evaluation, LimitsTest, Summary, Tolerances};
+use crate::record::token_bounds;
 use crate::recording::{CaseRecord, Error, Reader, Recording, RecordingSource};
 use crate::report::{LimitsInfo, Report, Shard, build_report, merge, read};
-use crate::stage::{Feed, Stage};
+use crate::stage::{Feed, Key, Stage};
 
 /// What the harness said of a planted fault.
 pub(super) enum Found {
@@ -296,7 +297,24 @@ fn places(case: &CaseRecord) -> BTreeSet<String> {
         .iter()
         .find(|(k, _)| k.stage == Stage::SpeechChunks);
     let texts = &case.text;
+    let list = |stage| case.tensors.get(&Key::segment(stage, 0));
+    let length = |stage| list(stage).map_or(0, |a| a.len());
+    let stop = list(Stage::LlmStop).and_then(|a| a.as_i64()?.first().copied());
+    let least = texts
+        .segments
+        .first()
+        .filter(|_| !case.case.case.in_pieces());
+    let least = least.map_or(0, |text| token_bounds(text.ids.len()).0);
     let traits = [
+        ("the maximum length", stop == Some(-1)),
+        (
+            "an end before the minimum length",
+            stop.is_some() && stop != Some(-1) && length(Stage::LlmTokens) < least,
+        ),
+        (
+            "long silences",
+            length(Stage::LlmTokensKept) < length(Stage::LlmTokens),
+        ),
         ("segments", texts.segments.len() > 1),
         ("chunks", chunks.is_some_and(|(_, a)| a.len() > 1)),
         ("sound", !case.audio.is_empty()),

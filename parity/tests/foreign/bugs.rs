@@ -149,7 +149,7 @@ fn rope() {
         force_logits(&wrong, case, &reference);
         sample(&wrong, case, &Rules::default());
     });
-    assert_named(&port, "llm.logits", None);
+    assert_named(&port, "llm.logits", Some(Cause::LanguageModel));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod bugs;
 #[cfg(unix)]
 mod command;
+mod deep;
 mod overlong;
 mod port;
 mod writers;

@@ -106,6 +106,7 @@ fn appended_sound_is_an_error_in_every_ratio_and_the_mels_are_on_one_time_axis()
         "{section}"
     );
     assert!(section.contains("Mel of the reference, aligned"));
+    assert!(section.contains("Sound, aligned"));
     let width = format!("width:{:.2}%", 100.0 * frames as f64 / (frames + 10) as f64);
     assert!(section.contains(&width), "{width}");
     // Nothing about this sound is infinitely good.

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::alignment::with_waits;
 use super::mels::mels;
 use crate::array::Array;
 use crate::diagnosis;
@@ -49,6 +50,7 @@ pub fn build_report(
             outcome,
             reproduce: reproduce(&name),
             sound: sound(&loaded, longest),
+            aligned_sound: aligned_sound(&loaded, longest),
             tokens: token_lists(&loaded),
             mels: mels(&loaded),
             f0: contours(&loaded),
@@ -218,6 +220,14 @@ fn sound(loaded: &LoadedCase<'_>, longest: f64) -> Option<Sound> {
     let golden = loaded.golden.as_ref().map_or(&[][..], |g| &g.audio);
     let candidate = loaded.cascaded.as_ref().map_or(&[][..], |c| &c.audio);
     Sound::new(golden, candidate, SAMPLE_RATE, longest)
+}
+
+/// Both sounds along their alignment, if their lengths differ.
+fn aligned_sound(loaded: &LoadedCase<'_>, longest: f64) -> Option<Sound> {
+    let golden = &loaded.golden.as_ref().ok()?.audio;
+    let candidate = &loaded.cascaded.as_ref()?.audio;
+    let (r, c) = with_waits(golden, candidate, SAMPLE_RATE)?;
+    Sound::new(&r, &c, SAMPLE_RATE, longest)
 }
 
 /// The candidate's value that the report shows: the cascaded one, which is what a listener hears,

@@ -1,5 +1,6 @@
 //! From an evaluation, or from other reports, to a report.
 
+mod alignment;
 mod evaluation;
 mod lengths;
 mod mels;

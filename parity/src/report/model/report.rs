@@ -21,7 +21,7 @@ pub const REPORT_VERSION: u32 = 5;
 /// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
 /// `looks`, `part` and `taps` for layers, `course` for the direction of a change. Neither it nor
 /// version 3 says which limits and which cases belong to the run. Version 4 has no stories and clues,
-/// no aligned mels, and always the number of kept tokens.
+/// no aligned mels and sounds, and always the number of kept tokens.
 pub const OLDEST_REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The page, the table and the JUnit file are made from it alone.
@@ -182,6 +182,10 @@ pub struct CaseReport {
     pub reproduce: String,
     /// The sound of both sides.
     pub sound: Option<Sound>,
+    /// The same along their alignment, if their lengths differ: silence where one side waits for
+    /// the other. Absent in reports of version 4 and older.
+    #[serde(default)]
+    pub aligned_sound: Option<Sound>,
     /// The sampled tokens, one entry for each segment, and every other list that differs.
     pub tokens: Vec<TokenLists>,
     /// The mels, one picture for each segment.

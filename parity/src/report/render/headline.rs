@@ -14,8 +14,6 @@ const NAMED: usize = 3;
 
 /// What a reader has to know first.
 pub(super) struct Headline {
-    /// The stage in which most cases begin to fail.
-    pub(super) stage: Option<Stage>,
     /// Where it begins, in words.
     pub(super) begins: String,
     /// The mistakes that the failures have the signs of.
@@ -56,7 +54,6 @@ impl Headline {
         let stage = order.first().map(|(stage, _)| *stage);
         let clues = report.cases.iter().map(|c| (&c.outcome, &*c.clues));
         Some(Self {
-            stage,
             begins: begins_at.join(", "),
             likely: likely(clues).iter().map(words_of).collect(),
             stories: stories(&failing, stage),
@@ -82,7 +79,6 @@ fn missing_alone(report: &Report) -> Option<Headline> {
         report.summary.cells(Verdict::Missing),
     );
     (missing > 0 && passed > 0).then(|| Headline {
-        stage: None,
         begins: format!(
             "nothing that was recorded differs ({passed} stages of cases pass), but {missing} are \
              missing"

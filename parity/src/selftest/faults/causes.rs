@@ -12,6 +12,9 @@ use crate::stage::{FLOW_STEPS, Key, Stage};
 /// The id that is masked before the minimum length, and the first that ends speech.
 const STOP: i64 = 6561;
 
+/// The first positions of a list, of which goldens keep logits.
+const POSITIONS: usize = 8;
+
 pub(super) const FAULTS: &[Fault] = &[
     Fault::cause(Cause::Resampler, "a port with another resampler", |s| {
         let stages = [
@@ -46,6 +49,23 @@ pub(super) const FAULTS: &[Fault] = &[
                 floats(case, &Key::whole(Stage::PromptSpeakerEmbedding), |v| {
                     turned(v, 0.97)
                 })
+            })
+        },
+    ),
+    Fault::cause(
+        Cause::LanguageModel,
+        "a port whose language model has other positions",
+        |s| {
+            every(s, |golden, case| {
+                // A port's logits are on the golden's tokens, whoever fed the rest.
+                for stage in [Stage::LlmLogits, Stage::LlmLogitRows] {
+                    let key = Key::segment(stage, 0);
+                    if let Some(array) = golden.tensors.get(&key) {
+                        case.tensors.insert(key, array.clone());
+                    }
+                }
+                let key = Key::segment(Stage::LlmLogits, 0);
+                floats(case, &key, |v| add_noise(v, 0.1))
             })
         },
     ),
@@ -128,6 +148,30 @@ pub(super) const FAULTS: &[Fault] = &[
             })
         })
     }),
+    Fault::cause(
+        Cause::Greedy,
+        "a port that always takes the likeliest token",
+        |s| {
+            every(s, |golden, case| {
+                drawn(golden, case, 0, |_, logits| {
+                    let speech = logits?.iter().zip(0..STOP);
+                    let likeliest = speech.max_by(|a, b| a.0.total_cmp(b.0));
+                    likeliest.map(|(_, token)| token)
+                })
+            })
+        },
+    ),
+    Fault::cause(
+        Cause::MinimumTooStrict,
+        "a port that masks every stop id before the minimum length",
+        |s| {
+            every(s, |golden, case| {
+                let ended = stop_of(golden).is_some_and(|id| id > STOP);
+                let early = ended && !reached_minimum(golden);
+                early && tokens(case, |v| v.extend([5; 40]))
+            })
+        },
+    ),
     Fault::cause(
         Cause::NoSilenceRule,
         "a port without the silence rule",
@@ -288,13 +332,16 @@ fn drawn(
     }
 }
 
-/// Draws a token that lies there, at the first position.
+/// Draws a token that lies there, at the first position that has one.
 fn outside(sides: &mut Sides, wanted: Place) -> bool {
     every(sides, |golden, case| {
-        drawn(golden, case, 0, |_, logits| {
-            let logits = logits?;
-            let all = 0..STOP.min(logits.len() as i64);
-            all.into_iter().find(|t| place(logits, *t) == Some(wanted))
-        })
+        let at = |position: usize, case: &mut CaseRecord| {
+            drawn(golden, case, position, |_, logits| {
+                let logits = logits?;
+                let all = 0..STOP.min(logits.len() as i64);
+                all.into_iter().find(|t| place(logits, *t) == Some(wanted))
+            })
+        };
+        (0..POSITIONS).any(|position| at(position, case))
     })
 }

@@ -23,6 +23,7 @@ pub(in crate::report) struct Case {
     inputs: Vec<(&'static str, String)>,
     reproduce: String,
     player: Option<Player>,
+    aligned_player: Option<Player>,
     texts: Vec<Vec<TextRun>>,
     /// The sampled token lists, and all others that differ.
     tokens: Vec<Tokens>,
@@ -61,6 +62,7 @@ pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseR
         inputs: inputs(case),
         reproduce: case.reproduce.clone(),
         player: case.sound.as_ref().and_then(player),
+        aligned_player: case.aligned_sound.as_ref().and_then(player),
         texts: texts(stages),
         tokens: tokens(stages, &case.tokens),
         divergence: curves::divergence(stages),

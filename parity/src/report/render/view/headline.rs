@@ -11,7 +11,6 @@ const LIKELY: usize = 4;
 /// The first lines of a report that is not in parity.
 #[derive(Serialize)]
 pub(in crate::report) struct HeadlineView {
-    stage: Option<String>,
     begins: String,
     likely: Vec<String>,
     stories: Vec<StoryView>,
@@ -28,7 +27,6 @@ pub(in crate::report) fn headline(report: &Report) -> Option<HeadlineView> {
     let headline = Headline::of(report)?;
     let stories = headline.stories.into_iter().take(STORIES);
     Some(HeadlineView {
-        stage: headline.stage.map(|s| s.to_string()),
         begins: headline.begins,
         likely: headline.likely.into_iter().take(LIKELY).collect(),
         stories: stories

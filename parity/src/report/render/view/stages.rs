@@ -66,7 +66,6 @@ pub(super) fn stage(report: &Report, glossary: &Glossary, stage: &StageOutcome) 
         let cell = stage.cell(feed);
         cell.map_or_else(Mark::none, |c| Mark::of(c.verdict, c.origin))
     };
-    let bad = |c: &Cell| matches!(c.verdict, Verdict::Fail | Verdict::Missing);
     let reason =
         |(feed, c): (Feed, &Cell)| c.reason.as_ref().map(|r| format!("{}: {r}", feed.name()));
     let keys: BTreeSet<&Key> = stage
@@ -84,7 +83,7 @@ pub(super) fn stage(report: &Report, glossary: &Glossary, stage: &StageOutcome) 
         first: false,
         open: stage
             .cells()
-            .any(|(_, c)| bad(c) && c.origin != Some(Origin::Inherited)),
+            .any(|(_, c)| c.verdict == Verdict::Fail && c.origin != Some(Origin::Inherited)),
         values: keys
             .into_iter()
             .map(|key| value(glossary, stage, key))
