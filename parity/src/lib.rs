@@ -24,6 +24,6 @@ pub mod report;
 pub mod selftest;
 pub mod sound;
 pub mod stage;
-mod suggest;
+pub mod suggest;
 pub mod text_corpus;
 pub mod wav;

@@ -7,7 +7,7 @@ const LISTED: usize = 8;
 
 /// Completes the message about an unknown `name`: the most similar of the `known` ones, or some of
 /// them.
-pub(crate) fn hint(name: &str, known: &[String]) -> String {
+pub fn hint(name: &str, known: &[String]) -> String {
     let similar = |other: &&String| strsim::jaro_winkler(name, other);
     let best = known
         .iter()

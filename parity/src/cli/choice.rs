@@ -6,11 +6,9 @@ use anyhow::bail;
 use parity::judge::Tolerances;
 use parity::layers::{LayerReport, Network, compare_recorded_layers};
 use parity::recording::{Manifest, Reader, RecordedCase, RecordingSource};
+use parity::suggest::hint;
 
 use super::shared::open_golden;
-
-/// Cases that a message names.
-const NAMED: usize = 6;
 
 /// Some of the cases.
 #[derive(clap::Args, Debug)]
@@ -40,34 +38,12 @@ impl CasesArg {
         for name in &self.names {
             let known = &golden.manifest().cases;
             if !known.contains_key(name) {
-                let near = nearest(name, known.keys());
-                bail!("the golden has no case `{name}`{near}");
+                let known: Vec<_> = known.keys().cloned().collect();
+                bail!("the golden has no case `{name}`: {}", hint(name, &known));
             }
             cases.push(golden.recorded_case(name)?);
         }
         Ok(Some(cases))
-    }
-}
-
-/// Names like `name`, or the first few.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> String {
-    let distance = |other: &str| {
-        let ids = |s: &str| s.bytes().map(i64::from).collect::<Vec<_>>();
-        let diff = parity::diff::tokens::diff(&ids(name), &ids(other));
-        diff.measures
-            .get(&parity::metric::Metric::EditDistance)
-            .map_or(f64::INFINITY, |d| d.0)
-    };
-    let best = known
-        .clone()
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)));
-    match best {
-        Some(best) if distance(best) <= 3.0 => format!("; did you mean `{best}`?"),
-        _ => {
-            let count = known.clone().count();
-            let first: Vec<_> = known.take(NAMED).map(String::as_str).collect();
-            format!("; it has {count}, such as {}", first.join(", "))
-        }
     }
 }
 
