@@ -19,7 +19,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build install fixture model report test test-reference sbom golden fuzz-text example bench fuzz lint torture have-reference reference-env clean
+.PHONY: help setup build install fixture model report test test-reference sbom golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -108,6 +108,14 @@ fuzz:            ## fuzz a parser (TARGET=…, MINUTES=…; nightly and cargo-fu
 	mkdir -p out/fuzz/$(TARGET)
 	cd $(FUZZED) && cargo +nightly fuzz run --target-dir $(abspath target/fuzz) $(TARGET) $(abspath out/fuzz/$(TARGET)) fuzz/corpus/$(TARGET) -- \
 		-max_total_time=$$(($(MINUTES) * 60)) -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=1024 $(addprefix -dict=,$(wildcard $(abspath $(FUZZED)/fuzz/$(TARGET).dict)))
+
+# Tree borrows: crossbeam, under rayon, breaks the stricter rule of stacked borrows.
+miri:            ## undefined behaviour in the kernels and the crates below the engine (nightly with miri and rust-src)
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows" PROPTEST_CASES=4 \
+		cargo +nightly miri test --lib --package torch-rng --target-dir target/miri
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows" PROPTEST_CASES=4 \
+		cargo +nightly miri test --lib --package native --target-dir target/miri -- \
+		ops::matrix ops::conv_kernel ops::linear_kernel ops::simd
 
 lint:            ## what CI checks besides the tests
 	cargo fmt --all --check

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::array::{Array, Data};
-use crate::judge::stale_candidate;
+use crate::judge::candidate_misfits;
 use crate::recording::{CaseRecord, Error, Reader, RecordingSource as _};
 use crate::stage::{Key, Stage, ValueKind};
 
@@ -35,7 +35,7 @@ impl Checkup {
 /// If the golden cannot be read.
 pub fn check(candidate: &Reader, golden: &Reader) -> Result<Checkup, Error> {
     let mut checkup = Checkup {
-        wrong: stale_candidate(golden, candidate.manifest()),
+        wrong: candidate_misfits(golden, candidate.manifest()),
         notes: candidate.notes(),
         ..Checkup::default()
     };

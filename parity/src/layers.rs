@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::judge::{
-    Check, Compared, Conditions, Tolerances, ValueDiff, Verdict, diff_value, stale_candidate,
+    Check, Compared, Conditions, Tolerances, ValueDiff, Verdict, candidate_misfits, diff_value,
 };
 use crate::metric::{Metric, Value};
 use crate::record::{self, NativeRecorder};
@@ -171,7 +171,7 @@ pub fn compare_layers(
         unmeasured_noise: false,
     };
     let mut report = LayerReport {
-        notes: stale_candidate(golden, &manifest),
+        notes: candidate_misfits(golden, &manifest),
         networks: Vec::new(),
     };
     for &network in networks {
@@ -226,7 +226,7 @@ pub fn compare_recorded_layers(
         unmeasured_noise: false,
     };
     let mut report = LayerReport {
-        notes: stale_candidate(golden, manifest),
+        notes: candidate_misfits(golden, manifest),
         networks: Vec::new(),
     };
     for &network in networks {

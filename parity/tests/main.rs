@@ -15,6 +15,7 @@ mod foreign;
 mod formats;
 mod fuzz_corpus;
 mod golden_cases;
+mod guides;
 mod hostile_cases;
 mod hostile_recordings;
 #[cfg(unix)]

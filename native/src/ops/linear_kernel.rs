@@ -350,7 +350,14 @@ mod tests {
     fn every_vector_width_and_number_of_rows_agrees_with_float64() {
         for (inputs, outputs) in [(1, 1), (5, 16), (2 * RUN + 7, 2 * TASK_OUTPUTS + 19)] {
             let weight = wave(outputs * inputs, 0.7);
-            for rows in (1..=2 * TILE + 1).chain([TASK_TILES * TILE + 5]) {
+            // Miri, which looks at every access, takes an hour for the largest of these.
+            let most = if cfg!(miri) && inputs > 5 {
+                1
+            } else {
+                2 * TILE + 1
+            };
+            let last = (!cfg!(miri)).then_some(TASK_TILES * TILE + 5);
+            for rows in (1..=most).chain(last) {
                 let bias = (rows % 2 == 0).then(|| wave(outputs, 0.3));
                 let kernel = LinearKernel::new(&weight, bias, inputs);
                 let x = wave(rows * inputs, 0.11);

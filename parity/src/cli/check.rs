@@ -90,10 +90,9 @@ fn words(checkup: &Checkup, manifest: &Manifest, args: &CheckArgs) -> String {
     let (of, has) = checkup.cases;
     let _ = writeln!(
         out,
-        "{}: {} {}, {}, {} {}; {seal}\n{has} of {of} cases of {}",
+        "{}: {}, {}, {} {}; {seal}\n{has} of {of} cases of {}",
         args.recording.display(),
-        manifest.engine.name,
-        manifest.engine.version,
+        format!("{} {}", manifest.engine.name, manifest.engine.version).trim_end(),
         manifest.feed.name(),
         manifest.device,
         manifest.precision,

@@ -4,11 +4,12 @@ use clap::Args;
 use native::model_dir::LmWeights;
 use parity::case::CaseFile;
 use parity::exit::Exit;
-use parity::judge::{Evaluation, Tolerances};
+use parity::judge::{Evaluation, Tolerances, candidate_misfits, misfits};
 use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
-use parity::recording::{Error, RecordedCase, Writer};
+use parity::recording::{Error, RecordedCase, RecordingSource as _, Writer};
 use parity::report::{Report, Shard, build_report, layers_table};
+use parity::stage::Feed;
 
 use super::engine::{EngineArgs, case_bar};
 use super::shared::{GoldenFault, OutputArgs, TolerancesArg, open_golden, parse_shard, say};
@@ -83,6 +84,19 @@ impl ReportArgs {
     }
 }
 
+/// The golden is not of this model or not of a pinned reference, which has an exit status of its
+/// own.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is stale, and nothing was synthesised: {}. Take the model that it was recorded with, or \
+     record it again (`make golden`; --out of `parity record` for another one)",
+    golden.display(), reasons.join("; ")
+)]
+pub struct Stale {
+    golden: PathBuf,
+    reasons: Vec<String>,
+}
+
 /// Runs `parity report`.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
@@ -113,6 +127,17 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let cascaded = Writer::reserve(out.join("cascaded"))?;
 
     let mut recorder = args.engine.load()?;
+    // Once, and before minutes of work: every case would be stale.
+    let manifest = recorder.manifest(Feed::Cascaded);
+    let pinned = misfits(golden.manifest(), &tolerances.reference);
+    let reasons = [pinned, candidate_misfits(&golden, &manifest)].concat();
+    if !reasons.is_empty() {
+        return Err(Stale {
+            golden: args.golden.clone(),
+            reasons,
+        }
+        .into());
+    }
     let bar = case_bar(cases.cases.len())?;
     let session = run_native(&mut recorder, &cases, &golden, |case| {
         bar.inc(u64::from(bar.message() != ""));

@@ -10,7 +10,7 @@ mod summary;
 mod tolerances;
 mod value_diff;
 
-pub(crate) use stale::candidate as stale_candidate;
+pub use stale::candidate as candidate_misfits;
 pub use value_diff::{Compared, Detail, ValueDiff, diff_value};
 
 pub use evaluation::{Evaluation, LoadedCase};

@@ -74,8 +74,8 @@ pub fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
     reasons
 }
 
-/// Why a candidate was not made for this golden.
-pub(crate) fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> Vec<String> {
+/// Why a candidate was not made for this golden, by what it says of itself.
+pub fn candidate(golden: &dyn RecordingSource, candidate: &Manifest) -> Vec<String> {
     let manifest = golden.manifest();
     let mut reasons = model_files(manifest, candidate);
     match (&manifest.lm_weights, &candidate.lm_weights) {

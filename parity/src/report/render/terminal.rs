@@ -183,9 +183,8 @@ fn recording_line(info: &RecordingInfo) -> String {
         .map(|c| format!(" @{}", c.get(..9).unwrap_or(c)));
     let torch = info.libraries.get("torch").map(|t| format!(", torch {t}"));
     format!(
-        "{} {}{}, {}, {} {}{}",
-        info.engine,
-        info.version,
+        "{}{}, {}, {} {}{}",
+        format!("{} {}", info.engine, info.version).trim_end(),
         commit.unwrap_or_default(),
         info.model,
         info.device,
