@@ -5,6 +5,7 @@ REFERENCE_ENV  ?= .env-reference
 MODEL          ?= out/tiny-7
 GOLDEN         ?= golden/tiny-7
 EXAMPLE        ?= output
+VOICE          ?= out/voice
 N              ?= 20000
 TARGET         ?= wav
 MINUTES        ?= 10
@@ -13,7 +14,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir $(MODEL)
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup fixture report test test-reference sbom golden fuzz-text example bench fuzz lint torture have-reference reference-env clean
+.PHONY: help setup fixture report test test-reference sbom golden voice fuzz-text example bench fuzz lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +46,9 @@ golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python refere
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/cases.toml --out $(GOLDEN)
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
+
+voice: setup have-reference ## train the speaking model on espeak-ng's speech, hours of CPU (COSYVOICE_ROOT=…; interrupt it and go on)
+	PYTHONPATH=python_ref nice $(REFERENCE_ENV)/bin/python -m voice --cosyvoice-root $(COSYVOICE_ROOT) --folder $(VOICE)
 
 fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
 	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
