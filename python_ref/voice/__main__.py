@@ -46,6 +46,8 @@ STEPS = (
     Step("f0", "f0.pt", "vocoder.train_f0"),
     Step("hift", "hift.pt", "vocoder.train"),
     Step("compact", "compact/model.json", "compact.write"),
+    Step("model", "model/hift.pt", "export.make"),
+    Step("evaluate", "figures.json", "evaluate.make"),
 )
 
 
