@@ -12,6 +12,7 @@ from voice import vocabulary
 
 try:
     import numpy as np
+
     from voice.codes import CODES, FREE, NEVER, SILENT_TOKENS, TOKENS, Synonyms, code_of_token
 except ImportError:
     np = None

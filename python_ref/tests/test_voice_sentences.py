@@ -1,4 +1,4 @@
-"""The speaking model's grammar, its recogniser's automaton and its codes. Needs nothing but Python."""
+"""The speaking model's grammar and its recogniser's automaton. Needs nothing but Python."""
 
 import random
 import sys

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+
 from cosyvoice_reference.checkout import add_to_path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent

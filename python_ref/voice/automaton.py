@@ -59,11 +59,15 @@ class Automaton:
             f"FSG_BEGIN {name}", f"NUM_STATES {self.states}", f"START_STATE {start}",
             f"FINAL_STATE {end}",
         ]  # fmt: skip
-        lines += [f"TRANSITION {s} {t} {1 / out[s]:.6f} {word}".rstrip() for s, word, t in self.arcs]
+        lines += [
+            f"TRANSITION {s} {t} {1 / out[s]:.6f} {word}".rstrip() for s, word, t in self.arcs
+        ]
         return "\n".join([*lines, "FSG_END", ""])
 
 
-def sentence_automaton(name: str, templates: list[Sequence], slots: dict[str, list[Sequence]]) -> str:
+def sentence_automaton(
+    name: str, templates: list[Sequence], slots: dict[str, list[Sequence]]
+) -> str:
     """All of a grammar's sentences, as an FSG file; a template's label may name a slot."""
     automaton = Automaton()
     start, end = automaton.state(), automaton.state()

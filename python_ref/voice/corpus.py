@@ -34,7 +34,7 @@ class Item:
     language: str
     sentence: int
     voice: str
-    speaker: int  # of `TRAINING`, or −1
+    speaker: int  # of `TRAINING`, or -1
     phones: list[tuple[float, str]]
     samples: torch.Tensor  # [960 · tokens]
     mel: torch.Tensor  # [80, 2 · tokens]

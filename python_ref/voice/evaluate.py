@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+
 from cosyvoice_reference import reference
 
 from . import corpus, features
@@ -52,7 +53,9 @@ def _wav(item: Item, folder: Path, name: str) -> Path:
 def speak(engine: reference.Reference, item: Item, prompt: Item, seed: int) -> Spoken:
     """The item's text in the voice of `prompt`, another recording of the same voice."""
     with tempfile.TemporaryDirectory() as folder:
-        source, voice = (_wav(i, Path(folder), n) for i, n in ((item, "source"), (prompt, "prompt")))
+        source, voice = (
+            _wav(i, Path(folder), n) for i, n in ((item, "source"), (prompt, "prompt"))
+        )
         said = INSTRUCTIONS["usual"] + prompt.text
         case = {"mode": "zero-shot", "text": item.text, "prompt_text": said, "seed": seed,
                 "prompt_wav": voice}  # fmt: skip
@@ -76,7 +79,9 @@ def f0_correlation(a: np.ndarray, b: np.ndarray, points: int = 100) -> float:
         voiced = np.log(f0[f0 > 0])
         if len(voiced) < 10:
             return float("nan")
-        contours.append(np.interp(np.linspace(0, 1, points), np.linspace(0, 1, len(voiced)), voiced))
+        contours.append(
+            np.interp(np.linspace(0, 1, points), np.linspace(0, 1, len(voiced)), voiced)
+        )
     return float(np.corrcoef(*contours)[0, 1])
 
 
@@ -105,7 +110,9 @@ def measure(spoken: list[Spoken], prompter: Prompter) -> dict:
         ratios = [len(s.sounds[kind]) / len(o) for s, o in zip(spoken, original, strict=True)]
         f0 = [f0_correlation(s.sounds[kind], o) for s, o in zip(spoken, original, strict=True)]
         prompts = [s.prompt.samples.numpy() / 32768 for s in spoken]
-        own = [_similarity(prompter, s.sounds[kind], p) for s, p in zip(spoken, prompts, strict=True)]
+        own = [
+            _similarity(prompter, s.sounds[kind], p) for s, p in zip(spoken, prompts, strict=True)
+        ]
         other = [
             _similarity(prompter, s.sounds[kind], p)
             for s, p in zip(spoken, prompts[1:] + prompts[:1], strict=True)

@@ -24,7 +24,7 @@ from .training import Schedule, Training, similar
 
 WIDTH, DEPTH, HEADS, LOOKAHEAD = 128, 4, 2, 128
 CHUNK = 25  # tokens of a streamed chunk, as published
-SCHEDULE = Schedule(steps=5000, rate=1.5e-3, warmup=200, report=200)
+SCHEDULE = Schedule(steps=5000, rate=1.5e-3, warmup=200, mixed=False, report=200)
 BATCH = 12
 SEED = 4
 CFM = DictConfig(
@@ -77,7 +77,7 @@ def collate(items: list[list[Spoken]]) -> dict:
     of its first utterance."""
     pad = nn.utils.rnn.pad_sequence
     codes = [torch.cat([s.codes for s in item]) for item in items]
-    mel = [torch.cat([s.mel for s in item]).float() for item in items]
+    mel = [torch.cat([s.mel.float() for s in item]) for item in items]
     return {
         "speech_token": pad(codes, batch_first=True),
         "speech_token_len": torch.tensor([len(c) for c in codes]),

@@ -46,7 +46,8 @@ class CodeDecoder(nn.Linear):
         self.register_buffer("offset", multiplicity.log(), persistent=False)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        return super().forward(hidden) + self.offset
+        with torch.autocast("cpu", enabled=False):  # the softmax wants single precision
+            return super().forward(hidden.float()) + self.offset
 
 
 def qwen_config(rows: int) -> Qwen2Config:
@@ -66,6 +67,7 @@ def build(folder: Path, rows: int, synonyms: Synonyms) -> CosyVoice3LM:
     config.bos_token_id = config.eos_token_id = None  # not among the rows
     Qwen2ForCausalLM(config).save_pretrained(folder / "qwen2")
     encoder = Qwen2Encoder(str(folder / "qwen2"))
+    encoder.model.config._attn_implementation = "eager"  # the fused one's gradient is slow on a CPU
     net = CosyVoice3LM(HIDDEN, HIDDEN, CODES, encoder, sampling=None, lsm_weight=0.0)
     multiplicity = torch.tensor([*synonyms.counts(), *[1] * CONTROLS], dtype=torch.float32)
     net.llm_decoder = CodeDecoder(HIDDEN, multiplicity)
@@ -142,9 +144,7 @@ def train(folder: Path) -> None:
     examples, unseen = Examples(lines, texts), Examples(test, texts)
     device = torch.device("cpu")
     rng = random.Random(SEED)
-    held = [
-        collate([unseen.draw(rng, prompted) for _ in range(48)]) for prompted in (0.0, 1.0)
-    ]
+    held = [collate([unseen.draw(rng, prompted) for _ in range(48)]) for prompted in (0.0, 1.0)]
 
     def loss() -> dict:
         # The beginning is quicker to learn without a prompt before it.

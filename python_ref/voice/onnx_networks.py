@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from export_onnx import export
 from torch import nn
+
+from export_onnx import export
 
 TOKENIZER, SPEAKER = "speech_tokenizer_v3.onnx", "campplus.onnx"
 
@@ -37,7 +38,7 @@ def write_speaker(net: nn.Module, path: Path) -> None:
 
 
 class Prompter:
-    """Speech tokens and speaker embeddings, by the files and the runtime that the reference uses."""
+    """Speech tokens and speaker embeddings, by the runtime that the reference uses."""
 
     def __init__(self, folder: Path, threads: int = 1):
         options = onnxruntime.SessionOptions()

@@ -40,7 +40,7 @@ def _number_slots() -> dict[str, list[str]]:
         "date": [f"{month} {day}, {year}" for month in MONTHS for day in range(1, 29, 3)
                  for year in (1998, 2024)]
         + [f"{month} {day}{ending}" for month in MONTHS
-           for day, ending in ((1, "st"), (2, "nd"), (3, "rd"), (14, "th"), (20, "th"), (31, "st"))],
+           for day, ending in zip((1, 2, 3, 14, 20, 31), "st nd rd th th st".split(), strict=True)],
         "decimal": [f"{n}.{d}" for n in range(2, 30, 3) for d in (2, 5, 7)],
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from .corpus import Item
 from .onnx_networks import write_speaker
 from .training import Schedule, Training
 
-SCHEDULE = Schedule(steps=1000, rate=2e-3)
+SCHEDULE = Schedule(steps=700, rate=2e-3)
 BATCH = 32
 FRAMES = (80, 200)  # 100 a second; a batch's length is drawn from here
 SCALE, MARGIN = 20.0, 0.15  # of the additive-margin softmax

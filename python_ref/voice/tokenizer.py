@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from export_onnx import SpeechTokenizer
 from torch import nn
 from torch.nn import functional as F
+
+from export_onnx import SpeechTokenizer
 
 from . import corpus, features, onnx_networks
 from .codes import CODES
@@ -41,9 +42,11 @@ def build() -> SpeechTokenizer:
 
 
 def digits(net: SpeechTokenizer, hidden: torch.Tensor) -> torch.Tensor:
-    """The digits −1, 0, 1 of encoder outputs, [batch, tokens, 5], with the gradient of before
+    """The digits -1, 0, 1 of encoder outputs, [batch, tokens, 5], with the gradient of before
     they were rounded."""
-    soft = net.net.quantizer._codebook.project_down(hidden)[..., :DIGITS].tanh() * 0.999
+    with torch.autocast("cpu", enabled=False):
+        soft = net.net.quantizer._codebook.project_down(hidden.float())[..., :DIGITS]
+    soft = soft.tanh() * 0.999
     return soft + (soft.round() - soft).detach()
 
 
@@ -78,11 +81,11 @@ class Teacher(nn.Module):
         x = x + self.speaker(speaker)[:, :, None]
         for conv in self.convs:
             x = x + F.gelu(conv(x))
-        return self.out(x.transpose(1, 2))
+        return self.out(x.transpose(1, 2)).float()
 
     def phone_logits(self, digits: torch.Tensor) -> torch.Tensor:
         """[batch, 2 · tokens, phones]."""
-        return self.phone(digits).view(len(digits), -1, self.phones)
+        return self.phone(digits).view(len(digits), -1, self.phones).float()
 
 
 @dataclass
@@ -156,7 +159,8 @@ class Learner(nn.Module):
     def losses(self, batch: list[Pair]) -> dict:
         pad = nn.utils.rnn.pad_sequence
         phones = pad([p.phones for p in batch], batch_first=True, padding_value=-100)
-        own, other = (pad([getattr(p, k) for p in batch], batch_first=True) for k in ("own", "other"))
+        own = pad([p.own for p in batch], batch_first=True)
+        other = pad([p.other for p in batch], batch_first=True)
         z = digits(self.tokenizer, self.hidden(batch))
         known = phones >= 0
         distance = {}

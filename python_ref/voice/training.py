@@ -22,6 +22,7 @@ class Schedule:
     decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
+    mixed: bool = True  # matrix products and convolutions in bfloat16, whatever the weights are
     report: int = 100  # steps between evaluations, each of which saves a checkpoint
 
     def rate_at(self, step: int) -> float:
@@ -81,7 +82,8 @@ class Training:
         first, seen = self.step, []
         self.net.train()
         while self.step < self.schedule.steps:
-            losses = loss()
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.schedule.mixed):
+                losses = loss()
             for group in self.optimizer.param_groups:
                 group["lr"] = self.schedule.rate_at(self.step)
             self.optimizer.zero_grad()
@@ -99,7 +101,8 @@ class Training:
                 with torch.no_grad():
                     figures = evaluate()
                 self.net.train()
-                self.log.write(at=self.step, **means, **{f"test_{k}": v for k, v in figures.items()})
+                figures = {f"test_{name}": value for name, value in figures.items()}
+                self.log.write(at=self.step, **means, **figures)
                 self.save()
         self.net.eval()
 

@@ -17,8 +17,10 @@ from .corpus import Item
 from .training import Schedule, Training, similar
 
 CHANNELS, F0_CHANNELS = 64, 64
-F0_SCHEDULE = Schedule(steps=1200, rate=3e-3, clip=5.0, report=200)
-SCHEDULE = Schedule(steps=4000, rate=1e-3, warmup=50, decay=0.0, betas=(0.8, 0.98), clip=5.0)
+F0_SCHEDULE = Schedule(steps=1200, rate=3e-3, clip=5.0, mixed=False, report=200)
+SCHEDULE = Schedule(
+    steps=4000, rate=1e-3, warmup=50, decay=0.0, betas=(0.8, 0.98), clip=5.0, mixed=False
+)
 F0_BATCH, BATCH = 16, 8
 EXCERPT = 32  # mel frames
 SEED = 5
