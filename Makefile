@@ -48,6 +48,7 @@ golden: fixture $(WETEXT_004)  ## record the goldens anew with the Python refere
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 
 voice: setup have-reference ## train the speaking model on espeak-ng's speech, hours of CPU (COSYVOICE_ROOT=…; interrupt it and go on)
+	@$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --requirement python_ref/requirements-voice.txt
 	PYTHONPATH=python_ref nice $(REFERENCE_ENV)/bin/python -m voice --cosyvoice-root $(COSYVOICE_ROOT) --folder $(VOICE)
 
 fuzz-text: fixture $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)

@@ -50,8 +50,7 @@ def write(folder: Path) -> None:
         save_file(half, out / f"{name}.safetensors")
     for name in (onnx_networks.TOKENIZER, onnx_networks.SPEAKER):
         shutil.copyfile(folder / name, out / name)
-    about = json.loads((folder / "llm.json").read_text())
-    about = {"version": VERSION, "codes": CODES, **sizes(), **about}
+    about = {"version": VERSION, "codes": CODES, **sizes(), **language_model.about(folder)}
     (out / "model.json").write_text(json.dumps(about) + "\n")  # last: it marks a whole directory
 
 

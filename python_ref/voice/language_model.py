@@ -163,5 +163,10 @@ def train(folder: Path) -> None:
 
     training.run(loss, evaluate)
     torch.save(net.state_dict(), folder / "llm.pt")
-    about = {"text_ids": texts.ids, "silence": synonyms.silence}
-    (folder / "llm.json").write_text(json.dumps(about) + "\n")
+    rows = {"text_ids": texts.ids, "silence": synonyms.silence}
+    (folder / "llm.json").write_text(json.dumps(rows) + "\n")
+
+
+def about(folder: Path) -> dict:
+    """What the rows of the trained model in `folder` are."""
+    return json.loads((folder / "llm.json").read_text())
