@@ -23,6 +23,7 @@ if ROOT:
 
         add_to_path(Path(ROOT))
         import torch
+
         from voice import (
             compact,
             corpus,
@@ -45,7 +46,9 @@ if ROOT:
 
 def few(steps: int, module, name: str = "SCHEDULE"):
     """The module's schedule, cut short."""
-    return mock.patch.object(module, name, replace(getattr(module, name), steps=steps, report=steps))
+    return mock.patch.object(
+        module, name, replace(getattr(module, name), steps=steps, report=steps)
+    )
 
 
 @unittest.skipIf(missing, missing)
@@ -57,7 +60,8 @@ class Model(unittest.TestCase):
         cls.folder = Path(cls.stack.enter_context(tempfile.TemporaryDirectory()))
         enter = cls.stack.enter_context
         enter(contextlib.redirect_stdout(io.StringIO()))
-        enter(mock.patch.object(corpus, "SENTENCES", 72))
+        enter(mock.patch.object(corpus, "SENTENCES", 24))
+        enter(mock.patch.object(tokenizer, "HELD_OUT", 4))
         enter(mock.patch.object(corpus, "TEST_SENTENCES", 20))
         enter(mock.patch.object(tokens, "SENTENCES", 24))
         for module in (tokenizer, speaker, language_model, flow, vocoder):

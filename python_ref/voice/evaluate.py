@@ -93,18 +93,14 @@ def _similarity(prompter: Prompter, a: np.ndarray, b: np.ndarray) -> float:
 
 
 def measure(spoken: list[Spoken], prompter: Prompter) -> dict:
-    """All figures of one group of sentences."""
-    judges = defaultdict(dict)
-    for language in {s.item.language for s in spoken}:
-        judges[language] = {"grammar": Judge(language), "free": Judge(language, free=True)}
+    """All figures of one group of sentences, which are of one language."""
+    language = spoken[0].item.language
+    judges = {"grammar": Judge(language), "free": Judge(language, free=True)}
     figures = {"sentences": len(spoken), "stopped": np.mean([s.stopped for s in spoken])}
     for kind in KINDS:
         rates = {}
-        for order in ("grammar", "free"):
-            heard = [
-                (s.item.text, judges[s.item.language][order].recognise(s.sounds[kind], 24000))
-                for s in spoken
-            ]
+        for order, judge in judges.items():
+            heard = [(s.item.text, judge.recognise(s.sounds[kind], 24000)) for s in spoken]
             rates[f"word errors, {order}"] = word_error_rate(heard)
         original = [s.sounds["espeak-ng"] for s in spoken]
         ratios = [len(s.sounds[kind]) / len(o) for s, o in zip(spoken, original, strict=True)]
@@ -157,7 +153,9 @@ def make(folder: Path, count: int = 100) -> None:
             others = [i for i in by_voice[item.voice] if i.sentence != item.sentence]
             spoken.append(speak(engine, item, others[seed % len(others)], seed))
             progress.at(seed + 1)
-        figures[group] = measure(spoken, Prompter(model))
+        for language in sorted({s.item.language for s in spoken}):
+            of_language = [s for s in spoken if s.item.language == language]
+            figures[f"{group}, {language}"] = measure(of_language, Prompter(model))
         sounds.mkdir(exist_ok=True)
         for n, s in enumerate(spoken[:8]):
             for kind, samples in s.sounds.items():

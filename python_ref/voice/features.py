@@ -50,9 +50,15 @@ def sound(utterance: Utterance, rng: np.random.Generator) -> Sound:
     return Sound(samples, [(seconds + shift, phone) for seconds, phone in utterance.phones])
 
 
+def mels(samples: torch.Tensor) -> torch.Tensor:
+    """Log-mels of the flow and the vocoder, [batch, 80, frames] of [batch, samples]: natural
+    log, 50 frames a second."""
+    return mel_spectrogram(samples, 1920, 80, SAMPLE_RATE, HOP, 1920, 0, None, False)
+
+
 def mel(samples: torch.Tensor) -> torch.Tensor:
-    """Log-mel of the flow and the vocoder, [80, frames]: natural log, 50 frames a second."""
-    return mel_spectrogram(samples[None], 1920, 80, SAMPLE_RATE, HOP, 1920, 0, None, False)[0]
+    """One sound's log-mel, [80, frames]."""
+    return mels(samples[None])[0]
 
 
 def tokenizer_features(samples: torch.Tensor) -> torch.Tensor:

@@ -29,9 +29,13 @@ class Texts:
             used.update(self._ids(text), self._ids(" " + text))
         self.ids = sorted(used)
         self.row = {i: row for row, i in enumerate(self.ids)}
+        self._known: dict[str, list[int]] = {}
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, allowed_special="all")
 
     def rows(self, text: str) -> list[int]:
-        return [self.row[i] for i in self._ids(text)]
+        """The rows of a text; not to be changed, because they are kept."""
+        if text not in self._known:
+            self._known[text] = [self.row[i] for i in self._ids(text)]
+        return self._known[text]

@@ -33,6 +33,7 @@ DIGITS = 5  # 3⁵ is codes.CODES
 
 SCHEDULE = Schedule(steps=2600, rate=2e-3)
 BATCH = 16
+HELD_OUT = 96  # pairs that it is not trained on
 SEED = 1
 
 
@@ -201,7 +202,7 @@ def train(folder: Path) -> None:
     everything = pairs(items, phones)
     del items
     random.Random(SEED).shuffle(everything)
-    held, known = everything[:96], everything[96:]
+    held, known = everything[:HELD_OUT], everything[HELD_OUT:]
     learner = Learner(speakers, len(phones))
     training = Training("tokenizer", learner, folder, SCHEDULE, SEED)
     if training.step == 0:
