@@ -1,8 +1,14 @@
-"""Synthetic speech by espeak-ng, through its C library: samples and the phones' times."""
+"""Synthetic speech by espeak-ng, through its C library: samples and the phones' times.
 
+The library keeps the phases of its flutter and noise from one text to the next, in variables that
+nothing resets. It is therefore loaded anew for every text (a few milliseconds), so that what a
+text sounds like does not depend on what was said before.
+"""
+
+import _ctypes
 import ctypes
-import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -62,6 +68,8 @@ class Utterance:
 
 
 class _Espeak:
+    """The library, freshly loaded; `with` unloads it."""
+
     def __init__(self):
         self.library = ctypes.CDLL("libespeak-ng.so.1")
         self.sample_rate = self.library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
@@ -70,6 +78,19 @@ class _Espeak:
         self.phones: list[tuple[float, str]] = []
         self._callback = _CALLBACK(self._receive)  # the library keeps no reference of its own
         self.library.espeak_SetSynthCallback(self._callback)
+
+    def __enter__(self) -> "_Espeak":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.library.espeak_Terminate()
+        _ctypes.dlclose(self.library._handle)
+
+    def data(self) -> Path:
+        """The folder of the library's voices."""
+        path = ctypes.c_char_p()
+        self.library.espeak_Info(ctypes.byref(path))
+        return Path(path.value.decode())
 
     def _receive(self, samples, count, events) -> int:
         if count > 0:
@@ -84,7 +105,9 @@ class _Espeak:
 
     def speak(self, text: str, name: str, voice: Voice, rate: int) -> Utterance:
         self.pieces, self.phones = [], []
-        if self.library.espeak_SetVoiceByName(name.encode()) != 0:
+        # A variant that it does not have, the library leaves out without a word.
+        variant = self.data() / "voices" / "!v" / voice.variant
+        if not variant.is_file() or self.library.espeak_SetVoiceByName(name.encode()) != 0:
             raise LookupError(f"espeak-ng has no voice {name}")
         settings = {_RATE: rate, _VOLUME: 80, _PITCH: voice.pitch, _RANGE: voice.pitch_range}
         for parameter, value in settings.items():
@@ -97,17 +120,14 @@ class _Espeak:
         return Utterance(samples, self.sample_rate, self.phones)
 
 
-@functools.cache
-def _espeak() -> _Espeak:
-    return _Espeak()
-
-
 def version() -> str:
     """The library's version, on which every sample depends."""
-    return _espeak().library.espeak_Info(None).decode()
+    with _Espeak() as espeak:
+        return espeak.library.espeak_Info(None).decode()
 
 
 def speak(text: str, language: str, voice: Voice, tempo: float = 1.0) -> Utterance:
     """`text`, already normalised, in `voice` at `tempo` times its rate."""
     name = f"{BASE[language]}+{voice.variant}"
-    return _espeak().speak(text, name, voice, round(voice.rate * tempo))
+    with _Espeak() as espeak:
+        return espeak.speak(text, name, voice, round(voice.rate * tempo))
