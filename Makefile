@@ -7,6 +7,7 @@ MODEL          ?= $(TINY)
 GOLDEN         ?= golden/tiny-7
 CASES          ?= golden/cases.toml
 EXAMPLE        ?= output
+VOICE          ?= out/voice
 N              ?= 20000
 TARGET         ?= wav
 MINUTES        ?= 10
@@ -19,7 +20,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build install fixture model report test test-reference sbom golden fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup build install fixture model report test test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +71,10 @@ ifeq ($(MODEL),$(TINY))
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 endif
+
+voice: setup have-reference ## train a speaking model on espeak-ng's speech: hours of CPU, unfinished, see parity/docs/voice.md (COSYVOICE_ROOT=…; interrupt it and go on)
+	@$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --requirement python_ref/requirements-voice.txt
+	PYTHONPATH=python_ref nice $(REFERENCE_ENV)/bin/python -m voice --cosyvoice-root $(COSYVOICE_ROOT) --folder $(VOICE)
 
 fuzz-text: model $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
 	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))
