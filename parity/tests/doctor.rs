@@ -116,3 +116,33 @@ fn text_rules_are_found_in_the_working_directory_and_in_the_users_cache() {
         std::fs::remove_dir_all(place).unwrap();
     }
 }
+
+#[test]
+fn a_golden_of_another_model_is_stale_before_anything_is_synthesised() {
+    let (dir, at) = (published(), tempfile::tempdir().unwrap());
+    let yaml = dir.path().join("cosyvoice3.yaml");
+    let changed = std::fs::read_to_string(&yaml).unwrap();
+    let changed = changed.replace("top_p: 0.8", "top_p: 0.7");
+    std::fs::write(&yaml, changed).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
+    let path = |name: &str| golden.join(name).to_str().unwrap().to_owned();
+    let rules = model::tiny().join("text_rules");
+    let arguments = [
+        "report",
+        "--model-dir",
+        dir.path().to_str().unwrap(),
+        "--text-rules",
+        rules.to_str().unwrap(),
+        "--golden",
+        &path("tiny-7"),
+        "--cases",
+        &path("cases.toml"),
+        "--text-corpus",
+        &path("text"),
+    ];
+    let output = parity(at.path(), at.path(), &arguments);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(said.matches("cosyvoice3.yaml").count(), 1, "{said}");
+    assert!(said.contains("nothing was synthesised"), "{said}");
+}

@@ -255,3 +255,40 @@ pub(super) fn unchecked(golden: &Manifest, candidate: &Manifest) -> Option<Strin
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(yaml: &str, settings: &[(&str, &str)]) -> ModelInfo {
+        let hash = FileHash {
+            sha256: crate::recording::sha256(yaml.as_bytes()),
+            bytes: yaml.len() as u64,
+        };
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        ModelInfo {
+            id: "tiny".into(),
+            files: BTreeMap::from([("cosyvoice3.yaml".to_owned(), hash)]),
+            settings: settings.iter().map(owned).collect(),
+        }
+    }
+
+    #[test]
+    fn the_setting_that_differs_is_named_where_both_sides_state_it() {
+        let golden = model(
+            "a",
+            &[("llm.sampling.top_p", "0.8"), ("sample_rate", "24000")],
+        );
+        let candidate = model(
+            "b",
+            &[("llm.sampling.top_p", "0.7"), ("sample_rate", "24000")],
+        );
+        assert_eq!(
+            changed_settings(&golden, &candidate).unwrap(),
+            "llm.sampling.top_p: 0.7, golden 0.8"
+        );
+        // Older goldens state none; a comment in the file changes none.
+        assert_eq!(changed_settings(&model("a", &[]), &candidate), None);
+        assert_eq!(changed_settings(&candidate, &candidate), None);
+    }
+}
