@@ -59,7 +59,7 @@ fn every_command_in_the_pages_exists_with_its_flags() {
     let mut used = BTreeSet::new();
     for (page, words) in &commands {
         let page = page.display();
-        let mut subcommand = vec![words[0].as_str()];
+        let mut subcommand = vec![words[0].trim_end_matches(',')];
         if words[0] == "text" {
             subcommand.push(&words[1]);
         }
