@@ -6,7 +6,9 @@
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const FILTERS = {
     all: [],
-    failed: ["fail", "missing", "damaged"],
+    failed: ["fail"],
+    missing: ["missing"],
+    damaged: ["damaged"],
     passed: ["pass"],
     stale: ["stale"],
     skipped: ["skipped"],
