@@ -152,6 +152,10 @@ fn filters_and_the_search_narrow_the_matrix_and_stand_in_the_address() {
         (page.rows(), page.hash()),
         (vec!["second".into()], "#?show=failed".into())
     );
+    for none in ["missing", "damaged"] {
+        page.browser.click(&format!("input[value={none}]"));
+        assert_eq!(page.rows(), Vec::<String>::new());
+    }
     page.browser.click("input[value=passed]");
     assert_eq!(page.rows(), ["first"]);
     page.browser.click("input[value=stale]");
@@ -179,7 +183,7 @@ fn everything_can_be_reached_by_keys() {
         (page.rows(), page.hash()),
         (vec!["second".into()], "#?show=failed".into())
     );
-    page.browser.press(&["f", "f", "f", "f"]);
+    page.browser.press(&["f"; 6]);
     assert_eq!(page.rows(), ["first", "second"]);
     page.browser.press(&["j", "j", "l", "l"]);
     let focused = "document.activeElement.getAttribute('href')";
