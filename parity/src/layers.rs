@@ -12,7 +12,7 @@ use crate::judge::{
 };
 use crate::metric::{Metric, Value};
 use crate::record::{self, NativeRecorder};
-use crate::recording::{CaseRecord, Error, RecordingSource};
+use crate::recording::{CaseRecord, Error, Manifest, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
 /// A network whose layers can be compared.
@@ -52,6 +52,11 @@ impl Network {
                 Stage::VocoderF0 | Stage::VocoderSource | Stage::VocoderWav
             ),
         }
+    }
+
+    /// Whether the tensor under `key` is a layer of this network, and not one of its results.
+    fn has_layer(self, key: &Key) -> bool {
+        self.contains(key) && key.tap.is_some()
     }
 }
 
@@ -161,47 +166,19 @@ pub fn compare_layers(
 ) -> Result<LayerReport, LayerError> {
     let mut manifest = recorder.manifest(Feed::Isolated);
     manifest.fed_from = golden.manifest_sha256().map(str::to_owned);
-    let conditions = Conditions {
-        reference: golden.manifest().engine.name.clone(),
-        candidate: manifest.engine.name.clone(),
-        device: manifest.device.clone(),
-        precision: manifest.precision.clone(),
-        feed: Feed::Isolated,
-        // A layer without a measured noise is missing.
-        unmeasured_noise: false,
-    };
-    let mut report = LayerReport {
-        notes: candidate_misfits(golden, &manifest),
-        networks: Vec::new(),
-    };
-    for &network in networks {
-        let before = report.networks.len();
-        for name in golden.manifest().cases.keys() {
-            let reference = golden.golden_case(name)?;
-            let is_layer = |key: &Key| network.contains(key) && key.tap.is_some();
-            if !reference.tensors.keys().any(is_layer) {
-                continue;
-            }
-            let candidate = recorder.layers(network, &reference);
-            let candidate = candidate.map_err(|source| LayerError::Engine {
-                case: name.clone(),
+    compare_with(
+        &manifest,
+        golden,
+        networks,
+        tolerances,
+        |network, reference| {
+            let layers = recorder.layers(network, reference);
+            layers.map_err(|source| LayerError::Engine {
+                case: reference.name().to_owned(),
                 source,
-            })?;
-            let compared = compare_network(
-                name,
-                network,
-                &reference,
-                candidate,
-                &conditions,
-                tolerances,
-            );
-            report.networks.push(compared);
-        }
-        if report.networks.len() == before {
-            return Err(LayerError::NoLayers(network));
-        }
-    }
-    Ok(report)
+            })
+        },
+    )
 }
 
 /// Compares the layers that two recordings have, of every case of `golden` that has some and that
@@ -215,54 +192,65 @@ pub fn compare_recorded_layers(
     networks: &[Network],
     tolerances: &Tolerances,
 ) -> Result<LayerReport, LayerError> {
+    let mut without = Vec::new();
     let manifest = candidate.manifest();
-    // Layers are held to the noise of each alone, whoever fed them.
+    let recorded = |network: Network, reference: &CaseRecord| {
+        let name = reference.name();
+        let tensors = match candidate.case(name) {
+            Err(Error::NoSuchCase { .. }) => Default::default(),
+            record => record?.into_owned().tensors,
+        };
+        if !tensors.keys().any(|key| network.has_layer(key)) {
+            without.push(format!(
+                "the candidate has no layers of the {network} in case {name}, where the golden \
+                 has them"
+            ));
+        }
+        Ok(record::LayerTensors {
+            order: in_order(reference, network),
+            tensors,
+        })
+    };
+    let mut report = compare_with(manifest, golden, networks, tolerances, recorded)?;
+    report.notes.extend(without);
+    Ok(report)
+}
+
+/// Compares the layers that `layers_of` hands out for every case of `golden` that has some.
+fn compare_with(
+    candidate: &Manifest,
+    golden: &dyn RecordingSource,
+    networks: &[Network],
+    tolerances: &Tolerances,
+    mut layers_of: impl FnMut(Network, &CaseRecord) -> Result<record::LayerTensors, LayerError>,
+) -> Result<LayerReport, LayerError> {
     let conditions = Conditions {
         reference: golden.manifest().engine.name.clone(),
-        candidate: manifest.engine.name.clone(),
-        device: manifest.device.clone(),
-        precision: manifest.precision.clone(),
+        candidate: candidate.engine.name.clone(),
+        device: candidate.device.clone(),
+        precision: candidate.precision.clone(),
+        // Layers are held to the noise of each alone, whoever fed them.
         feed: Feed::Isolated,
+        // A layer without a measured noise is missing.
         unmeasured_noise: false,
     };
     let mut report = LayerReport {
-        notes: candidate_misfits(golden, manifest),
+        notes: candidate_misfits(golden, candidate),
         networks: Vec::new(),
     };
     for &network in networks {
-        let mut known = false;
+        let before = report.networks.len();
         for name in golden.manifest().cases.keys() {
             let reference = golden.golden_case(name)?;
-            let is_layer = |key: &Key| network.contains(key) && key.tap.is_some();
-            if !reference.tensors.keys().any(is_layer) {
+            if !reference.tensors.keys().any(|key| network.has_layer(key)) {
                 continue;
             }
-            known = true;
-            let own = match candidate.case(name) {
-                Err(Error::NoSuchCase { .. }) => Default::default(),
-                record => record?.into_owned().tensors,
-            };
-            if !own.keys().any(is_layer) {
-                report.notes.push(format!(
-                    "the candidate has no layers of the {network} in case {name}, where the \
-                     golden has them"
-                ));
-            }
-            let candidate = record::LayerTensors {
-                order: in_order(&reference, network),
-                tensors: own,
-            };
-            let compared = compare_network(
-                name,
-                network,
-                &reference,
-                candidate,
-                &conditions,
-                tolerances,
-            );
+            let layers = layers_of(network, &reference)?;
+            let compared =
+                compare_network(name, network, &reference, layers, &conditions, tolerances);
             report.networks.push(compared);
         }
-        if !known {
+        if report.networks.len() == before {
             return Err(LayerError::NoLayers(network));
         }
     }

@@ -75,10 +75,7 @@ fn name_model(manifest: &Manifest, dir: &Path, model: &Path) -> anyhow::Result<(
         fields.insert("model".into(), serde_json::to_value(info)?);
     }
     let text = serde_json::to_string_pretty(&value)? + "\n";
-    Ok(parity_atomic::write_files([(
-        path.as_path(),
-        text.as_bytes(),
-    )])?)
+    Ok(parity_atomic::write_file(&path, text.as_bytes())?)
 }
 
 fn words(checkup: &Checkup, manifest: &Manifest, args: &CheckArgs) -> String {

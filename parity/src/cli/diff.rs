@@ -5,11 +5,11 @@ use clap::Args;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{Reader, RecordingSource as _};
-use parity::report::{Detail, Report, Rest, build_report, html, layers_table, table};
+use parity::report::{Report, Rest, build_report, html, layers_table, table};
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{TolerancesArg, open_golden, say, say_json};
+use super::shared::{DetailArgs, TolerancesArg, open_golden, say, say_json};
 
 /// Diff two recordings and judge the difference.
 ///
@@ -38,12 +38,8 @@ pub struct DiffArgs {
     /// Print the report as JSON, without its sounds and pictures
     #[arg(long)]
     json: bool,
-    /// Print the verdict and the failures only
-    #[arg(long, short, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Print every case's stages and every failure
-    #[arg(long, short)]
-    verbose: bool,
+    #[command(flatten)]
+    detail: DetailArgs,
     #[command(flatten)]
     tolerances: TolerancesArg,
 }
@@ -85,16 +81,11 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         say_json(&report)?;
         return Ok(report.status());
     }
-    let detail = match (args.quiet, args.verbose) {
-        (true, _) => Detail::Quiet,
-        (_, true) => Detail::Verbose,
-        _ => Detail::Normal,
-    };
     let rest = match &args.html {
         Some(page) => Rest::Page(page),
         None => Rest::Options("--verbose prints them, --html FILE writes the page"),
     };
-    say(&table(&report, detail, rest))?;
+    say(&table(&report, args.detail.detail(), rest))?;
     if let Some(layers) = &report.layers {
         say(&layers_table(layers))?;
     }
@@ -106,5 +97,5 @@ fn write_page(report: &Report, path: &Path) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
-    Ok(parity_atomic::write_files([(path, page.as_bytes())])?)
+    Ok(parity_atomic::write_file(path, page.as_bytes())?)
 }

@@ -59,17 +59,15 @@ pub fn run(
         );
     }
     // The program is taken to speak with this model: with another, nothing could be compared.
-    let model = describe_model(&engine.model()?)?;
+    let model = engine.model()?;
     let info = EngineInfo {
         name: args.engine_name.clone(),
         version: String::new(),
         commit: None,
         command: Some(again(args, template)),
     };
-    let mut manifest = Manifest::new(info, model);
-    let weights = engine
-        .model()?
-        .lm_weights(engine.lm_weights.unwrap_or_default())?;
+    let mut manifest = Manifest::new(info, describe_model(&model)?);
+    let weights = model.lm_weights(engine.lm_weights.unwrap_or_default())?;
     let file = weights
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());

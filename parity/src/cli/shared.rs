@@ -54,6 +54,28 @@ impl TolerancesArg {
     }
 }
 
+/// How much of a report is printed.
+#[derive(clap::Args, Debug)]
+pub struct DetailArgs {
+    /// Print the verdict and the failures only
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print every case's stages and every failure
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl DetailArgs {
+    /// What was asked for.
+    pub fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        }
+    }
+}
+
 /// What becomes of a report.
 #[derive(clap::Args, Debug)]
 pub struct OutputArgs {
@@ -66,12 +88,8 @@ pub struct OutputArgs {
     /// An earlier report.json: shows what became better or worse since
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Print the verdict and the failures only
-    #[arg(long, short, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Print every case's stages and every failure
-    #[arg(long, short)]
-    verbose: bool,
+    #[command(flatten)]
+    detail: DetailArgs,
 }
 
 impl OutputArgs {
@@ -96,11 +114,7 @@ impl OutputArgs {
     pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
         report.trend = earlier.map(|earlier| Trend::of(earlier, report));
         report::write(report, &self.out)?;
-        let detail = match (self.quiet, self.verbose) {
-            (true, _) => Detail::Quiet,
-            (_, true) => Detail::Verbose,
-            _ => Detail::Normal,
-        };
+        let detail = self.detail.detail();
         let page = self.out.join("index.html");
         say(&report::table(report, detail, Rest::Page(&page)))?;
         if detail != Detail::Quiet {

@@ -23,23 +23,21 @@ const POLL: Duration = Duration::from_millis(10);
 /// Lines of the program's complaint that an error repeats.
 const LAST_LINES: usize = 4;
 
-/// The placeholders of a template, with what stands for them.
-pub const PLACEHOLDERS: [(&str, &str); 12] = [
-    ("{text}", "the text to speak; pieces are joined"),
-    ("{prompt_text}", "the transcript of the voice prompt"),
-    ("{instruct}", "the instruction"),
-    ("{prompt_wav}", "the voice prompt's file"),
-    ("{source_wav}", "voice conversion: the recording to convert"),
-    ("{mode}", "zero-shot, cross-lingual, instruct or vc"),
-    ("{seed}", "the seed of torch's generator"),
-    ("{speed}", "the speed"),
-    ("{stream}", "true or false"),
-    ("{case}", "the case's name"),
-    ("{model_dir}", "the model directory"),
-    (
-        "{out}",
-        "the sound file that the program writes: 24 kHz, in any container",
-    ),
+/// The placeholders of a template. `{text}` is the text to speak, its pieces joined; `{out}` is the
+/// sound file that the program writes, of 24 kHz in any container.
+pub const PLACEHOLDERS: [&str; 12] = [
+    "{text}",
+    "{prompt_text}",
+    "{instruct}",
+    "{prompt_wav}",
+    "{source_wav}",
+    "{mode}",
+    "{seed}",
+    "{speed}",
+    "{stream}",
+    "{case}",
+    "{model_dir}",
+    "{out}",
 ];
 
 /// A command line for one case.
@@ -101,9 +99,8 @@ impl CommandEngine {
                 continue;
             };
             let found = format!("{{{name}}}");
-            if !PLACEHOLDERS.iter().any(|(name, _)| *name == found) {
-                let names: Vec<_> = PLACEHOLDERS.iter().map(|(name, _)| *name).collect();
-                let known = names.join(" ");
+            if !PLACEHOLDERS.contains(&found.as_str()) {
+                let known = PLACEHOLDERS.join(" ");
                 return Err(Error::Template(format!("has {found}; there are {known}")));
             }
         }
@@ -220,7 +217,7 @@ fn reading(output: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
 fn next_placeholder(text: &str) -> Option<(usize, &'static str)> {
     PLACEHOLDERS
         .iter()
-        .filter_map(|(name, _)| Some((text.find(name)?, *name)))
+        .filter_map(|name| Some((text.find(name)?, *name)))
         .min()
 }
 
