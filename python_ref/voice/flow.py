@@ -44,7 +44,9 @@ def build() -> CausalMaskedDiffWithDiT:
     return CausalMaskedDiffWithDiT(
         input_size=80, output_size=80, spk_embed_dim=192, output_type="mel", vocab_size=CODES,
         input_frame_rate=25, only_mask_loss=True, token_mel_ratio=2, pre_lookahead_len=3,
-        pre_lookahead_layer=PreLookaheadLayer(in_channels=80, channels=LOOKAHEAD),
+        pre_lookahead_layer=PreLookaheadLayer(
+            in_channels=80, channels=LOOKAHEAD, pre_lookahead_len=3
+        ),
         decoder=CausalConditionalCFM(
             in_channels=240, n_spks=1, spk_emb_dim=80, cfm_params=CFM, estimator=estimator
         ),

@@ -23,7 +23,7 @@ from .tokens import Line
 from .training import Schedule, Training
 
 HIDDEN, LAYERS, HEADS, KV_HEADS, INTERMEDIATE = 192, 4, 3, 1, 512
-SCHEDULE = Schedule(steps=5000, rate=2e-3, warmup=200, decay=0.05, report=200)
+SCHEDULE = Schedule(steps=8000, rate=2e-3, warmup=200, decay=0.05, report=200)
 BATCH, POOL = 24, 8
 SEED = 3
 

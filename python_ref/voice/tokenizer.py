@@ -31,7 +31,7 @@ from .training import Schedule, Training, similar
 WIDTH, LAYERS = 128, 2
 DIGITS = 5  # 3⁵ is codes.CODES
 
-SCHEDULE = Schedule(steps=2600, rate=2e-3)
+SCHEDULE = Schedule(steps=4500, rate=2e-3)
 BATCH = 16
 HELD_OUT = 96  # pairs that it is not trained on
 SEED = 1
