@@ -84,8 +84,9 @@ class Model(unittest.TestCase):
         export.make(cls.folder)
 
     def test_the_unmodified_reference_speaks_with_it(self):
-        evaluate.make(self.folder, count=2)
-        self.assertTrue((self.folder / "figures.json").exists())
+        for group in ("known", "unseen"):
+            evaluate.make(self.folder, group, count=2)
+            self.assertTrue((self.folder / f"figures-{group}.json").exists())
 
     def test_used_rows_are_what_was_trained(self):
         state = torch.load(self.folder / "model" / "llm.pt")

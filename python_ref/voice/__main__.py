@@ -46,9 +46,13 @@ STEPS = (
     Step("flow", "flow.pt", "flow.train"),
     Step("f0", "f0.pt", "vocoder.train_f0"),
     Step("hift", "hift.pt", "vocoder.train"),
+    Step("prompts", "prompts/george.wav", "prompts.make"),
     Step("compact", "compact/model.json", "compact.write"),
     Step("model", "model/hift.pt", "export.make"),
-    Step("evaluate", "figures.json", "evaluate.make"),
+    *(
+        Step(f"evaluate-{group}", f"figures-{group}.json", "evaluate.make", (group,))
+        for group in ("known", "unseen")
+    ),
 )
 
 

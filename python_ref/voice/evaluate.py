@@ -1,6 +1,6 @@
 """Lets the unmodified reference speak with the exported model, and measures what it says.
 
-Sentences that training never saw, in voices that it knows and in voices that it does not. Beside
+Sentences that training never saw, in voices that it heard and in voices that it did not. Beside
 the synthesis stand espeak-ng's own recording of the sentence, which is as good as it can get, and
 copy synthesis: the recording's own speech tokens through flow and vocoder.
 """
@@ -24,8 +24,12 @@ from .judge import Judge, word_error_rate
 from .language_model import INSTRUCTIONS
 from .onnx_networks import Prompter
 from .progress import Progress
+from .sentences import sentences
+from .speech import Voice
+from .voices import JUDGED, UNSEEN
 
 END_OF_SPEECH = 6562
+SEED = 50
 KINDS = ("espeak-ng", "copy synthesis", "synthesis")
 
 
@@ -136,30 +140,43 @@ def instructed(engine: reference.Reference, items: list[Item], prompt: Item) -> 
     return {f"length when told {tempo}": float(np.mean(s) / usual) for tempo, s in seconds.items()}
 
 
-def make(folder: Path, count: int = 100) -> None:
-    """Write `figures.json`, of `count` unseen sentences in known and as many in unseen voices,
-    and the first of their sounds into `sounds/`."""
+def utterances(count: int, voices: list[Voice]) -> list[tuple[Item, Item]]:
+    """Sentences and prompts for them: each voice in its turn, `count` sentences that training never
+    saw, and another sentence of the same voice and language before each."""
+    pairs = []
+    todo = sentences(count, SEED, held_out=True)
+    for number, sentence in enumerate(todo):
+        voice = voices[number % len(voices)]
+        (before,) = sentences(1, SEED + number, language=sentence.language)
+        pairs.append(
+            tuple(
+                corpus.item(s, number, voice, seed=40_000_000 + 2 * number + k)
+                for k, s in enumerate((sentence, before))
+            )
+        )
+    return pairs
+
+
+def make(folder: Path, group: str, count: int = 200) -> None:
+    """Write `figures-GROUP.json`, of `count` sentences in voices that training heard (`known`) or
+    did not (`unseen`), and the first of their sounds into `sounds/`."""
     model, sounds = folder / "model", folder / "sounds"
     engine = reference.load(reference_root(), model)
-    test = corpus.load(folder / "test.pt")
-    by_voice = defaultdict(list)
-    for i in test + corpus.load(folder / "corpus-0.pt"):
-        if i.language == "english" or i.speaker < 0:
-            by_voice[i.voice].append(i)
+    pairs = utterances(count, JUDGED if group == "known" else UNSEEN)
+    progress, spoken = Progress(f"{group} voices", count), []
+    for seed, (item, prompt) in enumerate(pairs):
+        spoken.append(speak(engine, item, prompt, seed))
+        progress.at(seed + 1)
     figures = {}
-    for group, items in (("known voices", test[0::2]), ("unseen voices", test[1::2])):
-        progress, spoken = Progress(group, count), []
-        for seed, item in enumerate(items[:count]):
-            others = [i for i in by_voice[item.voice] if i.sentence != item.sentence]
-            spoken.append(speak(engine, item, others[seed % len(others)], seed))
-            progress.at(seed + 1)
-        for language in sorted({s.item.language for s in spoken}):
-            of_language = [s for s in spoken if s.item.language == language]
-            figures[f"{group}, {language}"] = measure(of_language, Prompter(model))
-        sounds.mkdir(exist_ok=True)
-        for n, s in enumerate(spoken[:8]):
-            for kind, samples in s.sounds.items():
-                name = f"{group}-{n:03}-{kind}.wav".replace(" ", "-")
-                soundfile.write(sounds / name, samples, 24000)
-    figures["instructions"] = instructed(engine, test[0:16:2], test[16])
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    for language in sorted({s.item.language for s in spoken}):
+        of_language = [s for s in spoken if s.item.language == language]
+        figures[language] = measure(of_language, Prompter(model))
+    sounds.mkdir(exist_ok=True)
+    for n, s in enumerate(spoken[:8]):
+        for kind, samples in s.sounds.items():
+            name = f"{group}-{n:03}-{kind}.wav".replace(" ", "-")
+            soundfile.write(sounds / name, samples, 24000)
+    if group == "known":
+        items = [item for item, _ in pairs if item.language == "english"][:12]
+        figures["instructions"] = instructed(engine, items, pairs[0][1])
+    (folder / f"figures-{group}.json").write_text(json.dumps(figures, indent=2) + "\n")
