@@ -515,3 +515,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sampler_of_the_callers_own_is_given_the_logits_of_every_token() {
+    let tokens = [17, 11, 1, 41];
+    let forced = lm()
+        .teacher_forced_logits(&zero_shot(), &tokens, &mut NoTap)
+        .unwrap();
+    let forced = forced.to_vec2::<f32>().unwrap();
+    let mut steps = lm().steps(&zero_shot()).unwrap();
+    for (at, wanted) in forced.iter().enumerate() {
+        let logits = steps.logits().unwrap();
+        let furthest = logits.iter().zip(wanted).map(|(a, b)| (a - b).abs());
+        let furthest = furthest.fold(0.0f32, f32::max);
+        assert!(furthest < 1e-3, "token {at}: {furthest}");
+        let again = steps.logits().unwrap_err().to_string();
+        assert!(again.contains("asked for twice"), "{again}");
+        if let Some(&token) = tokens.get(at) {
+            steps.push(token);
+        }
+    }
+}

@@ -1,7 +1,6 @@
-use super::prompt::{InputId, LmPrompt};
-use super::qwen2::KvCache;
-use super::{Draw, Sampler, SpeechLm};
-use crate::{Error, Result};
+use super::prompt::LmPrompt;
+use super::{Draw, LmConfig, Sampler, SpeechLm, Steps};
+use crate::Result;
 
 /// Initial capacity of the cache beyond the prompt, in positions: about ten seconds of speech.
 const ROOM: usize = 256;
@@ -42,13 +41,9 @@ impl Stop {
 ///
 /// It ends after the last token, or after an error.
 pub struct Decoding<'a> {
-    lm: &'a SpeechLm,
+    config: &'a LmConfig,
     sampler: &'a mut Sampler,
-    cache: KvCache,
-    /// What the model has not seen yet.
-    input: Vec<InputId>,
-    /// What it has seen.
-    fed: Vec<InputId>,
+    steps: Steps<'a>,
     min_len: usize,
     max_len: usize,
     logits: Vec<f32>,
@@ -59,14 +54,11 @@ pub struct Decoding<'a> {
 impl<'a> Decoding<'a> {
     /// The prompt must have been checked.
     pub(super) fn new(lm: &'a SpeechLm, prompt: &LmPrompt, sampler: &'a mut Sampler) -> Self {
-        let input = prompt.input(lm.config());
         let max_len = prompt.max_len();
         Self {
-            lm,
+            config: lm.config(),
             sampler,
-            cache: lm.body().cache(input.len() + ROOM.min(max_len)),
-            input,
-            fed: Vec::new(),
+            steps: Steps::new(lm, prompt, ROOM.min(max_len)),
             min_len: prompt.min_len(),
             max_len,
             logits: Vec::new(),
@@ -109,28 +101,16 @@ impl<'a> Decoding<'a> {
             self.stop = Some(Stop::MaxLength);
             return Ok(None);
         }
-        if !self.lm.has_room(&self.cache, &self.input) {
-            let positions = self.lm.body().config().max_position_embeddings;
-            return Err(Error::input(format!(
-                "the model's {positions} positions are used up after {} speech tokens: split the \
-                 text",
-                self.tokens.len()
-            )));
-        }
-        let config = self.lm.config();
-        self.logits = self
-            .lm
-            .next_logits(&self.input, &mut self.cache, &mut self.fed)?;
+        self.logits = self.steps.logits()?;
         let early = self.tokens.len() < self.min_len;
-        let masked = early.then(|| config.start_of_sequence());
+        let masked = early.then(|| self.config.start_of_sequence());
         let token = self.sampler.sample(&self.logits, &self.tokens, masked)?;
-        if token as usize >= config.speech_token_size {
+        if token as usize >= self.config.speech_token_size {
             self.stop = Some(Stop::StopToken(token));
             return Ok(None);
         }
         self.tokens.push(token);
-        self.input.clear();
-        self.input.push(InputId::Speech(token));
+        self.steps.push(token);
         Ok(Some(token))
     }
 }

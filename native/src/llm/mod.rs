@@ -9,6 +9,7 @@ mod sampler;
 mod silence;
 mod softmax;
 mod speech_lm;
+mod steps;
 mod token_stream;
 
 pub use bistream::Bistream;
@@ -19,4 +20,5 @@ pub(crate) use prompt::no_end_of_prompt;
 pub use sampler::{Draw, Sampler, Strategy};
 pub use silence::SilenceFilter;
 pub use speech_lm::SpeechLm;
+pub use steps::Steps;
 pub use token_stream::TokenStream;

@@ -7,7 +7,7 @@ use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
-use super::{LmConfig, QwenConfig, Sampler};
+use super::{LmConfig, QwenConfig, Sampler, Steps};
 use crate::ops::{Linear, embedding};
 use crate::precision::Precision;
 use crate::stage::Stage;
@@ -111,6 +111,15 @@ impl SpeechLm {
     ) -> Result<Decoding<'a>> {
         self.check(prompt)?;
         Ok(Decoding::new(self, prompt, sampler))
+    }
+
+    /// The logits of a segment, token by token, for a sampler of the caller's own.
+    ///
+    /// # Errors
+    /// If the prompt is not one that the model can continue.
+    pub fn steps(&self, prompt: &LmPrompt) -> Result<Steps<'_>> {
+        self.check(prompt)?;
+        Ok(Steps::new(self, prompt, prompt.max_len()))
     }
 
     /// Checks, without computing anything, whether the model can continue a prompt.
