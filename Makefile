@@ -2,12 +2,15 @@
 PYTHON         ?= python3
 COSYVOICE_ROOT ?= ../CosyVoice
 REFERENCE_ENV  ?= .env-reference
+# The models of this repository: a small one that speaks, and a tiny one of random weights.
+SPEAKING       := out/voice-7
 TINY           := out/tiny-7
-MODEL          ?= $(TINY)
-GOLDEN         ?= golden/tiny-7
-CASES          ?= golden/cases.toml
+MODEL          ?= $(SPEAKING)
+# Their goldens and cases; those of another model are to be named.
+GOLDEN         ?= golden/$(if $(filter $(TINY),$(MODEL)),tiny-7,voice-7)
+CASES          ?= golden/$(if $(filter $(TINY),$(MODEL)),cases.toml,voice.toml)
 EXAMPLE        ?= output
-VOICE          ?= out/voice
+TRAINING       ?= out/training
 N              ?= 20000
 TARGET         ?= wav
 MINUTES        ?= 10
@@ -31,23 +34,29 @@ setup:           ## download the vocabulary and the text rules (pinned, hash-che
 build:           ## build `parity` and `native` into target/release (some minutes the first time)
 	$(BUILD)
 
-install: setup   ## install `parity` and `native` for this user, and the text rules into the user's cache
+install: setup   ## install `parity` and `native` for this user; the text rules and the speaking model go into the user's cache
 	cargo install --locked --path parity
 	cargo install --locked --path native/cli
 	@$(PYTHON) python_ref/fetch_assets.py --from .cache --out "$(CACHE)"
+	@"$(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin/parity" fixture --out "$(CACHE)/voice-7" --size voice --seed 7
 
-fixture: setup build  ## write the tiny random-weight model that the committed goldens belong to
+fixture: setup build  ## write the models that the committed goldens belong to: one that speaks, and a tiny one of random weights
+	@$(PARITY) fixture --out $(SPEAKING) --size voice --seed 7
 	@$(PARITY) fixture --out $(TINY) --size tiny --seed 7
 
 # Any other model is the user's own: it is read, never written.
-ifeq ($(MODEL),$(TINY))
-model: fixture
+ifneq ($(filter $(MODEL),$(SPEAKING) $(TINY)),)
+model: setup build ## write the model that the other commands use: the one that speaks (or MODEL=out/tiny-7)
+	@$(PARITY) fixture --out $(MODEL) --size $(if $(filter $(TINY),$(MODEL)),tiny,voice) --seed 7
 else
 model: setup build
 	@test -d "$(MODEL)" || { echo "MODEL=$(MODEL): there is no such folder"; exit 1; }
 endif
 
 report: model    ## run the native engine against the goldens; the verdict, and out/report/index.html (OPEN=1 opens it)
+ifeq ($(MODEL),$(SPEAKING))
+	@mkdir -p out/report; $(PARITY) selftest --listen out/report --model-dir "$(MODEL)" > out/report/wrong-sampler.txt
+endif
 	@$(PARITY) report --model-dir "$(MODEL)" --golden $(GOLDEN) --cases $(CASES) --out out/report $(if $(OPEN),--open)
 
 test: setup      ## all tests, the goldens among them
@@ -65,16 +74,16 @@ sbom:            ## the bill of materials of a release (CycloneDX), into out/sbo
 	@$(PYTHON) .ci/sbom.py
 
 golden: model $(WETEXT_004)  ## record goldens with the Python reference (COSYVOICE_ROOT=…; for another model MODEL=…, GOLDEN=…, CASES=…)
-	@test "$(MODEL)" = "$(TINY)" || test "$(GOLDEN)" != golden/tiny-7 || { echo "golden/tiny-7 is the tiny model's: pass GOLDEN=… for the goldens of $(MODEL)"; exit 1; }
+	@test -n "$(filter $(MODEL),$(SPEAKING) $(TINY))" || test "$(GOLDEN)" != golden/voice-7 || { echo "golden/voice-7 is the speaking model's: pass GOLDEN=… for the goldens of $(MODEL)"; exit 1; }
 	$(RECORDER) record --engine python $(REFERENCE) --cases $(CASES) --out $(GOLDEN)
 ifeq ($(MODEL),$(TINY))
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 endif
 
-voice: setup have-reference ## train a speaking model on espeak-ng's speech: hours of CPU, unfinished, see parity/docs/voice.md (COSYVOICE_ROOT=…; interrupt it and go on)
+voice: setup have-reference ## train the speaking model anew on espeak-ng's speech: hours of CPU, see parity/docs/voice.md (COSYVOICE_ROOT=…; interrupt it and go on)
 	@$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --requirement python_ref/requirements-voice.txt
-	PYTHONPATH=python_ref nice $(REFERENCE_ENV)/bin/python -m voice --cosyvoice-root $(COSYVOICE_ROOT) --folder $(VOICE)
+	PYTHONPATH=python_ref nice $(REFERENCE_ENV)/bin/python -m voice --cosyvoice-root $(COSYVOICE_ROOT) --folder $(TRAINING)
 
 fuzz-text: model $(WETEXT_004)  ## random texts, native against the live Python reference (COSYVOICE_ROOT=…, SEED=…, N=…)
 	$(RECORDER) text fuzz $(REFERENCE) --older-wetext $(WETEXT_004) --count $(N) $(if $(SEED),--seed $(SEED))

@@ -27,3 +27,4 @@ pub mod stage;
 pub mod suggest;
 pub mod text_corpus;
 pub mod wav;
+pub mod wrong_sampler;

@@ -30,6 +30,7 @@ fn report(out: &Path, threads: &str) -> (Value, String) {
             "--case",
             "tokens-zero-shot-hi",
         ])
+        .args(["--golden", "golden/tiny-7", "--cases", "golden/cases.toml"])
         .args(["--case", "stream-one-chunk", "--model-dir"])
         .arg(model::tiny())
         .arg("--out")

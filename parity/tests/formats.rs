@@ -103,6 +103,21 @@ fn the_cases_and_limits_that_the_pages_show_are_read() {
 }
 
 #[test]
+fn the_cases_and_limits_of_the_guide_are_read() {
+    let guide = page("../guides/own-cases.md");
+    let dir = tempfile::tempdir().unwrap();
+    let prompt = workspace().join("golden/prompts/fox_22k.wav");
+    std::fs::create_dir(dir.path().join("prompts")).unwrap();
+    std::fs::copy(prompt, dir.path().join("prompts/me.wav")).unwrap();
+    let cases = example(&guide, "my-cases.toml");
+    let cases = CaseFile::load(put(dir.path(), "my-cases.toml", &cases)).unwrap();
+    assert_eq!(cases.cases[0].name, "order-number");
+    let limits = example(&guide, "tolerances.toml");
+    let limits = Tolerances::load(put(dir.path(), "tolerances.toml", &limits)).unwrap();
+    assert_eq!(limits.limits[0].candidate.as_deref(), Some("my-port"));
+}
+
+#[test]
 fn the_page_of_reports_names_every_field() {
     let page = page("report.md");
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();

@@ -15,6 +15,7 @@ struct Sides {
     isolated: Recording,
     cascaded: Recording,
     tolerances: Tolerances,
+    anyway: bool,
 }
 
 /// A golden and a candidate that equals it under both feeds.
@@ -32,6 +33,7 @@ fn sides() -> Sides {
         isolated,
         cascaded,
         tolerances: made_up::tolerances(),
+        anyway: false,
     }
 }
 
@@ -46,6 +48,7 @@ impl Sides {
             cascaded: Some(&self.cascaded),
             expected,
             tolerances: &self.tolerances,
+            anyway: self.anyway,
         };
         let judge = |name: &String| evaluation.judge(&evaluation.load(name).unwrap());
         let outcomes: Vec<_> = evaluation.names().iter().map(judge).collect();
@@ -348,6 +351,28 @@ fn other_weights_inputs_commits_or_versions_make_the_golden_stale() {
             .insert("torch".into(), "2.15.0+cpu".into());
     });
     assert!(torch.contains("torch 2.15.0+cpu, not 2.3.1"), "{torch}");
+}
+
+#[test]
+fn a_stale_golden_that_is_judged_anyway_is_compared_and_never_in_parity() {
+    let mut sides = sides();
+    sides.golden.manifest.engine.commit = Some("0123".into());
+    sides.anyway = true;
+    let (outcomes, exit) = sides.judge();
+    assert_eq!(exit, Exit::Golden);
+    let first = &outcomes["first"];
+    assert_eq!(first.verdict, Verdict::Pass);
+    let problem = first.problem.as_deref().unwrap();
+    assert!(problem.contains("commit 0123"), "{problem}");
+
+    let key = Key::segment(Stage::FlowMel, 0);
+    change(&mut sides.isolated, "first", &key, |v| v[0] += 1.0);
+    let (outcomes, exit) = sides.judge();
+    assert_eq!(exit, Exit::Failed);
+    assert_eq!(
+        verdict(&outcomes["first"], Stage::FlowMel, Feed::Isolated),
+        Some(Verdict::Fail)
+    );
 }
 
 #[test]

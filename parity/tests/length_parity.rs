@@ -46,6 +46,7 @@ fn lengths(cases: &CaseFile) -> LengthParity {
         cascaded: Some(&candidate),
         expected: Some(&expected),
         tolerances: &tolerances,
+        anyway: false,
     };
     let report = build_report(&evaluation, None, |_| String::new()).expect("records in memory");
     report.length_parity.expect("tokens were compared")

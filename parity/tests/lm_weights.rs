@@ -138,6 +138,7 @@ fn a_recording_says_which_weights_it_is_of() {
             cascaded: Some(&candidate),
             expected: None,
             tolerances: &tolerances,
+            anyway: false,
         };
         let report = build_report(&evaluation, None, |_| String::new()).unwrap();
         report.cases[0].outcome.problem.clone()

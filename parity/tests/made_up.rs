@@ -80,6 +80,7 @@ pub fn report(
         cascaded: Some(cascaded),
         expected: None,
         tolerances: &tolerances(),
+        anyway: false,
     };
     build_report(&evaluation, shard, |case| {
         format!("parity report --case {case}")

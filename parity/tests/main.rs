@@ -43,8 +43,9 @@ mod style;
 mod text_corpus;
 mod text_properties;
 mod text_snapshots;
+mod wrong_sampler;
 
-/// The tiny model that the goldens belong to.
+/// The models that the goldens belong to.
 mod model {
-    pub use parity_fixture::testing::{tiny_model as tiny, workspace};
+    pub use parity_fixture::testing::{tiny_model as tiny, voice_model as voice, workspace};
 }

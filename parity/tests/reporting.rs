@@ -111,6 +111,12 @@ fn junit_has_a_test_for_each_stage_and_holds_no_control_character() {
         "{xml}"
     );
     assert!(!xml.contains('\u{7}'));
+    // A failure's body has its origin and the way to run it again.
+    let body = xml.split("<failure").nth(1).unwrap();
+    let body = &body[..body.find("</failure>").unwrap()];
+    for part in ["this stage introduced the error", "again: parity report"] {
+        assert!(body.contains(part), "{body}");
+    }
 }
 
 #[test]

@@ -24,6 +24,17 @@ fn load(text: &str) -> Result<Tolerances, String> {
 }
 
 #[test]
+fn a_limit_for_an_engine_of_the_users_own_counts_for_that_one_alone() {
+    let own = LIMIT.replace("-100.0", "-40.0") + "candidate = \"my-port\"\n";
+    let error = load(&format!("version = 1\n{LIMIT}{own}")).unwrap_err();
+    assert!(error.contains("listed in `engines`"), "{error}");
+    let limits = load(&format!(
+        "version = 1\nengines = [\"my-port\"]\n{LIMIT}{own}"
+    ));
+    assert_eq!(limits.unwrap().limits.len(), 2);
+}
+
+#[test]
 fn limits_that_can_refuse_nothing_or_apply_nowhere_are_refused() {
     let metric = |name: &str, stage: &str, bound: &str| {
         format!("[[limit]]\nstages = [\"{stage}\"]\nmetric = \"{name}\"\n{bound}\nreason = \"r\"\n")
@@ -194,6 +205,7 @@ fn judged_by(tolerances: &Tolerances) -> Report {
         cascaded: Some(&made_up::recording("native")),
         expected: None,
         tolerances,
+        anyway: false,
     };
     build_report(&evaluation, None, |case| case.to_owned()).unwrap()
 }

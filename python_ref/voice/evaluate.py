@@ -60,15 +60,19 @@ def speak(engine: reference.Reference, item: Item, prompt: Item, seed: int) -> S
         source, voice = (
             _wav(i, Path(folder), n) for i, n in ((item, "source"), (prompt, "prompt"))
         )
-        said = INSTRUCTIONS["usual"] + prompt.text
-        case = {"mode": "zero-shot", "text": item.text, "prompt_text": said, "seed": seed,
+        words = INSTRUCTIONS["usual"] + prompt.text
+        case = {"mode": "zero-shot", "text": item.text, "prompt_text": words, "seed": seed,
                 "prompt_wav": voice}  # fmt: skip
-        result = engine.run(case, noise=False)
+        try:
+            said = engine.run(case, noise=False).arrays
+        except RuntimeError:
+            # The reference cannot make sound of less than a handful of tokens.
+            said = {"speech": np.zeros(features.SAMPLE_RATE // 10, np.float32), "llm.stop[0]": [0]}
         copy = {"mode": "vc", "source_wav": source, "prompt_wav": voice, "seed": seed}
         copied = engine.run(copy, noise=False).arrays["speech"]
-    stops = [int(v[0]) for k, v in result.arrays.items() if k.startswith("llm.stop[")]
+    stops = [int(v[0]) for k, v in said.items() if k.startswith("llm.stop[")]
     sounds = dict(
-        zip(KINDS, (item.samples.numpy() / 32768, copied, result.arrays["speech"]), strict=True)
+        zip(KINDS, (item.samples.numpy() / 32768, copied, said["speech"]), strict=True)
     )
     return Spoken(item, prompt, sounds, all(stop == END_OF_SPEECH for stop in stops))
 

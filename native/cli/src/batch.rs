@@ -72,7 +72,7 @@ impl Args {
         let cases: Vec<Case> = serde_json::from_str(&text).with_context(|| cases.to_string())?;
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let builder = self.model.builder()?;
-        let model = ModelDir::open(&self.model.model_dir)?;
+        let model = self.model.dir.open()?;
         let frontend = builder.load_text_frontend()?;
         for case in &cases {
             let checked = case.check(&model, &frontend);

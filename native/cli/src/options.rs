@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use native::device::DeviceName;
 use native::engine::{Engine, EngineBuilder};
-use native::model_dir::LmWeights;
+use native::model_dir::{LmWeights, ModelDir, default_model};
 use native::precision::Precisions;
 use native::text::{FrontendOptions, NormalizerKind};
 use native::voice::PartialWindow;
@@ -21,12 +21,32 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
+/// Which model.
+#[derive(Args)]
+pub struct ModelDirOption {
+    /// Model directory, laid out like Fun-CosyVoice3-0.5B [default: the small one that comes along,
+    /// as `make model` or `make install` writes it]
+    #[arg(long, value_name = "DIR")]
+    model_dir: Option<PathBuf>,
+}
+
+impl ModelDirOption {
+    /// The directory, named or not.
+    pub fn path(&self) -> native::Result<PathBuf> {
+        self.model_dir.clone().map_or_else(default_model, Ok)
+    }
+
+    /// Reads its configuration.
+    pub fn open(&self) -> native::Result<ModelDir> {
+        ModelDir::open(&self.path()?)
+    }
+}
+
 /// Where the model is and how it computes.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// Model directory, laid out like Fun-CosyVoice3-0.5B
-    #[arg(long, value_name = "DIR")]
-    pub model_dir: PathBuf,
+    #[command(flatten)]
+    pub dir: ModelDirOption,
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
@@ -88,7 +108,7 @@ impl TextOptions {
 impl ModelOptions {
     /// The engine, not loaded yet.
     pub fn builder(&self) -> native::Result<EngineBuilder> {
-        Ok(Engine::builder(&self.model_dir)
+        Ok(Engine::builder(&self.dir.path()?)
             .device(self.device.open()?)
             .precision(self.precision)
             .frontend(self.text.frontend())

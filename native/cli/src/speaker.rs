@@ -10,7 +10,7 @@ use native::tap::NoTap;
 use native::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
 
 use crate::interrupt;
-use crate::options::{SpeakerOptions, TextOptions};
+use crate::options::{ModelDirOption, SpeakerOptions, TextOptions};
 
 /// List the saved speakers, or save one: a voice that can be used without its recording.
 ///
@@ -50,24 +50,22 @@ impl SpeakersFile {
 /// Print the names of the saved speakers, one a line.
 #[derive(ClapArgs)]
 struct List {
-    /// Model directory, laid out like Fun-CosyVoice3-0.5B
-    #[arg(long, value_name = "DIR")]
-    model_dir: PathBuf,
+    #[command(flatten)]
+    model: ModelDirOption,
     #[command(flatten)]
     file: SpeakersFile,
 }
 
 /// Save a speaker, or replace one of the same name.
 ///
-/// Example: native speaker add anna --model-dir out/tiny-7 --prompt-wav anna.wav
+/// Example: native speaker add anna --prompt-wav anna.wav
 /// --prompt-text "You are a helpful assistant.<|endofprompt|>What she says in anna.wav."
 #[derive(ClapArgs)]
 struct Add {
     /// Name to speak with later: native synth --speaker NAME
     name: String,
-    /// Model directory, laid out like Fun-CosyVoice3-0.5B
-    #[arg(long, value_name = "DIR")]
-    model_dir: PathBuf,
+    #[command(flatten)]
+    model: ModelDirOption,
     #[command(flatten)]
     file: SpeakersFile,
     /// Recording of the voice, at most 30 s, 16 kHz or more
@@ -94,7 +92,7 @@ impl Args {
 
 impl List {
     fn run(&self) -> anyhow::Result<()> {
-        let speakers = self.file.open(&ModelDir::open(&self.model_dir)?)?;
+        let speakers = self.file.open(&self.model.open()?)?;
         let mut out = std::io::stdout().lock();
         for name in speakers.names() {
             writeln!(out, "{name}")?;
@@ -112,7 +110,7 @@ impl Add {
             );
         }
         let rules = self.text.text_rules.clone();
-        let model = ModelDir::open(&self.model_dir)?.with_text_rules(rules);
+        let model = self.model.open()?.with_text_rules(rules);
         let path = self.file.path(&model);
         // What cannot be read or written is reported before the recording is analysed.
         SavedSpeakers::open(&path)?;

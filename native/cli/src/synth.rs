@@ -23,7 +23,9 @@ use crate::speaker::SpeakersFile;
 
 /// Say a text in the voice of a recording.
 ///
-/// Example: native synth --model-dir out/tiny-7 --text "Hello there." --prompt-wav me.wav
+/// Examples: native synth --text "Good morning, my name is Alice."
+///
+/// native synth --model-dir Fun-CosyVoice3-0.5B --text "Hello there." --prompt-wav me.wav
 /// --prompt-text "You are a helpful assistant.<|endofprompt|>What I say in me.wav." -o hello.wav
 ///
 /// With --stream the sound can be heard as it is made: … --stream -o - | aplay -f FLOAT_LE -r 24000
@@ -41,8 +43,9 @@ pub struct Args {
     /// neither normalised nor split, and joined without a space
     #[arg(long, conflicts_with = "source_wav")]
     pieces: bool,
-    /// Recording of the voice, at most 30 s, 16 kHz or more
-    #[arg(long, value_name = "WAV", required_unless_present = "speaker")]
+    /// Recording of the voice, at most 30 s, 16 kHz or more [default: the voice that comes with the
+    /// model, if it has one]
+    #[arg(long, value_name = "WAV")]
     prompt_wav: Option<PathBuf>,
     /// Speak with this saved speaker instead of a recording: see native speaker --help
     #[arg(long, value_name = "NAME", conflicts_with_all = ["prompt_wav", "prompt_text", "source_wav"])]
@@ -67,7 +70,7 @@ pub struct Args {
     /// The sound file to write, a wav of 24 kHz float; - writes raw float32 samples, little-endian,
     /// to standard output. The file gets its name when everything is said. What was said before an
     /// error or Ctrl-C stays beside it, under a name such as hello.partial-V0xY1z.wav
-    #[arg(short, long, value_name = "WAV")]
+    #[arg(short, long, value_name = "WAV", default_value = "speech.wav")]
     output: PathBuf,
     /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
     #[arg(long)]
@@ -91,7 +94,7 @@ impl std::str::FromStr for TorchDraws {
 }
 
 impl Args {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         if self.json && is_stdout(&self.output) {
             bail!("-o - and --json both write to standard output: write the sound to a file");
         }
@@ -100,8 +103,12 @@ impl Args {
         }
         check_speed(self.speed, self.stream)?;
         let sink = Sink::new(&self.output)?;
+        let model = self.model.dir.open()?;
+        let own_voice = self.prompt_wav.is_none() && self.speaker.is_none();
+        if own_voice {
+            self.take_own_voice(&model)?;
+        }
         let (mode, text) = (self.mode.mode(self.speaker.is_some())?, self.text()?);
-        let model = ModelDir::open(&self.model.model_dir)?;
         let speaker = self.speaker(&model)?;
         if speaker.is_none() {
             check_end_of_prompt(&mode, &text, &model.family().end_of_prompt)?;
@@ -113,7 +120,10 @@ impl Args {
         let frontend = builder.load_text_frontend()?;
         let script = Script::new(&frontend, &mode, &text, speaker.as_ref())?;
         let mut warnings = script.warnings.clone();
-        warnings.extend(script.cautions(&mode, &model.family().end_of_prompt));
+        // They are about the choice of a prompt, and here nobody has chosen it.
+        if !own_voice {
+            warnings.extend(script.cautions(&mode, &model.family().end_of_prompt));
+        }
         warnings.iter().for_each(|warning| warn(warning));
         let engine = builder.text_frontend(frontend).build()?;
         let load = started.elapsed().as_secs_f64();
@@ -155,6 +165,24 @@ impl Args {
         } else if !is_stdout(&self.output) {
             let (output, seconds) = (self.output.display(), progress.speech.seconds());
             writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
+        }
+        Ok(())
+    }
+
+    /// Speaks with the voice that comes with the model.
+    fn take_own_voice(&mut self, model: &ModelDir) -> anyhow::Result<()> {
+        if self.mode.prompt_text.is_some() {
+            bail!("--prompt-text says what is said in a recording: --prompt-wav is missing");
+        }
+        let Some(own) = model.own_voice()? else {
+            bail!(
+                "--prompt-wav or --speaker is missing: {} has no voice of its own",
+                model.path().display()
+            );
+        };
+        self.prompt_wav = Some(own.recording);
+        if self.mode.mode == ModeName::ZeroShot {
+            self.mode.prompt_text = Some(own.transcript);
         }
         Ok(())
     }

@@ -1,24 +1,21 @@
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
-use native::model_dir::ModelDir;
 use native::text::TextFrontend;
 use serde_json::{Value, json};
 
-use crate::options::TextOptions;
+use crate::options::{ModelDirOption, TextOptions};
 
 /// Show what the text frontend makes of a text: normalised, split, tokenised.
 ///
-/// Example: native text --model-dir out/tiny-7 "It costs $5.20, due on May 3rd."
+/// Example: native text "It costs $5.20, due on May 3rd."
 #[derive(ClapArgs)]
 pub struct Args {
     /// The text [default: read from standard input]
     text: Option<String>,
-    /// Model directory whose vocabulary and text rules are used
-    #[arg(long, value_name = "DIR")]
-    model_dir: PathBuf,
+    #[command(flatten)]
+    model: ModelDirOption,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -36,7 +33,7 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
         let rules = self.options.text_rules.clone();
-        let dir = ModelDir::open(&self.model_dir)?.with_text_rules(rules);
+        let dir = self.model.open()?.with_text_rules(rules);
         let frontend = dir.text_frontend(self.options.frontend())?;
         if self.lines {
             return self.answer_lines(&frontend);

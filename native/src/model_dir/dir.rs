@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{ModelConfig, text_rules};
+use super::{ModelConfig, OwnVoice, text_rules};
 use crate::family::Family;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::{Error, Result};
@@ -94,7 +94,7 @@ impl ModelDir {
             return Err(Error::format(
                 path,
                 "no such model directory: download Fun-CosyVoice3-0.5B there, \
-                 or write a random-weight one with `parity fixture --out DIR`",
+                 or write a small one that speaks with `parity fixture --size voice --out DIR`",
             ));
         }
         let Some(family) = Family::of_directory(path) else {
@@ -131,6 +131,14 @@ impl ModelDir {
     /// The model's sizes and settings.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// The voice that comes with the model; published ones have none.
+    ///
+    /// # Errors
+    /// If its transcript cannot be read.
+    pub fn own_voice(&self) -> Result<Option<OwnVoice>> {
+        OwnVoice::of(&self.path)
     }
 
     /// The family that the model belongs to.

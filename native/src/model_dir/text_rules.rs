@@ -1,8 +1,8 @@
 //! Where the text normaliser's rules are: a published model has none.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::user_cache::in_user_cache;
 use crate::{Error, Result};
 
 /// Where `make setup` puts them, in the folder where it runs.
@@ -16,7 +16,7 @@ const OF_USER: &str = "cosyvoice-parity/text-rules";
 /// # Errors
 /// If there is none; the message says where it was looked for.
 pub(super) fn find(of_model: &Path) -> Result<PathBuf> {
-    let user = user_cache(|name| std::env::var_os(name)).map(|cache| cache.join(OF_USER));
+    let user = in_user_cache(OF_USER);
     let places: Vec<PathBuf> = [Some(of_model.to_owned()), Some(OF_SETUP.into()), user]
         .into_iter()
         .flatten()
@@ -30,15 +30,6 @@ pub(super) fn find(of_model: &Path) -> Result<PathBuf> {
             places.join(", ")
         ))
     })
-}
-
-/// The folder for caches of the user who runs this.
-fn user_cache(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let folder = |name| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if cfg!(windows) {
-        return folder("LOCALAPPDATA");
-    }
-    folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))
 }
 
 #[cfg(test)]
@@ -61,23 +52,5 @@ mod tests {
         }
         std::fs::create_dir(&own).unwrap();
         assert_eq!(find(&own).unwrap(), own);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_users_cache_is_where_the_system_says() {
-        let with = |set: &[(&str, &str)]| {
-            let set: Vec<_> = set.to_vec();
-            user_cache(|name| {
-                let found = set.iter().find(|(n, _)| *n == name);
-                found.map(|(_, value)| OsString::from(value))
-            })
-        };
-        assert_eq!(with(&[]), None);
-        assert_eq!(with(&[("HOME", "/a")]), Some("/a/.cache".into()));
-        let both = with(&[("HOME", "/a"), ("XDG_CACHE_HOME", "/b")]);
-        assert_eq!(both, Some("/b".into()));
-        let empty = with(&[("HOME", "/a"), ("XDG_CACHE_HOME", "")]);
-        assert_eq!(empty, Some("/a/.cache".into()));
     }
 }

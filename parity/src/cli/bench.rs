@@ -39,7 +39,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     reference: super::record_python::ReferenceLocation,
     /// The cases
-    #[arg(long, value_name = "FILE", default_value = "golden/cases.toml")]
+    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
     cases: PathBuf,
     /// The case to say, one with a text (default: the first)
     #[arg(long, value_name = "NAME")]

@@ -26,7 +26,7 @@ pub struct CheckArgs {
     /// The recording
     recording: PathBuf,
     /// The golden that it will be held against
-    #[arg(long, value_name = "DIR", default_value = "golden/tiny-7")]
+    #[arg(long, value_name = "DIR", default_value = "golden/voice-7")]
     golden: PathBuf,
     /// The model that was used: the hashes of its files are written into a manifest without any
     #[arg(long, value_name = "DIR")]

@@ -5,11 +5,11 @@ use clap::Args;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{Reader, RecordingSource as _};
-use parity::report::{Report, Rest, build_report, html, layers_table, table};
+use parity::report::{Report, Rest, build_report, html, layers_table};
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{DetailArgs, TolerancesArg, open_golden, say, say_json};
+use super::shared::{DetailArgs, TolerancesArg, open_golden, say};
 
 /// Diff two recordings and judge the difference.
 ///
@@ -35,9 +35,6 @@ pub struct DiffArgs {
     /// Write the report's page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Print the report as JSON, without its sounds and pictures
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     detail: DetailArgs,
     #[command(flatten)]
@@ -58,6 +55,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         cascaded: only(Feed::Cascaded),
         expected: expected.as_deref(),
         tolerances: &tolerances,
+        anyway: false,
     };
     let (reference, other) = (args.reference.display(), args.candidate.display());
     let again = format!("parity diff {reference} {other}");
@@ -71,22 +69,12 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     if let Some(path) = &args.html {
         write_page(&report, path)?;
     }
-    if args.json {
-        for case in &mut report.cases {
-            case.sound = None;
-            case.aligned_sound = None;
-            case.mels.clear();
-            case.f0.clear();
-        }
-        say_json(&report)?;
-        return Ok(report.status());
-    }
     let rest = match &args.html {
         Some(page) => Rest::Page(page),
         None => Rest::Options("--verbose prints them, --html FILE writes the page"),
     };
-    say(&table(&report, args.detail.detail(), rest))?;
-    if let Some(layers) = &report.layers {
+    args.detail.print(&report, rest)?;
+    if let Some(layers) = report.layers.as_ref().filter(|_| !args.detail.is_json()) {
         say(&layers_table(layers))?;
     }
     Ok(report.status())

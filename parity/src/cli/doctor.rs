@@ -1,23 +1,29 @@
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use parity::doctor::{Check, ModelOptions, State, machine, model};
+use parity::case::{CaseFile, Keep};
+use parity::doctor::{Check, ModelOptions, PythonOptions, State, machine, model, python};
 use parity::exit::Exit;
 
-use super::engine::EngineArgs;
-use super::shared::{say, say_json};
+use super::engine::{EngineArgs, case_bar};
+use super::shared::{TolerancesArg, open_golden, say, say_json};
 
-/// Check a model directory and this machine, before an hour is spent.
+/// Check a model directory, this machine, and a Python, before an hour is spent.
 ///
 /// Every part of the model is loaded as the engine loads it: names and shapes of all tensors, inputs
 /// of the ONNX networks, values of the configuration. What is missing or wrong is said with the way
 /// out, and nothing hides anything else. Exit status 1 if something will not do.
+///
+/// With --python-env, the Python reference says some cases in that environment, which are held
+/// against what it says in the pinned one: where speech went wrong after an upgrade, the first
+/// stage that differs is named, and the library to blame.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     parity doctor --model-dir Fun-CosyVoice3-0.5B\n  \
-    parity doctor --model-dir Fun-CosyVoice3-0.5B --json")]
+    parity doctor --model-dir Fun-CosyVoice3-0.5B --json\n  \
+    parity doctor --python-env ~/.venv --cosyvoice-root ../CosyVoice")]
 pub struct DoctorArgs {
     #[command(flatten)]
     engine: EngineArgs,
@@ -27,6 +33,33 @@ pub struct DoctorArgs {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    python: PythonArgs,
+}
+
+/// A Python to examine.
+#[derive(Args, Debug)]
+struct PythonArgs {
+    /// An environment with CosyVoice's packages, or an interpreter, to hold against the golden
+    #[arg(long, value_name = "DIR", requires = "cosyvoice_root")]
+    python_env: Option<PathBuf>,
+    /// The CosyVoice checkout, with its submodules
+    #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
+    cosyvoice_root: Option<PathBuf>,
+    /// The folder of cosyvoice_reference
+    #[arg(long, value_name = "DIR", default_value = "python_ref")]
+    python_package: PathBuf,
+    /// What the reference recorded with the model, in the pinned environment
+    #[arg(long, value_name = "DIR", default_value = "golden/voice-7")]
+    golden: PathBuf,
+    /// The golden's cases
+    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
+    cases: PathBuf,
+    /// Only this case; may be given several times [default: those with a sound that is not streamed]
+    #[arg(long = "case", value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    tolerances: TolerancesArg,
 }
 
 /// Runs `parity doctor`.
@@ -46,6 +79,9 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     };
     let weights = model(&args.engine.model_dir, &options, &mut keep);
     machine(weights, &args.out).into_iter().for_each(&mut keep);
+    if let Some(env) = &args.python.python_env {
+        examine(args, env)?.into_iter().for_each(&mut keep);
+    }
     failed?;
     let bad = checks.iter().filter(|c| c.state == State::Bad).count();
     if args.json {
@@ -59,6 +95,40 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
         })?;
     }
     Ok(if bad == 0 { Exit::Parity } else { Exit::Usage })
+}
+
+/// Holds a Python against the golden.
+fn examine(args: &DoctorArgs, env: &Path) -> anyhow::Result<Vec<Check>> {
+    let golden = open_golden(&args.python.golden)?;
+    let cases = CaseFile::load(&args.python.cases)?.select(&args.python.names)?;
+    let all = args.python.names.is_empty();
+    let wanted = cases.cases.iter();
+    let wanted = wanted.filter(|c| !all || (c.keep != Keep::Tokens && !c.stream));
+    let names: Vec<_> = wanted.map(|case| case.name.clone()).collect();
+    let folder = tempfile::tempdir()?;
+    let options = PythonOptions {
+        env: env.to_owned(),
+        root: args.python.cosyvoice_root.clone().unwrap_or_default(),
+        package: args.python.python_package.clone(),
+        cases: args.python.cases.clone(),
+        out: folder.path().join("recording"),
+        names,
+    };
+    let tolerances = args.python.tolerances.load(&args.python.golden)?;
+    let bar = case_bar(options.names.len())?;
+    bar.set_message("loading the reference");
+    let checks = python(
+        &options,
+        &args.engine.model()?,
+        &golden,
+        &tolerances,
+        |name| {
+            bar.inc(1);
+            bar.set_message(name.to_owned());
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(checks)
 }
 
 fn line(check: &Check) -> String {

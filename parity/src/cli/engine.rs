@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::DeviceName;
-use native::engine::Engine;
+use native::engine::{Engine, EngineBuilder};
 use native::model_dir::{LmWeights, ModelDir};
 use native::precision::Precisions;
 use parity::record::NativeRecorder;
@@ -12,7 +12,7 @@ use parity::record::NativeRecorder;
 #[derive(Args, Debug)]
 pub struct EngineArgs {
     /// Model directory, laid out like Fun-CosyVoice3-0.5B
-    #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
+    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
     pub model_dir: PathBuf,
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
@@ -37,16 +37,20 @@ impl EngineArgs {
         Ok(ModelDir::open(&self.model_dir)?.with_text_rules(rules))
     }
 
-    /// Loads the engine.
-    pub fn load(&self) -> anyhow::Result<NativeRecorder> {
-        let builder = Engine::builder(&self.model_dir)
+    /// The engine, not loaded yet.
+    pub fn builder(&self) -> anyhow::Result<EngineBuilder> {
+        Ok(Engine::builder(&self.model_dir)
             .device(self.device.open()?)
             .precision(self.precision)
             .lm_weights(self.lm_weights.unwrap_or_default())
-            .text_rules(self.text_rules.clone());
+            .text_rules(self.text_rules.clone()))
+    }
+
+    /// Loads the engine, to record what it does.
+    pub fn load(&self) -> anyhow::Result<NativeRecorder> {
         let precision = self.precision.to_string();
         Ok(NativeRecorder::load(
-            builder,
+            self.builder()?,
             self.device.kind(),
             &precision,
         )?)

@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use parity_fixture::{FixtureSources, Progress, Size};
 
-/// Write a random-weight model directory in the reference's own layout.
+/// Write a model directory in the reference's own layout: of random weights, or one that speaks.
 ///
 /// The directory has everything that Fun-CosyVoice3-0.5B has, and the unmodified reference loads
 /// it. The same size and seed give the same bytes on every machine. The vocabulary and the text
@@ -14,10 +14,11 @@ pub struct FixtureArgs {
     /// Directory to write; one that already holds this fixture is left as it is
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// tiny (105 MB, a second) or full (the published sizes, 4.5 GB)
+    /// tiny (105 MB, a second), full (the published sizes, 4.5 GB) or voice (the trained one that
+    /// speaks, 220 MB)
     #[arg(long, default_value_t = Size::Tiny)]
     size: Size,
-    /// Seed of the weights
+    /// Seed of the random weights; of a trained model, of those for text that it has never seen
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Directory with the downloaded vocabulary and text rules

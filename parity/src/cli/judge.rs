@@ -102,6 +102,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         cascaded: cascaded.as_ref().map(|r| r as _),
         expected: expected.as_deref(),
         tolerances: &tolerances,
+        anyway: false,
     };
     let Some((manifest, candidate)) = [(&cascaded, &args.cascaded), (&isolated, &args.isolated)]
         .into_iter()
@@ -112,7 +113,9 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     let again = args.again(manifest);
     let mut report = build_report(&evaluation, None, reproduce(manifest, again))?;
     if let Some(layers) = args.deep.compare(&args.golden, candidate, &tolerances)? {
-        say(&layers_table(&layers))?;
+        if !args.output.detail.is_json() {
+            say(&layers_table(&layers))?;
+        }
         report = report.with_layers(layers);
     }
     args.output.publish(&mut report, earlier.as_ref())?;

@@ -43,7 +43,7 @@ pub struct RecordArgs {
     #[command(flatten)]
     python: super::record_python::PythonArgs,
     /// The cases
-    #[arg(long, value_name = "FILE", default_value = "golden/cases.toml")]
+    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
     cases: PathBuf,
     /// Only this case; may be given several times
     #[arg(long = "case", value_name = "NAME")]
@@ -203,6 +203,7 @@ fn changes(args: &RecordArgs, old: &Reader, new: &Reader) -> anyhow::Result<Opti
         cascaded: Some(new),
         expected: None,
         tolerances: &tolerances,
+        anyway: false,
     };
     let report = build_report(&evaluation, None, |_| String::new())?;
     let agrees = report.status() == Exit::Parity;

@@ -63,6 +63,9 @@ pub struct DetailArgs {
     /// Print every case's stages and every failure
     #[arg(long, short)]
     verbose: bool,
+    /// Print the report as JSON, without its sounds and pictures
+    #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
+    json: bool,
 }
 
 impl DetailArgs {
@@ -73,6 +76,26 @@ impl DetailArgs {
             (_, true) => Detail::Verbose,
             _ => Detail::Normal,
         }
+    }
+
+    /// Prints the report, as it was asked for; `rest` says where there is more.
+    pub fn print(&self, report: &Report, rest: Rest<'_>) -> anyhow::Result<()> {
+        if !self.json {
+            return say(&report::table(report, self.detail(), rest));
+        }
+        let mut report = report.clone();
+        for case in &mut report.cases {
+            case.sound = None;
+            case.aligned_sound = None;
+            case.mels.clear();
+            case.f0.clear();
+        }
+        say_json(&report)
+    }
+
+    /// Whether standard output is one JSON document, beside which nothing may be printed.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
 }
 
@@ -89,7 +112,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     #[command(flatten)]
-    detail: DetailArgs,
+    pub detail: DetailArgs,
 }
 
 impl OutputArgs {
@@ -114,16 +137,17 @@ impl OutputArgs {
     pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
         report.trend = earlier.map(|earlier| Trend::of(earlier, report));
         report::write(report, &self.out)?;
-        let detail = self.detail.detail();
         let page = self.out.join("index.html");
-        say(&report::table(report, detail, Rest::Page(&page)))?;
-        if detail != Detail::Quiet {
+        self.detail.print(report, Rest::Page(&page))?;
+        if self.detail.detail() != Detail::Quiet && !self.detail.is_json() {
             say(&format!(
                 "report: {}\n",
                 self.out.join("index.html").display()
             ))?;
         }
-        tell_github(report)?;
+        if !self.detail.is_json() {
+            tell_github(report)?;
+        }
         if self.open {
             let page = self.out.join("index.html");
             open::that_detached(&page)

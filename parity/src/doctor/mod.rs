@@ -1,12 +1,15 @@
-//! Whether a machine and a model directory have what an hour of work needs, found out before it.
+//! Whether a machine, a model directory and a Python have what an hour of work needs, found out
+//! before it.
 
 mod machine;
 mod model;
+mod python;
 
 use serde::Serialize;
 
 pub use machine::machine;
 pub use model::{ModelOptions, model};
+pub use python::{PythonError, PythonOptions, python};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -25,6 +25,9 @@ pub struct Evaluation<'a> {
     pub expected: Option<&'a [RecordedCase]>,
     /// The limits.
     pub tolerances: &'a Tolerances,
+    /// Judge a stale golden too. Its cases keep that as their problem, so that there is never
+    /// parity.
+    pub anyway: bool,
 }
 
 /// One case of an evaluation, read from every recording.
@@ -119,9 +122,11 @@ impl<'a> Evaluation<'a> {
         outcome.case = Some(golden.case.case.clone());
         let stale = self.stale(golden, loaded);
         if !stale.is_empty() {
-            outcome.verdict = Verdict::Stale;
             outcome.problem = Some(stale.join("; "));
-            return outcome;
+            if !self.anyway {
+                outcome.verdict = Verdict::Stale;
+                return outcome;
+            }
         }
         let case = &golden.case.case;
         let stages = Stage::all().filter(|s| !s.is_auxiliary() && case.has(*s) && case.keeps(*s));
@@ -135,7 +140,7 @@ impl<'a> Evaluation<'a> {
         find_origins(&mut outcome);
         let cells = outcome.stages.iter().flat_map(StageOutcome::cells);
         outcome.verdict = Verdict::of(cells.map(|(_, cell)| cell.verdict));
-        outcome.golden_at_fault = false;
+        outcome.golden_at_fault = outcome.problem.is_some();
         outcome
     }
 

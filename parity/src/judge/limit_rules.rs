@@ -7,7 +7,7 @@ use super::tolerances::{Floor, Limit, Tolerances, VERSION};
 use crate::metric::{Direction, Metric};
 use crate::stage::Stage;
 
-/// The engines whose recordings there are.
+/// The engines whose recordings there are, beside those that a file of limits names.
 const ENGINES: [&str; 2] = ["python", "native"];
 
 /// The first rule that a file of limits breaks.
@@ -30,7 +30,7 @@ pub(super) fn check(tolerances: &Tolerances) -> Result<(), String> {
         limit
             .floor
             .map_or(Ok(()), |floor| check_floor(limit, floor))?;
-        conditions(limit)?;
+        conditions(limit, &tolerances.engines)?;
         if limit.reason.trim().is_empty() {
             return Err(format!("{} has no reason", name(limit)));
         }
@@ -164,7 +164,7 @@ fn check_floor(limit: &Limit, floor: Floor) -> Result<(), String> {
     ))
 }
 
-fn conditions(limit: &Limit) -> Result<(), String> {
+fn conditions(limit: &Limit, engines: &[String]) -> Result<(), String> {
     let never = |what: &str, value: &str, known: &str| {
         Err(format!(
             "{} never applies: no recording has the {what} `{value}` (expected {known})",
@@ -176,8 +176,9 @@ fn conditions(limit: &Limit) -> Result<(), String> {
         ("candidate", &limit.candidate),
     ] {
         match engine.as_deref() {
-            Some(engine) if !ENGINES.contains(&engine) => {
-                return never(what, engine, &ENGINES.join(" or "));
+            Some(engine) if !ENGINES.contains(&engine) && !engines.iter().any(|e| e == engine) => {
+                let known = format!("{}, or one listed in `engines`", ENGINES.join(" or "));
+                return never(what, engine, &known);
             }
             _ => {}
         }

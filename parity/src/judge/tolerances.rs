@@ -22,6 +22,9 @@ pub struct Tolerances {
     /// Which references the limits were made for.
     #[serde(default)]
     pub reference: Pins,
+    /// Engines, beside `python` and `native`, that limits may be for.
+    #[serde(default)]
+    pub engines: Vec<String>,
     /// The limits. Of several that apply to a metric of a stage, the last one counts.
     #[serde(default, rename = "limit")]
     pub limits: Vec<Limit>,

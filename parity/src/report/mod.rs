@@ -9,6 +9,7 @@ mod compare;
 mod model;
 mod read;
 mod render;
+mod wrong_sampler;
 
 pub use crate::format::{number, unit};
 pub use build::{MergeError, build_report, merge};
@@ -26,3 +27,4 @@ pub use render::{
     Detail, Rest, WriteError, annotations, html, junit, layers_table, schema, step_summary, table,
     write,
 };
+pub use wrong_sampler::{WRONG_SAMPLER_PAGE, wrong_sampler_html, wrong_sampler_table};

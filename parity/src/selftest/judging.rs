@@ -256,6 +256,7 @@ fn evaluation<'a>(
         cascaded: Some(&sides.cascaded),
         expected: None,
         tolerances,
+        anyway: false,
     }
 }
 

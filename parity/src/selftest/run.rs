@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::fault::{Expected, Fault, Plant};
 use super::faults;
@@ -11,7 +12,7 @@ use crate::recording::{Error, Recording};
 use crate::stage::{Feed, Stage};
 
 /// The result of planting a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Planted {
     /// The fault.
     pub fault: String,

@@ -9,6 +9,8 @@ use serde_json::json;
 use super::port::{golden_dir, hand_in, parity, sound, write_json};
 use crate::model::{tiny, workspace};
 
+const GOLDEN: &str = "golden/tiny-7";
+
 fn writers() -> std::path::PathBuf {
     workspace().join("python_ref/write_recording")
 }
@@ -19,7 +21,7 @@ fn words(bytes: &[u8]) -> String {
 }
 
 fn judged(dir: &Path, pieces: &[&str]) {
-    let output = parity(&["diff", "golden/tiny-7", dir.to_str().unwrap()]);
+    let output = parity(&["diff", GOLDEN, dir.to_str().unwrap()]);
     let said = words(&output.stdout) + &words(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     for piece in pieces {
@@ -47,7 +49,7 @@ fn the_writer_in_python_is_judged_by_what_it_has() {
         .output()
         .unwrap();
     assert!(written.status.success(), "{}", words(&written.stderr));
-    let check = parity(&["check", out.to_str().unwrap()]);
+    let check = parity(&["check", out.to_str().unwrap(), "--golden", GOLDEN]);
     assert_eq!(check.status.code(), Some(0), "{}", words(&check.stdout));
     judged(
         &out,
@@ -80,12 +82,19 @@ fn the_writer_in_c_is_judged_by_what_it_has() {
 
     // It does not say which model it used: that is told, and mended by one command.
     let path = out.to_str().unwrap();
-    let check = parity(&["check", path]);
+    let check = parity(&["check", path, "--golden", GOLDEN]);
     let said = words(&check.stdout);
     assert_eq!(check.status.code(), Some(1), "{said}");
     assert!(said.contains("does not say which model files"), "{said}");
     assert!(said.contains("--model-dir DIR writes the hashes"), "{said}");
-    let check = parity(&["check", path, "--model-dir", tiny().to_str().unwrap()]);
+    let check = parity(&[
+        "check",
+        path,
+        "--golden",
+        GOLDEN,
+        "--model-dir",
+        tiny().to_str().unwrap(),
+    ]);
     let said = words(&check.stdout);
     assert_eq!(check.status.code(), Some(0), "{said}");
     assert!(said.contains("llm.tokens 1 of "), "{said}");
@@ -106,7 +115,7 @@ fn a_writer_is_told_what_is_wrong_and_not_to_restore_a_file() {
     let dir = parent.path().join("port");
     let path = dir.to_str().unwrap();
     let said = |code: i32| {
-        let output = parity(&["check", path]);
+        let output = parity(&["check", path, "--golden", GOLDEN]);
         let said = words(&output.stdout) + " " + &words(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(!said.contains("restore"), "{said}");
@@ -158,7 +167,7 @@ fn a_seal_that_does_not_hold_is_refused_and_a_golden_without_one_too() {
     let manifest = dir.join("manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, text.replacen("\"cpu\"", "\"tpu\"", 1)).unwrap();
-    let output = parity(&["diff", "golden/tiny-7", path]);
+    let output = parity(&["diff", GOLDEN, path]);
     assert_eq!(output.status.code(), Some(3), "{}", words(&output.stderr));
     let said = words(&output.stderr);
     assert!(said.contains("its seal does not match"), "{said}");

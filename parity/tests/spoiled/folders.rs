@@ -200,6 +200,7 @@ impl Folders {
             cascaded: candidate(Feed::Cascaded),
             expected: None,
             tolerances: &Tolerances::load(limits).unwrap(),
+            anyway: false,
         };
         let report = build_report(&evaluation, None, |_| String::new())?;
         let said = table(&report, Detail::Verbose, Rest::Options("--html"))

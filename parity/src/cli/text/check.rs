@@ -16,7 +16,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DIR", default_value = "golden/text")]
     corpus: PathBuf,
     /// Model directory whose vocabulary and text rules are used
-    #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
+    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
     model_dir: PathBuf,
     /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
     /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]

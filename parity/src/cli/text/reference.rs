@@ -11,7 +11,7 @@ pub struct ReferenceArgs {
     #[command(flatten)]
     location: ReferenceLocation,
     /// Model directory that both frontends take the vocabulary from
-    #[arg(long, value_name = "DIR", default_value = "out/tiny-7")]
+    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
     pub model_dir: PathBuf,
     /// A folder into which pip put wetext 0.0.4, to ask with that too
     #[arg(long, value_name = "DIR")]

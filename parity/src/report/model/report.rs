@@ -115,7 +115,19 @@ impl Report {
     /// What is wrong with the run as a whole, whatever its cases say.
     pub fn problems(&self) -> Vec<String> {
         let limits = self.limits.iter().filter_map(LimitsInfo::problem);
-        self.missing().into_iter().chain(limits).collect()
+        let rest = self.missing().into_iter().chain(limits);
+        self.judged_anyway().into_iter().chain(rest).collect()
+    }
+
+    /// That stale goldens were judged all the same, which is no verdict.
+    fn judged_anyway(&self) -> Option<String> {
+        let outcomes = self.cases.iter().map(|c| &c.outcome);
+        let anyway = outcomes.filter(|o| !o.stages.is_empty() && o.problem.is_some());
+        let reasons: BTreeSet<_> = anyway.filter_map(|o| o.problem.as_deref()).collect();
+        let reasons = reasons.into_iter().collect::<Vec<_>>().join("; ");
+        (!reasons.is_empty()).then(|| {
+            format!("judged although the golden is stale, so this is no verdict: {reasons}")
+        })
     }
 
     /// Adds the layers of the networks, which may change the verdict.

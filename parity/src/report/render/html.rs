@@ -8,7 +8,7 @@ use super::layers::layers_view;
 use super::view;
 use crate::report::model::Report;
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("report.html", include_str!("templates/report.html")),
     ("case.html", include_str!("templates/case.html")),
     ("compare.html", include_str!("templates/compare.html")),
@@ -17,6 +17,10 @@ const TEMPLATES: [(&str, &str); 5] = [
         include_str!("templates/compare_parts.html"),
     ),
     ("parts.html", include_str!("templates/parts.html")),
+    (
+        "wrong_sampler.html",
+        include_str!("templates/wrong_sampler.html"),
+    ),
 ];
 const STYLE: &str = include_str!("templates/style.css");
 const PAGE_SCRIPT: &str = include_str!("templates/page.js");
@@ -27,6 +31,11 @@ pub(in crate::report) const SOUND_SCRIPT: &str = include_str!("templates/sound.j
 /// # Errors
 /// If the template fails, which would be a bug.
 pub fn html(report: &Report) -> Result<String, String> {
+    page(report, None)
+}
+
+/// The page, with a link to that of the wrong samplers if it lies beside it.
+pub(super) fn page(report: &Report, wrong_sampler: Option<&str>) -> Result<String, String> {
     let glossary = view::Glossary::of(report);
     let matrix = view::matrix(report);
     let overview = view::overview(report);
@@ -48,6 +57,7 @@ pub fn html(report: &Report) -> Result<String, String> {
             parity => report.is_parity(),
             verdict => report.status().meaning(),
             problems => report.problems(),
+            wrong_sampler,
         },
     )
 }

@@ -1,8 +1,8 @@
 use minijinja::{Environment, context};
 use serde::Serialize;
 
-use crate::judge::{CaseOutcome, Verdict, explain};
-use crate::report::model::Report;
+use crate::judge::{Cell, Origin, Verdict, explain};
+use crate::report::model::{CaseReport, Report};
 
 const TEMPLATE: &str = include_str!("templates/junit.xml");
 
@@ -21,6 +21,8 @@ struct Test {
     /// `pass`, `failure`, `error` or `skipped`.
     result: &'static str,
     message: String,
+    /// Several lines: what is wrong, where it comes from, how to run it again.
+    body: String,
 }
 
 /// The report as JUnit XML: a suite for each case, a test for each stage and feed.
@@ -28,7 +30,7 @@ struct Test {
 /// # Errors
 /// If the template fails, which would be a bug.
 pub fn junit(report: &Report) -> Result<String, String> {
-    let cases = report.cases.iter().map(|c| suite(&c.outcome));
+    let cases = report.cases.iter().map(suite);
     let suites: Vec<_> = whole(report).into_iter().chain(cases).collect();
     let mut environment = Environment::new();
     environment
@@ -48,12 +50,14 @@ fn whole(report: &Report) -> Option<Suite> {
         name: report.status().meaning().to_owned(),
         result: "error",
         message: xml_text(&problem),
+        body: String::new(),
     };
     let tests: Vec<_> = report.problems().into_iter().map(test).collect();
     (!tests.is_empty()).then(|| Suite::of("the run", tests))
 }
 
-fn suite(outcome: &CaseOutcome) -> Suite {
+fn suite(case: &CaseReport) -> Suite {
+    let outcome = &case.outcome;
     let mut tests: Vec<Test> = Vec::new();
     for stage in &outcome.stages {
         for (feed, cell) in stage.cells() {
@@ -61,18 +65,38 @@ fn suite(outcome: &CaseOutcome) -> Suite {
                 name: format!("{} {}", stage.stage, feed.name()),
                 result: result(cell.verdict),
                 message: xml_text(&explain(cell)),
+                body: body(case, Some(cell)),
             });
         }
     }
     if let Some(problem) = &outcome.problem {
-        let name = format!("golden is {}", outcome.verdict.name());
+        // A stale golden that is judged all the same has the verdict of its stages.
+        let verdict = match outcome.stages.is_empty() {
+            true => outcome.verdict,
+            false => Verdict::Stale,
+        };
         tests.push(Test {
-            name,
-            result: result(outcome.verdict),
+            name: format!("golden is {}", verdict.name()),
+            result: result(verdict),
             message: xml_text(problem),
+            body: body(case, None),
         });
     }
     Suite::of(&outcome.name, tests)
+}
+
+/// What a failure of a case says beyond its message.
+fn body(case: &CaseReport, cell: Option<&Cell>) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(cell) = cell {
+        lines.extend(explain(cell).split(" | ").map(str::to_owned));
+        lines.extend(cell.origin.map(|origin| match origin {
+            Origin::Introduced => "this stage introduced the error".to_owned(),
+            Origin::Inherited => "an earlier stage introduced the error".to_owned(),
+        }));
+    }
+    lines.push(format!("again: {}", case.reproduce));
+    xml_text(&lines.join("\n"))
 }
 
 impl Suite {

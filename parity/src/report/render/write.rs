@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use super::html::html;
+use super::html::page;
 use super::junit::junit;
+use crate::report::WRONG_SAMPLER_PAGE;
 use crate::report::model::Report;
 
 /// A report could not be written.
@@ -38,12 +39,14 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
         path: dir.to_owned(),
         source,
     })?;
+    let beside = dir.join(WRONG_SAMPLER_PAGE).is_file();
+    let beside = beside.then_some(WRONG_SAMPLER_PAGE);
     let json = serde_json::to_string(report)
         .map_err(|e| e.to_string())
         .map(|j| j + "\n");
     let files = [
         ("report.json", json),
-        ("index.html", html(report)),
+        ("index.html", page(report, beside)),
         ("junit.xml", junit(report)),
     ];
     let mut contents = Vec::new();

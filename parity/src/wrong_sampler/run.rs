@@ -1,0 +1,221 @@
+use native::Portion;
+use native::audio::Waveform;
+use native::engine::{Engine, Mode, Script, Text};
+use native::flow::FlowInput;
+use native::tap::NoTap;
+use native::voice::VoicePrompt;
+
+use super::mistake::{Mistake, Sampled, sample};
+use crate::case::{self, Case, CaseFile};
+
+/// A run is overlong if it is half as long again as the right one of its text and seed.
+const OVERLONG: f64 = 1.5;
+
+/// What is sampled.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs {
+    /// Seeds for each text.
+    pub seeds: u64,
+    /// Texts whose sounds are made.
+    pub heard: usize,
+}
+
+/// What the mistakes did.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Texts that were said.
+    pub texts: usize,
+    /// Seeds for each.
+    pub seeds: u64,
+    /// The right sampler first, then every mistake.
+    pub rows: Vec<Row>,
+    /// How near the right sampler's draws were to others.
+    pub margins: Margins,
+    /// A few of the sounds.
+    pub heard: Vec<Heard>,
+}
+
+/// How near draws were to others: where two engines' logits differ by less than the margin, they
+/// draw the same token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Margins {
+    /// Draws in all.
+    pub draws: usize,
+    /// Draws whose margin is below each of [`Margins::BOUNDS`].
+    pub below: [usize; 4],
+    /// The smallest.
+    pub least: f32,
+}
+
+impl Margins {
+    /// Differences of logits.
+    pub const BOUNDS: [f32; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
+
+    fn of(margins: &[f32]) -> Self {
+        Self {
+            draws: margins.len(),
+            below: Self::BOUNDS.map(|b| margins.iter().filter(|&&m| m < b).count()),
+            least: margins.iter().copied().fold(f32::INFINITY, f32::min),
+        }
+    }
+}
+
+/// What a sampler did over all texts and seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// `None` for the right one.
+    pub mistake: Option<Mistake>,
+    /// Runs.
+    pub runs: usize,
+    /// Speech tokens of all runs.
+    pub tokens: usize,
+    /// Runs at least half as long again as the right one.
+    pub overlong: usize,
+    /// Runs at most half as long as the right one.
+    pub short: usize,
+    /// Runs that nothing but the longest length ended.
+    pub endless: usize,
+    /// Runs that say exactly what the right one says.
+    pub same: usize,
+}
+
+/// One text, said by the right sampler and with every mistake.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The text.
+    pub text: String,
+    /// Samples at 24 kHz, the right ones first.
+    pub sounds: Vec<(Option<Mistake>, Vec<f32>)>,
+}
+
+/// Lets the engine say the zero-shot texts of `cases` with every mistake.
+///
+/// `progress` is told after each text how many are done, of how many.
+///
+/// # Errors
+/// If a prompt cannot be read, or the engine fails. [`Findings::texts`] is 0 if no case can be used.
+pub fn run(
+    engine: &Engine,
+    cases: &CaseFile,
+    runs: Runs,
+    progress: impl Fn(usize, usize),
+) -> native::Result<Findings> {
+    let samplers = || [None].into_iter().chain(Mistake::ALL.map(Some));
+    let mut rows: Vec<_> = samplers()
+        .map(|mistake| Row {
+            mistake,
+            ..Row::default()
+        })
+        .collect();
+    let usable: Vec<_> = cases.cases.iter().filter(|c| is_usable(c)).collect();
+    let (mut heard, mut margins) = (Vec::new(), Vec::new());
+    for (done, case) in usable.iter().enumerate() {
+        progress(done, usable.len());
+        let said = Said::of(engine, cases, case)?;
+        for seed in (0..runs.seeds).map(|i| case.seed + i) {
+            let right = said.sample(engine, None, seed)?;
+            margins.extend(&right.margins);
+            for row in &mut rows {
+                row.count(&said.sample(engine, row.mistake, seed)?, &right);
+            }
+        }
+        if heard.len() < runs.heard {
+            let sound = |mistake| {
+                let tokens = said.sample(engine, mistake, case.seed)?.tokens;
+                Ok((mistake, said.sound(engine, &tokens)?))
+            };
+            heard.push(Heard {
+                text: said.text.clone(),
+                sounds: samplers().map(sound).collect::<native::Result<_>>()?,
+            });
+        }
+    }
+    Ok(Findings {
+        texts: usable.len(),
+        seeds: runs.seeds,
+        rows,
+        margins: Margins::of(&margins),
+        heard,
+    })
+}
+
+/// Zero-shot, one text at once, and no saved speaker.
+fn is_usable(case: &Case) -> bool {
+    matches!(case.mode, case::Mode::ZeroShot { .. })
+        && case.speaker.is_none()
+        && !case.in_pieces()
+        && !case.stream
+        && case.lm_weights.is_none()
+}
+
+impl Row {
+    fn count(&mut self, sampled: &Sampled, right: &Sampled) {
+        let (length, usual) = (sampled.tokens.len(), right.tokens.len());
+        self.runs += 1;
+        self.tokens += length;
+        self.overlong += usize::from(length as f64 >= OVERLONG * usual as f64);
+        self.short += usize::from(2 * length <= usual);
+        self.endless += usize::from(!sampled.stopped);
+        self.same += usize::from(sampled.tokens == right.tokens);
+    }
+}
+
+/// The first segment of a case, with its voice.
+struct Said {
+    text: String,
+    mode: Mode,
+    script: Script,
+    voice: VoicePrompt,
+}
+
+impl Said {
+    fn of(engine: &Engine, cases: &CaseFile, case: &Case) -> native::Result<Self> {
+        let text = case.text().map(case::Text::joined).unwrap_or_default();
+        let mode = Mode::ZeroShot {
+            prompt_text: case.prompt_text().unwrap_or_default().to_owned(),
+        };
+        let script = engine.script_of(&mode, &Text::Whole(text), None)?;
+        let prompt = Waveform::read(&cases.resolve(&case.prompt_wav))?;
+        let first = script.segments.first();
+        Ok(Self {
+            text: first
+                .map(|segment| segment.text.clone())
+                .unwrap_or_default(),
+            mode,
+            voice: engine.voice(&prompt)?.aligned()?,
+            script,
+        })
+    }
+
+    fn sample(
+        &self,
+        engine: &Engine,
+        mistake: Option<Mistake>,
+        seed: u64,
+    ) -> native::Result<Sampled> {
+        let [segment, ..] = self.script.segments.as_slice() else {
+            return Err(native::Error::input("a text without a segment"));
+        };
+        let prompt = engine.lm_prompt(&self.mode, &self.script, segment, &self.voice);
+        sample(engine.llm(), &prompt, mistake, seed)
+    }
+
+    fn sound(&self, engine: &Engine, tokens: &[u32]) -> native::Result<Vec<f32>> {
+        let kept = engine.llm().config().drop_long_silences(tokens);
+        if kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input = FlowInput {
+            tokens: &kept,
+            prompt_tokens: &self.voice.speech_tokens,
+            prompt_mel: &self.voice.mel,
+            embedding: &self.voice.speaker_embedding,
+            portion: Portion::Final,
+        };
+        let mel = engine.flow().inference(&input, &mut NoTap)?;
+        let wave = engine
+            .vocoder()
+            .inference(&mel, Portion::Final, &mut NoTap)?;
+        Ok(wave.flatten_all()?.to_vec1()?)
+    }
+}
