@@ -10,7 +10,8 @@ fn record(at: &Path, command: &str, cases: &[&str]) -> Output {
     parity.current_dir(model::workspace());
     parity.args(["record", "--engine", "command", "--engine-name", "shell"]);
     parity.args(["--command", command, "--timeout", "20", "--force"]);
-    parity.arg("--model-dir").arg(model::tiny());
+    parity.args(["--cases", "golden/cases.toml", "--model-dir"]);
+    parity.arg(model::tiny());
     parity.arg("--out").arg(at.join("out"));
     cases.iter().for_each(|case| {
         parity.args(["--case", case]);

@@ -70,15 +70,15 @@ pub(in crate::report) fn matrix(report: &Report) -> Matrix {
             .count();
         Group {
             id,
-            title: format!("{} {what}: {passed} pass", cases.len()),
+            title: format!("{what}: {passed} of {} cases pass", cases.len()),
             folded: id == "tokens" && cases.len() > FEW && verdict == Verdict::Pass,
             rows: cases.into_iter().map(|c| row(report, c)).collect(),
         }
     };
     let groups = [
-        group("whole", Keep::Everything, "cases with every stage"),
-        group("sound", Keep::Sound, "cases without the steps between"),
-        group("tokens", Keep::Tokens, "cases of texts and tokens alone"),
+        group("whole", Keep::Everything, "Every stage"),
+        group("sound", Keep::Sound, "Without the steps between"),
+        group("tokens", Keep::Tokens, "Texts and tokens alone"),
     ];
     Matrix {
         stages: report.stages.iter().map(|s| s.stage.to_string()).collect(),
