@@ -30,7 +30,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// The logits of the next token, [vocabulary], after everything that was pushed.
+    /// The logits of the next token, one for each id of the vocabulary, after everything that was pushed.
     ///
     /// # Errors
     /// If the model's positions are used up, a logit is not finite, or nothing was pushed since

@@ -139,12 +139,12 @@ fn line(check: &Check) -> String {
     };
     let state = check.state.name();
     let mut out = format!(
-        "{style}{state:<6}{style:#}  {:<16}  {}\n",
+        "{style}{state:<6}{style:#}  {:<21}  {}\n",
         check.what, check.found
     );
     if let Some(remedy) = &check.remedy {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{:26}{remedy}", "");
+        let _ = writeln!(out, "{:31}{remedy}", "");
     }
     out
 }
