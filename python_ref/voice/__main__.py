@@ -46,7 +46,7 @@ STEPS = (
     Step("flow", "flow.pt", "flow.train"),
     Step("f0", "f0.pt", "vocoder.train_f0"),
     Step("hift", "hift.pt", "vocoder.train"),
-    Step("prompts", "prompts/george.wav", "prompts.make"),
+    Step("prompts", "prompts/default.wav", "prompts.make"),
     Step("compact", "compact/model.json", "compact.write"),
     Step("model", "model/hift.pt", "export.make"),
     *(

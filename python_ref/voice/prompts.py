@@ -28,6 +28,8 @@ PROMPTS = (
     # Nobody whom training has heard.
     Prompt("nancy", "Thank you for the beautiful picture, it is in the kitchen.", "anika-50"),
     Prompt("george", "My brother and my father are working in the garden.", "benjamin-50"),
+    # The voice that speaks where none is named: `prompt.wav` of the model.
+    Prompt("default", "Hello, my name is Alice and I live in London.", "f1-50"),
 )
 
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::tool::{names, native, prompt_wav, said, synth};
-use parity_fixture::testing::tiny_model;
+use parity_fixture::testing::{tiny_model, voice_model};
 
 const HELLO: [&str; 2] = ["--text", "Hello."];
 
@@ -110,6 +110,31 @@ fn voice_conversion_has_no_use_for_a_text() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         said(&output).contains("vc has no use for --text"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn without_a_prompt_the_models_own_voice_speaks_if_it_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("a.wav");
+    let say = |model: &Path| {
+        let mut command = native("synth", model);
+        command.args(["--text", "It is cold in Moscow.", "-o"]);
+        command.arg(&wav).output().unwrap()
+    };
+    let output = say(voice_model());
+    assert!(output.status.success(), "{}", said(&output));
+    // Nobody has chosen a prompt, so nothing is said against it.
+    assert_eq!(said(&output), "");
+    let spoken = hound::WavReader::open(&wav).unwrap().duration();
+    assert!((24_000..72_000).contains(&spoken), "{spoken} samples");
+
+    let output = say(tiny_model());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("has no voice of its own"),
         "{}",
         said(&output)
     );
