@@ -35,6 +35,18 @@ fn every_mistake_is_said_and_the_right_sampler_says_what_the_reference_says() {
     assert_eq!(heard.sounds.len(), 1 + Mistake::ALL.len());
     let loud = |sound: &[f32]| sound.iter().any(|x| x.abs() > 0.05);
     assert!(heard.sounds.iter().all(|(_, sound)| loud(sound)));
+    // As the reference, with nothing but the sampler written again.
+    let golden = model::workspace().join("golden/voice-7/good-morning/audio.wav");
+    let golden = hound::WavReader::open(golden)
+        .unwrap()
+        .into_samples::<f32>();
+    let golden: Vec<f32> = golden.map(Result::unwrap).collect();
+    let (none, right_sound) = &heard.sounds[0];
+    assert_eq!((*none, right_sound.len()), (None, golden.len()));
+    let furthest = right_sound.iter().zip(&golden).map(|(a, b)| (a - b).abs());
+    let furthest = furthest.fold(0.0, f32::max);
+    assert!(furthest < 0.05, "{furthest}");
+
     let page = wrong_sampler_html(&found).unwrap();
     for mistake in Mistake::ALL {
         assert!(page.contains(mistake.name()), "{}", mistake.name());

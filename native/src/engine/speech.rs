@@ -151,6 +151,19 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// The sound of speech tokens, at 24 kHz, in a voice that is [aligned](VoicePrompt::aligned).
+    /// Long silences are said as they are ([`LmConfig::drop_long_silences`](crate::llm::LmConfig::drop_long_silences)).
+    ///
+    /// # Errors
+    /// If a network fails, such as on fewer tokens than it looks ahead.
+    pub fn sound_of_tokens(&self, voice: &VoicePrompt, tokens: &[u32]) -> Result<Vec<f32>> {
+        let segment = SegmentSynthesizer::new(self, voice);
+        let (samples, _) = segment.whole(tokens, 1.0, &mut NoTap)?;
+        Ok(samples)
+    }
+}
+
 /// A request being said: an iterator over its [chunks](Chunk).
 ///
 /// Without streaming, each call of `next` synthesises one segment on the calling thread. A streamed

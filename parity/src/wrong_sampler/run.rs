@@ -1,8 +1,5 @@
-use native::Portion;
 use native::audio::Waveform;
 use native::engine::{Engine, Mode, Script, Text};
-use native::flow::FlowInput;
-use native::tap::NoTap;
 use native::voice::VoicePrompt;
 
 use super::mistake::{Mistake, Sampled, sample};
@@ -100,8 +97,8 @@ pub fn run(
     runs: Runs,
     progress: impl Fn(usize, usize),
 ) -> native::Result<Findings> {
-    let samplers = || [None].into_iter().chain(Mistake::ALL.map(Some));
-    let mut rows: Vec<_> = samplers()
+    let samplers = [None].into_iter().chain(Mistake::ALL.map(Some));
+    let mut rows: Vec<_> = samplers
         .map(|mistake| Row {
             mistake,
             ..Row::default()
@@ -113,21 +110,25 @@ pub fn run(
         progress(done, usable.len());
         let said = Said::of(engine, cases, case)?;
         for seed in (0..runs.seeds).map(|i| case.seed + i) {
-            let right = said.sample(engine, None, seed)?;
-            margins.extend(&right.margins);
-            for row in &mut rows {
-                row.count(&said.sample(engine, row.mistake, seed)?, &right);
-            }
-        }
-        if heard.len() < runs.heard {
-            let sound = |mistake| {
-                let tokens = said.sample(engine, mistake, case.seed)?.tokens;
-                Ok((mistake, said.sound(engine, &tokens)?))
+            let sample = |row: &Row| said.sample(engine, row.mistake, seed);
+            let sampled: Vec<_> = rows.iter().map(sample).collect::<native::Result<_>>()?;
+            let [right, ..] = sampled.as_slice() else {
+                continue;
             };
-            heard.push(Heard {
-                text: said.text.clone(),
-                sounds: samplers().map(sound).collect::<native::Result<_>>()?,
-            });
+            margins.extend(&right.margins);
+            for (row, sampled) in rows.iter_mut().zip(&sampled) {
+                row.count(sampled, right);
+            }
+            if seed == case.seed && heard.len() < runs.heard {
+                let sound = |(row, sampled): (&Row, &Sampled)| {
+                    Ok((row.mistake, said.sound(engine, &sampled.tokens)?))
+                };
+                let sounds = rows.iter().zip(&sampled).map(sound);
+                heard.push(Heard {
+                    text: said.text.clone(),
+                    sounds: sounds.collect::<native::Result<_>>()?,
+                });
+            }
         }
     }
     Ok(Findings {
@@ -205,17 +206,6 @@ impl Said {
         if kept.is_empty() {
             return Ok(Vec::new());
         }
-        let input = FlowInput {
-            tokens: &kept,
-            prompt_tokens: &self.voice.speech_tokens,
-            prompt_mel: &self.voice.mel,
-            embedding: &self.voice.speaker_embedding,
-            portion: Portion::Final,
-        };
-        let mel = engine.flow().inference(&input, &mut NoTap)?;
-        let wave = engine
-            .vocoder()
-            .inference(&mel, Portion::Final, &mut NoTap)?;
-        Ok(wave.flatten_all()?.to_vec1()?)
+        engine.sound_of_tokens(&self.voice, &kept)
     }
 }
