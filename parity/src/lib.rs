@@ -9,6 +9,7 @@ pub mod array;
 mod bounded;
 pub mod case;
 pub mod checkup;
+mod child;
 pub mod diagnosis;
 pub mod diff;
 pub mod doctor;

@@ -9,7 +9,6 @@ standard output says which case comes next.
 
 import argparse
 import json
-import struct
 import sys
 import traceback
 from pathlib import Path
@@ -22,23 +21,13 @@ SAMPLE_RATE = 24000
 LAST_LINES = 3
 
 
-def wav(samples: np.ndarray) -> bytes:
-    """A mono file of float32."""
-    data = samples.astype("<f4").tobytes()
-    kind, channels, size = 3, 1, 4
-    form = struct.pack(
-        "<4sIHHIIHH", b"fmt ", 16, kind, channels, SAMPLE_RATE, SAMPLE_RATE * size, size, 8 * size
-    )
-    body = b"WAVE" + form + struct.pack("<4sI", b"data", len(data)) + data
-    return struct.pack("<4sI", b"RIFF", len(body)) + body
-
-
 def write_case(folder: Path, result) -> None:
+    import soundfile
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     arrays = dict(result.arrays)
-    (folder / "audio.wav").write_bytes(wav(arrays.pop("speech")))
+    soundfile.write(folder / "audio.wav", arrays.pop("speech"), SAMPLE_RATE, subtype="FLOAT")
     # A golden keeps few rows of the logits, and tokens are judged in their place.
     arrays = {k: np.ascontiguousarray(a) for k, a in arrays.items() if "llm.logits" not in k}
     save_file(arrays, folder / "tensors.safetensors")

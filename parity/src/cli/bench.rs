@@ -9,7 +9,7 @@ use parity::record::Timing;
 use serde::Serialize;
 
 use super::engine::EngineArgs;
-use super::shared::{say, say_json};
+use super::shared::{DEFAULT_CASES, say, say_json};
 
 /// The parts of the work, in its order, by the names under which both engines time them.
 const PARTS: [&str; 7] = [
@@ -39,7 +39,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     reference: super::record_python::ReferenceLocation,
     /// The cases
-    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CASES)]
     cases: PathBuf,
     /// The case to say, one with a text (default: the first)
     #[arg(long, value_name = "NAME")]

@@ -1,17 +1,16 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use native::model_dir::ModelDir;
 use parity::checkup::{Checkup, check};
 use parity::exit::Exit;
 use parity::record::describe_model;
-use parity::recording::{MANIFEST, Manifest, Reader, RecordingSource as _};
+use parity::recording::{MANIFEST, Manifest, Reader, RecordingSource as _, amend_manifest};
 use parity::stage::Stage;
-use serde_json::Value;
 
-use super::shared::{open_golden, say};
+use super::shared::{DEFAULT_GOLDEN, open_golden, say};
 
 /// Check a recording by another program: what it has, what it lacks, what is wrong with its form.
 ///
@@ -26,7 +25,7 @@ pub struct CheckArgs {
     /// The recording
     recording: PathBuf,
     /// The golden that it will be held against
-    #[arg(long, value_name = "DIR", default_value = "golden/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_GOLDEN)]
     golden: PathBuf,
     /// The model that was used: the hashes of its files are written into a manifest without any
     #[arg(long, value_name = "DIR")]
@@ -69,13 +68,8 @@ fn name_model(manifest: &Manifest, dir: &Path, model: &Path) -> anyhow::Result<(
     if !manifest.model.id.is_empty() {
         info.id.clone_from(&manifest.model.id);
     }
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let mut value: Value = serde_json::from_str(&text)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("model".into(), serde_json::to_value(info)?);
-    }
-    let text = serde_json::to_string_pretty(&value)? + "\n";
-    Ok(parity_atomic::write_file(&path, text.as_bytes())?)
+    let fields = [("model".to_owned(), serde_json::to_value(info)?)];
+    Ok(amend_manifest(dir, fields.into_iter().collect())?)
 }
 
 fn words(checkup: &Checkup, manifest: &Manifest, args: &CheckArgs) -> String {

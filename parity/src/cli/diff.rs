@@ -5,11 +5,11 @@ use clap::Args;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{Reader, RecordingSource as _};
-use parity::report::{Report, Rest, build_report, html, layers_table};
+use parity::report::{Report, Rest, build_report, html};
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{DetailArgs, TolerancesArg, open_golden, say};
+use super::shared::{DetailArgs, TolerancesArg, open_golden};
 
 /// Diff two recordings and judge the difference.
 ///
@@ -74,9 +74,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         None => Rest::Options("--verbose prints them, --html FILE writes the page"),
     };
     args.detail.print(&report, rest)?;
-    if let Some(layers) = report.layers.as_ref().filter(|_| !args.detail.is_json()) {
-        say(&layers_table(layers))?;
-    }
+    args.detail.print_layers(report.layers.as_ref())?;
     Ok(report.status())
 }
 

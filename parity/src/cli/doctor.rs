@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use parity::case::{CaseFile, Keep};
+use parity::case::Keep;
 use parity::doctor::{Check, ModelOptions, PythonOptions, State, machine, model, python};
 use parity::exit::Exit;
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, open_golden, say, say_json};
+use super::shared::{CaseFileArgs, DEFAULT_GOLDEN, TolerancesArg, open_golden, say, say_json};
 
 /// Check a model directory, this machine, and a Python, before an hour is spent.
 ///
@@ -18,7 +18,8 @@ use super::shared::{TolerancesArg, open_golden, say, say_json};
 ///
 /// With --python-env, the Python reference says some cases in that environment, which are held
 /// against what it says in the pinned one: where speech went wrong after an upgrade, the first
-/// stage that differs is named, and the library to blame.
+/// stage that differs is named, and the library to blame. Without --case, those cases are said that
+/// have a sound and are not streamed.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     parity doctor --model-dir Fun-CosyVoice3-0.5B\n  \
@@ -50,14 +51,10 @@ struct PythonArgs {
     #[arg(long, value_name = "DIR", default_value = "python_ref")]
     python_package: PathBuf,
     /// What the reference recorded with the model, in the pinned environment
-    #[arg(long, value_name = "DIR", default_value = "golden/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_GOLDEN)]
     golden: PathBuf,
-    /// The golden's cases
-    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
-    cases: PathBuf,
-    /// Only this case; may be given several times [default: those with a sound that is not streamed]
-    #[arg(long = "case", value_name = "NAME")]
-    names: Vec<String>,
+    #[command(flatten)]
+    cases: CaseFileArgs,
     #[command(flatten)]
     tolerances: TolerancesArg,
 }
@@ -100,8 +97,8 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 /// Holds a Python against the golden.
 fn examine(args: &DoctorArgs, env: &Path) -> anyhow::Result<Vec<Check>> {
     let golden = open_golden(&args.python.golden)?;
-    let cases = CaseFile::load(&args.python.cases)?.select(&args.python.names)?;
-    let all = args.python.names.is_empty();
+    let cases = args.python.cases.load()?;
+    let all = args.python.cases.all();
     let wanted = cases.cases.iter();
     let wanted = wanted.filter(|c| !all || (c.keep != Keep::Tokens && !c.stream));
     let names: Vec<_> = wanted.map(|case| case.name.clone()).collect();
@@ -110,7 +107,7 @@ fn examine(args: &DoctorArgs, env: &Path) -> anyhow::Result<Vec<Check>> {
         env: env.to_owned(),
         root: args.python.cosyvoice_root.clone().unwrap_or_default(),
         package: args.python.python_package.clone(),
-        cases: args.python.cases.clone(),
+        cases: args.python.cases.cases.clone(),
         out: folder.path().join("recording"),
         names,
     };

@@ -8,11 +8,13 @@ use native::model_dir::{LmWeights, ModelDir};
 use native::precision::Precisions;
 use parity::record::NativeRecorder;
 
+use super::shared::DEFAULT_MODEL;
+
 /// Where and how the native engine computes.
 #[derive(Args, Debug)]
 pub struct EngineArgs {
     /// Model directory, laid out like Fun-CosyVoice3-0.5B
-    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_MODEL)]
     pub model_dir: PathBuf,
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]

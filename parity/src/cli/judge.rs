@@ -6,11 +6,11 @@ use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::recording::{Manifest, Reader, RecordedCase, RecordingSource as _};
-use parity::report::{build_report, layers_table};
+use parity::report::build_report;
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{OutputArgs, TolerancesArg, open_golden, say};
+use super::shared::{OutputArgs, TolerancesArg, open_golden};
 
 /// Judge saved recordings again, and write the report.
 ///
@@ -113,9 +113,7 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     let again = args.again(manifest);
     let mut report = build_report(&evaluation, None, reproduce(manifest, again))?;
     if let Some(layers) = args.deep.compare(&args.golden, candidate, &tolerances)? {
-        if !args.output.detail.is_json() {
-            say(&layers_table(&layers))?;
-        }
+        args.output.detail.print_layers(Some(&layers))?;
         report = report.with_layers(layers);
     }
     args.output.publish(&mut report, earlier.as_ref())?;

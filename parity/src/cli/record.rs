@@ -14,7 +14,7 @@ use parity_atomic::Replacement;
 
 use super::engine::{EngineArgs, case_bar};
 use super::record_command::{self, CommandArgs};
-use super::shared::{TolerancesArg, keep_apart, open_golden, say};
+use super::shared::{CaseFileArgs, TolerancesArg, keep_apart, open_golden, say};
 
 /// Record what an engine produces for the cases.
 ///
@@ -42,12 +42,8 @@ pub struct RecordArgs {
     #[cfg(feature = "record")]
     #[command(flatten)]
     python: super::record_python::PythonArgs,
-    /// The cases
-    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
-    cases: PathBuf,
-    /// Only this case; may be given several times
-    #[arg(long = "case", value_name = "NAME")]
-    names: Vec<String>,
+    #[command(flatten)]
+    cases: CaseFileArgs,
     #[command(flatten)]
     tolerances: TolerancesArg,
     /// The recording to write
@@ -68,13 +64,13 @@ enum EngineName {
 
 /// Runs `parity record`.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let cases = CaseFile::load(&args.cases)?.select(&args.names)?;
+    let cases = args.cases.load()?;
     let mut inputs = vec![("the model's directory", args.native.model_dir.as_path())];
     inputs.extend(args.golden.as_deref().map(|dir| ("the golden", dir)));
     keep_apart(&args.out, &inputs)?;
     let place = Writer::reserve(&args.out)?;
     let earlier = place.target().join(MANIFEST).exists();
-    if earlier && !args.names.is_empty() && !args.force {
+    if earlier && !args.cases.all() && !args.force {
         bail!(
             "{} holds a whole recording, which one of a few cases must not replace: \
              record them into another folder, or pass --force",

@@ -2,17 +2,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use native::model_dir::LmWeights;
-use parity::case::CaseFile;
 use parity::exit::Exit;
 use parity::judge::{Evaluation, Tolerances, candidate_misfits, misfits};
 use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Error, RecordedCase, RecordingSource as _, Writer};
-use parity::report::{Report, Shard, build_report, layers_table};
+use parity::report::{Report, Shard, build_report};
 use parity::stage::Feed;
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{GoldenFault, OutputArgs, TolerancesArg, open_golden, parse_shard, say};
+use super::shared::{
+    CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TolerancesArg,
+    open_golden, parse_shard,
+};
 use super::text::{read_corpus, summarise};
 
 /// Run the native engine against a golden, and report how far apart they are.
@@ -32,14 +34,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     engine: EngineArgs,
     /// What the reference recorded
-    #[arg(long, value_name = "DIR", default_value = "golden/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_GOLDEN)]
     golden: PathBuf,
-    /// The cases
-    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
-    cases: PathBuf,
-    /// Only this case; may be given several times
-    #[arg(long = "case", value_name = "NAME")]
-    names: Vec<String>,
+    #[command(flatten)]
+    cases: CaseFileArgs,
     /// Texts with what the reference made of them
     #[arg(long, value_name = "DIR", default_value = "golden/text")]
     text_corpus: PathBuf,
@@ -107,7 +105,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
     let tolerances = args.tolerances.load(&args.golden)?;
     let earlier = args.output.earlier()?;
-    let mut cases = CaseFile::load(&args.cases)?.select(&args.names)?;
+    let mut cases = args.cases.load()?;
     let expected: Vec<_> = cases
         .cases
         .iter()
@@ -175,13 +173,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if whole_run {
         report = with_text_corpus(report, args)?;
     }
-    if let Some(layers) = report
-        .layers
-        .as_ref()
-        .filter(|_| !args.output.detail.is_json())
-    {
-        say(&layers_table(layers))?;
-    }
+    args.output.detail.print_layers(report.layers.as_ref())?;
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
 }
@@ -201,8 +193,8 @@ impl ReportArgs {
         let options = [
             (
                 "--cases",
-                self.cases.display().to_string(),
-                "golden/voice.toml",
+                self.cases.cases.display().to_string(),
+                DEFAULT_CASES,
             ),
             ("--device", device.to_string(), "cpu"),
             ("--precision", precision.to_string(), "f32"),
@@ -227,7 +219,7 @@ impl ReportArgs {
 
 /// Adds the recorded texts to a report of all cases, or why they were not compared.
 fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
-    let why_not = if args.names.is_empty() {
+    let why_not = if args.cases.all() {
         match read_corpus(&args.text_corpus) {
             Ok(corpus) => match summarise(&corpus, &args.engine.model()?) {
                 Ok(summary) => return Ok(report.with_text_corpus(summary)),

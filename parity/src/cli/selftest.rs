@@ -10,7 +10,7 @@ use parity::selftest::{self, Planted};
 use parity::wrong_sampler::{self, Runs};
 
 use super::engine::{EngineArgs, case_bar};
-use super::shared::{TolerancesArg, read_golden, say, say_json};
+use super::shared::{DEFAULT_CASES, TolerancesArg, read_golden, say, say_json};
 
 /// Plant known faults in copies of a golden, and show that each is caught.
 ///
@@ -40,7 +40,7 @@ pub struct SelftestArgs {
     #[command(flatten)]
     engine: EngineArgs,
     /// The cases whose texts are said with --listen, the zero-shot ones
-    #[arg(long, value_name = "FILE", default_value = "golden/voice.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CASES)]
     cases: PathBuf,
     /// Seeds for each text, from the case's own on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
@@ -111,8 +111,8 @@ fn listen(args: &SelftestArgs, folder: &Path) -> anyhow::Result<Exit> {
     let page = folder.join(WRONG_SAMPLER_PAGE);
     let html = wrong_sampler_html(&findings).map_err(anyhow::Error::msg)?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    parity_atomic::write_files([(&*page, html.as_bytes())])?;
-    say(&wrong_sampler_table(&findings))?;
-    say(&format!("page: {}\n", page.display()))?;
+    parity_atomic::write_file(&page, html.as_bytes())?;
+    let table = wrong_sampler_table(&findings);
+    say(&format!("{table}page: {}\n", page.display()))?;
     Ok(Exit::Parity)
 }

@@ -2,7 +2,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use parity::case::CaseFile;
 use parity::judge::Tolerances;
+use parity::layers::LayerReport;
 use parity::recording::{self, Reader, Recording};
 use parity::report::{self, Detail, Report, Rest, Shard, Trend};
 use parity_atomic::Lock;
@@ -54,6 +56,36 @@ impl TolerancesArg {
     }
 }
 
+/// The model that is meant when none is named, the one of this repository that speaks.
+pub const DEFAULT_MODEL: &str = "out/voice-7";
+/// What the reference recorded with it.
+pub const DEFAULT_GOLDEN: &str = "golden/voice-7";
+/// The cases of that recording.
+pub const DEFAULT_CASES: &str = "golden/voice.toml";
+
+/// A file of cases, or some of it.
+#[derive(clap::Args, Debug)]
+pub struct CaseFileArgs {
+    /// The cases
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CASES)]
+    pub cases: PathBuf,
+    /// Only this case; may be given several times
+    #[arg(long = "case", value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+impl CaseFileArgs {
+    /// Reads the cases that are wanted.
+    pub fn load(&self) -> anyhow::Result<CaseFile> {
+        Ok(CaseFile::load(&self.cases)?.select(&self.names)?)
+    }
+
+    /// Whether all are wanted.
+    pub fn all(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
 /// How much of a report is printed.
 #[derive(clap::Args, Debug)]
 pub struct DetailArgs {
@@ -93,9 +125,12 @@ impl DetailArgs {
         say_json(&report)
     }
 
-    /// Whether standard output is one JSON document, beside which nothing may be printed.
-    pub fn is_json(&self) -> bool {
-        self.json
+    /// Prints how the layers of the networks compare; a report as JSON has them in it.
+    pub fn print_layers(&self, layers: Option<&LayerReport>) -> anyhow::Result<()> {
+        match layers {
+            Some(layers) if !self.json => say(&report::layers_table(layers)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,17 +174,13 @@ impl OutputArgs {
         report::write(report, &self.out)?;
         let page = self.out.join("index.html");
         self.detail.print(report, Rest::Page(&page))?;
-        if self.detail.detail() != Detail::Quiet && !self.detail.is_json() {
-            say(&format!(
-                "report: {}\n",
-                self.out.join("index.html").display()
-            ))?;
-        }
-        if !self.detail.is_json() {
+        if !self.detail.json {
+            if self.detail.detail() != Detail::Quiet {
+                say(&format!("report: {}\n", page.display()))?;
+            }
             tell_github(report)?;
         }
         if self.open {
-            let page = self.out.join("index.html");
             open::that_detached(&page)
                 .with_context(|| format!("cannot open {}", page.display()))?;
         }

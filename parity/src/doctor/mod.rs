@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub use machine::machine;
 pub use model::{ModelOptions, model};
-pub use python::{PythonError, PythonOptions, python};
+pub use python::{PythonOptions, python};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,9 +11,13 @@ use native::model_dir::ModelDir;
 use serde::de::DeserializeOwned;
 
 use super::{Check, State};
+use crate::child::{last_lines, reading, said};
 use crate::judge::{CaseOutcome, Evaluation, Tolerances, Verdict, explain};
 use crate::record::describe_model;
-use crate::recording::{self, MANIFEST, Manifest, Reader, RecordedCase, RecordingSource as _};
+use crate::recording::{
+    Error, MANIFEST, Manifest, Reader, RecordedCase, RecordingSource as _, amend_manifest,
+    public_version,
+};
 use crate::stage::Stage;
 
 /// Lines of the interpreter's complaint that are repeated.
@@ -65,30 +69,6 @@ pub struct PythonOptions {
     pub out: PathBuf,
 }
 
-/// Why it cannot be said whether a Python will do.
-#[derive(Debug, thiserror::Error)]
-pub enum PythonError {
-    /// What the interpreter wrote cannot be read, or its manifest not be written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// What the interpreter wrote is not what it should be.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The golden, the model or the recording cannot be read.
-    #[error(transparent)]
-    Recording(#[from] recording::Error),
-}
-
 /// Runs the cases in a Python, and holds what it says against the golden.
 ///
 /// `running` is told which case comes next.
@@ -101,24 +81,22 @@ pub fn python(
     golden: &Reader,
     tolerances: &Tolerances,
     running: impl FnMut(&str),
-) -> Result<Vec<Check>, PythonError> {
-    let ran = run(options, model.path(), running).map_err(io(&options.env))?;
+) -> Result<Vec<Check>, Error> {
+    let ran = run(options, model.path(), running).map_err(Error::io(&options.env))?;
     if let Err(said) = ran {
         let remedy =
             "name an environment with the reference's packages: `make reference-env` makes one";
         return Ok(vec![Check::new("python", State::Bad, said, Some(remedy))]);
     }
     let path = options.out.join(MANIFEST);
-    // A manifest that is written as a whole would have a seal, which this one must not have.
-    let mut fields: serde_json::Map<String, serde_json::Value> = read_json(&path)?;
-    let info = serde_json::to_value(describe_model(model)?).map_err(json(&path))?;
-    fields.insert("model".into(), info);
-    fields.insert(
-        "lm_weights".into(),
-        golden.manifest().lm_weights.clone().into(),
-    );
-    let text = serde_json::to_vec(&fields).map_err(json(&path))?;
-    fs::write(&path, text).map_err(io(&path))?;
+    let info = serde_json::to_value(describe_model(model)?);
+    let info = info.map_err(|e| Error::malformed(&path, e))?;
+    let weights = golden.manifest().lm_weights.clone();
+    let fields = [
+        ("model".to_owned(), info),
+        ("lm_weights".to_owned(), weights.into()),
+    ];
+    amend_manifest(&options.out, fields.into_iter().collect())?;
     let manifest: Manifest = read_json(&path)?;
     let failed: BTreeMap<String, String> = read_json(&options.out.join("failed.json"))?;
 
@@ -156,19 +134,9 @@ pub fn python(
     Ok(checks)
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> PythonError {
-    let path = path.to_owned();
-    move |source| PythonError::Io { path, source }
-}
-
-fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> PythonError {
-    let path = path.to_owned();
-    move |source| PythonError::Json { path, source }
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, PythonError> {
-    let bytes = fs::read(path).map_err(io(path))?;
-    serde_json::from_slice(&bytes).map_err(json(path))
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::malformed(path, e))
 }
 
 /// Runs the examination; what the interpreter said if it failed as a whole.
@@ -209,13 +177,7 @@ fn run(
         Ok(child) => child,
         Err(e) => return Ok(Err(format!("{}: {e}", interpreter.display()))),
     };
-    let said = child.stderr.take().map(|mut pipe| {
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = pipe.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        })
-    });
+    let errors = reading(child.stderr.take());
     for line in child
         .stdout
         .take()
@@ -225,14 +187,11 @@ fn run(
         running(&line?);
     }
     let status = child.wait()?;
-    let said = said
-        .and_then(|thread| thread.join().ok())
-        .unwrap_or_default();
     if status.success() {
         return Ok(Ok(()));
     }
-    let lines: Vec<_> = said.trim().lines().collect();
-    let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+    let errors = said(errors);
+    let last = last_lines(&errors, LAST_LINES).join("\n");
     Ok(Err(format!(
         "{} failed ({status}): {last}",
         interpreter.display()
@@ -244,7 +203,7 @@ fn other_libraries(
     golden: &BTreeMap<String, String>,
     here: &BTreeMap<String, String>,
 ) -> Vec<(String, String, String)> {
-    let public = |version: &str| version.split('+').next().unwrap_or(version).to_owned();
+    let public = |version: &str| public_version(version).to_owned();
     let differs = |(name, wanted): (&String, &String)| {
         let found = here.get(name).map_or("missing".to_owned(), |v| public(v));
         // What is no distribution, such as the number of threads, is not the environment's.

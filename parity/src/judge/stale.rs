@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::tolerances::Pins;
 use crate::case::{Case, LmSet};
-use crate::recording::{FileHash, Manifest, ModelInfo, RecordedCase, RecordingSource};
+use crate::recording::{
+    FileHash, Manifest, ModelInfo, RecordedCase, RecordingSource, public_version,
+};
 use crate::stage::Feed;
 
 /// Where and how the reference records: its noise is that of float32 on a processor, and the limits
@@ -43,7 +45,7 @@ pub fn manifests(golden: &Manifest, pins: &Pins) -> Vec<String> {
             ));
             continue;
         };
-        let public = version.split('+').next().unwrap_or(version);
+        let public = public_version(version);
         if !known.iter().any(|k| k == public) {
             reasons.push(format!(
                 "the golden was recorded with {library} {version}, not {}",

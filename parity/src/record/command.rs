@@ -2,22 +2,19 @@
 //! prints them.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::array::Array;
 use crate::case::{Case, CaseFile, ModeName};
+use crate::child::{last_lines, reading, said};
 use crate::recording::{SAMPLE_RATE, Told};
 use crate::sound::FileSound;
 use crate::stage::{Key, Stage};
 
-/// Bytes of standard output that are read; the tokens of an hour of speech have 1 MB.
-const MAX_OUTPUT: u64 = 64 << 20;
 /// How often it is looked whether the program has ended.
 const POLL: Duration = Duration::from_millis(10);
 /// Lines of the program's complaint that an error repeats.
@@ -163,12 +160,10 @@ impl CommandEngine {
         let printed = reading(child.stdout.take());
         let errors = reading(child.stderr.take());
         let status = self.wait(&mut child)?;
-        let said = |text: JoinHandle<Vec<u8>>| {
-            let text = text.join().unwrap_or_default();
-            String::from_utf8_lossy(&text).into_owned()
-        };
         if !status.success() {
-            let said = last_lines(&said(errors));
+            let errors = said(errors);
+            let last = last_lines(&errors, LAST_LINES);
+            let said = last.iter().map(|line| format!("\n    {line}")).collect();
             return Err(Error::Failed { status, said });
         }
         let sound = FileSound::read(&out)?;
@@ -201,18 +196,6 @@ impl CommandEngine {
     }
 }
 
-/// Reads what a program says beside it, so that it never waits for a reader.
-fn reading(output: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut text = Vec::new();
-        if let Some(output) = output {
-            // What was read before an error is all there is.
-            let _ = output.take(MAX_OUTPUT).read_to_end(&mut text);
-        }
-        text
-    })
-}
-
 /// The first placeholder of a text, and where it stands.
 fn next_placeholder(text: &str) -> Option<(usize, &'static str)> {
     PLACEHOLDERS
@@ -224,15 +207,6 @@ fn next_placeholder(text: &str) -> Option<(usize, &'static str)> {
 /// A word of a POSIX shell's command line.
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    last.iter().map(|line| format!("\n    {line}")).collect()
 }
 
 /// What a program may print: `{"segments": [{"tokens": […], "tokens_kept": […], "stop_mark": 6562}]}`

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Error, Sealed};
 use crate::case::Case;
@@ -117,6 +118,26 @@ pub struct FileHash {
 pub struct CaseFiles {
     /// SHA-256 by file name.
     pub files: BTreeMap<String, String>,
+}
+
+/// A library's version without its local part, such as `+cu121`, which does not count.
+pub fn public_version(version: &str) -> &str {
+    version.split('+').next().unwrap_or(version)
+}
+
+/// Adds `fields` to the manifest of a recording in `dir`, which another program wrote and which has
+/// no seal; the rest of it stays as it is.
+///
+/// # Errors
+/// If it cannot be read or written, or is no JSON object.
+pub fn amend_manifest(dir: &Path, fields: Map<String, Value>) -> Result<(), Error> {
+    let path = dir.join(MANIFEST);
+    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let malformed = |e| Error::malformed(&path, e);
+    let mut manifest: Map<String, Value> = serde_json::from_str(&text).map_err(malformed)?;
+    manifest.extend(fields);
+    let text = serde_json::to_string_pretty(&manifest).map_err(malformed)? + "\n";
+    parity_atomic::write_file(&path, text.as_bytes()).map_err(Error::replacing)
 }
 
 /// The current time as RFC 3339, in UTC, to the second.

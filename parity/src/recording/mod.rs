@@ -26,7 +26,8 @@ pub use error::Error;
 pub(crate) use hash::{LINE_ENDS, difference};
 pub use hash::{sha256, sha256_file};
 pub use manifest::{
-    CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, timestamp,
+    CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, amend_manifest,
+    public_version, timestamp,
 };
 pub use noise::KnownNoise;
 pub use open_writer::{OpenWriter, Told};

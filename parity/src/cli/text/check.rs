@@ -7,7 +7,7 @@ use parity::exit::Exit;
 use parity::recording::Error;
 use parity::text_corpus::{Corpus, NativeFrontends, Summary, check};
 
-use crate::cli::shared::{GoldenFault, say, say_json};
+use crate::cli::shared::{DEFAULT_MODEL, GoldenFault, say, say_json};
 
 /// Hold the native frontend against what the reference made of the corpus.
 #[derive(Args, Debug)]
@@ -16,7 +16,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DIR", default_value = "golden/text")]
     corpus: PathBuf,
     /// Model directory whose vocabulary and text rules are used
-    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_MODEL)]
     model_dir: PathBuf,
     /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
     /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]

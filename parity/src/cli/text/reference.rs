@@ -4,6 +4,7 @@ use clap::Args;
 use parity::record::python::{PythonText, TextOptions};
 
 use crate::cli::record_python::{ReferenceLocation, ReferencePaths};
+use crate::cli::shared::DEFAULT_MODEL;
 
 /// The live reference's text frontend.
 #[derive(Args, Debug)]
@@ -11,7 +12,7 @@ pub struct ReferenceArgs {
     #[command(flatten)]
     location: ReferenceLocation,
     /// Model directory that both frontends take the vocabulary from
-    #[arg(long, value_name = "DIR", default_value = "out/voice-7")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_MODEL)]
     pub model_dir: PathBuf,
     /// A folder into which pip put wetext 0.0.4, to ask with that too
     #[arg(long, value_name = "DIR")]
