@@ -118,9 +118,16 @@ fn stop_warning(segment: usize, info: &SegmentInfo) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use native::audio::Waveform;
 
     use super::*;
+    use crate::sink::kind_of;
+
+    fn sink(path: &Path) -> anyhow::Result<Sink> {
+        Sink::new(path, kind_of(path, None, Engine::SAMPLE_RATE)?)
+    }
 
     fn progress() -> Progress {
         Progress {
@@ -157,7 +164,7 @@ mod tests {
             Err(native::Error::input("the third has no tokens")),
         ];
         let mut progress = progress();
-        let error = progress.deliver(speech, Sink::new(&output)?);
+        let error = progress.deliver(speech, sink(&output)?);
         let said = native::error_chain(error.expect_err("a failure").as_ref());
         assert!(
             said.contains("1.00 s of speech (2 of 3 segments) was said and is kept in")
@@ -176,8 +183,8 @@ mod tests {
     #[test]
     fn an_error_before_any_speech_leaves_nothing() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let sink = Sink::new(&folder.path().join("speech.wav"))?;
-        let error = progress().deliver([Err(native::Error::input("no tokens"))], sink);
+        let to = sink(&folder.path().join("speech.wav"))?;
+        let error = progress().deliver([Err(native::Error::input("no tokens"))], to);
         assert_eq!(error.expect_err("a failure").to_string(), "no tokens");
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
         Ok(())
@@ -186,14 +193,14 @@ mod tests {
     #[test]
     fn segments_that_did_not_end_by_themselves_are_warned_of() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let sink = Sink::new(&folder.path().join("speech.wav"))?;
+        let to = sink(&folder.path().join("speech.wav"))?;
         let stops = [
             Stop::StopToken(6562),
             Stop::MaxLength,
             Stop::OutOfPlace(6570),
         ];
         let mut progress = progress();
-        progress.deliver((0..).zip(stops).map(|(i, stop)| chunk(i, stop)), sink)?;
+        progress.deliver((0..).zip(stops).map(|(i, stop)| chunk(i, stop)), to)?;
         assert_eq!(progress.warnings.len(), 2);
         assert!(progress.warnings[0].contains("segment 2 was cut off at 40 speech tokens"));
         assert!(

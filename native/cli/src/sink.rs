@@ -3,12 +3,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use native::engine::Engine;
 use native::new_file::NewFile;
+use native_encode::{Encoder, FileFormat, FileWriter, Kind, SampleFormat};
 
 use crate::interrupt;
 
-/// Where the sound goes as it is made: a wav file, or raw samples on standard output.
+/// Where the sound goes as it is made: a sound file, or raw samples on standard output.
 ///
 /// The file is begun with the first sound, under a name such as `speech.partial-V0xY1z.wav`, under
 /// which it can be played while it grows. Only when everything is said does it get its name, so
@@ -16,27 +16,50 @@ use crate::interrupt;
 /// by Ctrl-C, what was said stays under the partial name.
 pub enum Sink {
     File(FileSink),
-    Raw,
+    Raw(Encoder),
 }
 
-/// A wav file.
+/// A sound file.
 pub struct FileSink {
     output: PathBuf,
-    open: Option<(hound::WavWriter<BufWriter<File>>, NewFile)>,
+    kind: Kind,
+    open: Option<(FileWriter<BufWriter<File>>, NewFile)>,
+}
+
+/// What is written where the options do not say it: the format that the file's name promises, with
+/// the samples as they were computed where the format can have them.
+pub fn kind_of(
+    output: &Path,
+    samples: Option<SampleFormat>,
+    sample_rate: u32,
+) -> native::Result<Kind> {
+    let format = match is_stdout(output) {
+        true => FileFormat::Pcm,
+        false => FileFormat::of_file(output)?,
+    };
+    let kind = Kind {
+        samples: samples.unwrap_or(match format {
+            FileFormat::Wav | FileFormat::Pcm => SampleFormat::Float32,
+            _ => SampleFormat::Int16,
+        }),
+        sample_rate,
+        ..Kind::new(format)
+    };
+    kind.check()?;
+    Ok(kind)
 }
 
 impl Sink {
     /// A sink for the file `output`, or for standard output if that is `-`. Nothing is written
-    /// yet, but what can be known is checked: the format, the folder, and whether it can be written
-    /// to.
-    pub fn new(output: &Path) -> anyhow::Result<Self> {
+    /// yet, but what can be known is checked: the folder, and whether it can be written to.
+    pub fn new(output: &Path, kind: Kind) -> anyhow::Result<Self> {
         if is_stdout(output) {
-            return Ok(Self::Raw);
+            return Ok(Self::Raw(Encoder::new(kind)?));
         }
-        check_format(output)?;
         drop(NewFile::create(output)?);
         Ok(Self::File(FileSink {
             output: output.to_owned(),
+            kind,
             open: None,
         }))
     }
@@ -47,19 +70,15 @@ impl Sink {
             Self::File(sink) => sink
                 .write(samples)
                 .with_context(|| sink.output.display().to_string()),
-            Self::Raw => {
-                let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
-                let mut out = std::io::stdout().lock();
-                out.write_all(&bytes)?;
-                Ok(out.flush()?)
-            }
+            Self::Raw(encoder) => to_stdout(&encoder.push(samples)?),
         }
     }
 
     /// Ends the sound: the file gets its name.
     pub fn finish(self) -> anyhow::Result<()> {
-        let Self::File(FileSink { output, open }) = self else {
-            return Ok(());
+        let FileSink { output, open, .. } = match self {
+            Self::File(sink) => sink,
+            Self::Raw(encoder) => return to_stdout(&encoder.finish()?.bytes),
         };
         let Some((writer, file)) = open else {
             bail!(
@@ -68,7 +87,7 @@ impl Sink {
             );
         };
         let mut kept = interrupt::hold();
-        let written = writer.finalize().context("cannot end the file");
+        let written = writer.finish().context("cannot end the file");
         written.with_context(|| output.display().to_string())?;
         file.finish()?;
         *kept = None;
@@ -96,22 +115,12 @@ impl FileSink {
         let mut kept = interrupt::hold();
         if self.open.is_none() {
             let file = NewFile::create_partial(&self.output)?;
-            let spec = hound::WavSpec {
-                channels: 1,
-                sample_rate: Engine::SAMPLE_RATE,
-                bits_per_sample: 32,
-                sample_format: hound::SampleFormat::Float,
-            };
             let writer = BufWriter::new(file.file().try_clone()?);
-            let writer = hound::WavWriter::new(writer, spec)?;
+            let writer = FileWriter::new(writer, self.kind)?;
             self.open = Some((writer, file));
         }
         if let Some((writer, file)) = &mut self.open {
-            for &sample in samples {
-                writer.write_sample(sample)?;
-            }
-            // This also updates the length in the file's header.
-            writer.flush()?;
+            writer.write(samples)?;
             *kept = Some(file.path().to_owned());
         }
         Ok(())
@@ -123,24 +132,22 @@ pub fn is_stdout(output: &Path) -> bool {
     output.as_os_str() == "-"
 }
 
-/// Refuses a name that promises another format. A name without an extension promises none.
-fn check_format(output: &Path) -> anyhow::Result<()> {
-    match output.extension() {
-        Some(extension) if !extension.eq_ignore_ascii_case("wav") => bail!(
-            "{}: only wav files can be written, not {}: end the name in .wav, or write raw samples \
-             to standard output (-o -) for another program to convert",
-            output.display(),
-            extension.to_string_lossy()
-        ),
-        _ => Ok(()),
-    }
+fn to_stdout(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    Ok(out.flush()?)
 }
 
 #[cfg(test)]
 mod tests {
     use native::audio::Waveform;
+    use native::engine::Engine;
 
     use super::*;
+
+    fn sink(path: &Path) -> anyhow::Result<Sink> {
+        Sink::new(path, kind_of(path, None, Engine::SAMPLE_RATE)?)
+    }
 
     fn names(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).expect("a folder");
@@ -151,7 +158,7 @@ mod tests {
     fn a_file_contains_every_chunk_as_soon_as_it_is_written() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("speech.wav");
-        let mut sink = Sink::new(&path)?;
+        let mut sink = sink(&path)?;
         assert_eq!(names(folder.path()), [] as [PathBuf; 0]);
         sink.write(&[0.5, -0.25])?;
         assert!(!path.exists());
@@ -173,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("speech.wav");
         std::fs::write(&path, "old")?;
-        let mut sink = Sink::new(&path)?;
+        let mut sink = sink(&path)?;
         sink.write(&[0.5])?;
         let kept = sink.keep()?.expect("a file");
         assert_eq!(Waveform::read(&kept)?.samples, [0.5]);
@@ -185,8 +192,8 @@ mod tests {
     fn a_sink_without_sound_leaves_no_file() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("speech.wav");
-        assert!(Sink::new(&path)?.keep()?.is_none());
-        assert!(Sink::new(&path)?.finish().is_err());
+        assert!(sink(&path)?.keep()?.is_none());
+        assert!(sink(&path)?.finish().is_err());
         assert!(names(folder.path()).is_empty());
         Ok(())
     }
@@ -194,19 +201,25 @@ mod tests {
     #[test]
     fn a_folder_that_does_not_exist_is_named() {
         let missing = Path::new("no-such-folder/speech.wav");
-        let error = Sink::new(missing).err().expect("nothing to write to");
+        let error = sink(missing).err().expect("nothing to write to");
         assert!(error.to_string().contains("no-such-folder"));
     }
 
     #[test]
-    fn a_name_that_promises_another_format_is_refused() {
-        for (name, taken) in [
-            ("a.WAV", true),
-            ("a", true),
-            ("a.mp3", false),
-            ("a.wav.flac", false),
+    fn a_files_name_chooses_its_format_and_the_samples_are_kept_whole_where_they_can_be() {
+        let kind = |name, samples| kind_of(Path::new(name), samples, 24_000);
+        for (name, expected) in [
+            ("-", (FileFormat::Pcm, SampleFormat::Float32)),
+            ("a.WAV", (FileFormat::Wav, SampleFormat::Float32)),
+            ("a.wav.flac", (FileFormat::Flac, SampleFormat::Int16)),
+            ("a.ogg", (FileFormat::Opus, SampleFormat::Int16)),
         ] {
-            assert_eq!(check_format(Path::new(name)).is_ok(), taken, "{name}");
+            let kind = kind(name, None).expect(name);
+            assert_eq!((kind.format, kind.samples), expected, "{name}");
         }
+        let wav = kind("a.wav", Some(SampleFormat::Int16)).expect("a wav");
+        assert_eq!(wav.samples, SampleFormat::Int16);
+        assert!(kind("a.flac", Some(SampleFormat::Float32)).is_err());
+        assert!(kind("a.m4a", None).is_err());
     }
 }

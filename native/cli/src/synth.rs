@@ -6,19 +6,20 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use native::audio::Waveform;
 use native::engine::{
-    Mode, ModeName, Request, Script, Speech, StageSeconds, Text, Voice, check_end_of_prompt,
-    check_speed,
+    Engine, Mode, ModeName, Request, Script, Speech, StageSeconds, Text, Voice,
+    check_end_of_prompt, check_speed,
 };
 use native::llm::{Stop, Strategy};
 use native::model_dir::{ModelDir, SavedSpeaker};
 use native::tap::NoTap;
 use native::torch_rng::Multinomial;
+use native_encode::SampleFormat;
 use serde_json::json;
 
 use crate::mode::ModeOptions;
 use crate::options::{ModelOptions, named};
 use crate::progress::{Progress, warn};
-use crate::sink::{Sink, is_stdout};
+use crate::sink::{Sink, is_stdout, kind_of};
 use crate::speaker::SpeakersFile;
 
 /// Say a text in the voice of a recording.
@@ -67,11 +68,18 @@ pub struct Args {
     /// Deliver the sound in chunks while the language model still samples
     #[arg(long)]
     stream: bool,
-    /// The sound file to write, a wav of 24 kHz float; - writes raw float32 samples, little-endian,
-    /// to standard output. The file gets its name when everything is said. What was said before an
-    /// error or Ctrl-C stays beside it, under a name such as hello.partial-V0xY1z.wav
-    #[arg(short, long, value_name = "WAV", default_value = "speech.wav")]
+    /// The sound file to write: its name ends in .wav, .flac, .mp3, .ogg (Opus) or .pcm; - writes
+    /// raw samples, little-endian, to standard output. The file gets its name when everything is
+    /// said. What was said before an error or Ctrl-C stays beside it, under a name such as
+    /// hello.partial-V0xY1z.wav
+    #[arg(short, long, value_name = "FILE", default_value = "speech.wav")]
     output: PathBuf,
+    /// How samples are stored: float32 or int16 [default: float32 in wav and raw samples]
+    #[arg(long, value_name = "FORMAT", value_parser = named::<SampleFormat>(SampleFormat::NAMES))]
+    sample_format: Option<SampleFormat>,
+    /// Sample rate of the file in Hz; the model speaks at 24000
+    #[arg(long, value_name = "HZ", default_value_t = Engine::SAMPLE_RATE)]
+    sample_rate: u32,
     /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
     #[arg(long)]
     json: bool,
@@ -102,7 +110,8 @@ impl Args {
             bail!("--speakers is of no use without --speaker, which names one of them");
         }
         check_speed(self.speed, self.stream)?;
-        let sink = Sink::new(&self.output)?;
+        let kind = kind_of(&self.output, self.sample_format, self.sample_rate)?;
+        let sink = Sink::new(&self.output, kind)?;
         let model = self.model.dir.open()?;
         let own_voice = self.prompt_wav.is_none() && self.speaker.is_none();
         if own_voice {

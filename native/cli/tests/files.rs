@@ -30,3 +30,38 @@ fn a_finished_command_leaves_one_file() {
     let wave = native::audio::Waveform::read(&path).unwrap();
     assert!(wave.samples.len() > 1000);
 }
+
+#[test]
+fn every_format_has_the_speech_at_the_rate_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let say = |name: &str, arguments: &[&str]| {
+        let path = folder.path().join(name);
+        let output = synth(tiny_model(), &path)
+            .args(["--text", "Hello there."])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {}", said(&output));
+        native::audio::Waveform::read(&path).unwrap()
+    };
+    let speech = say("a.wav", &[]);
+    let rate = |hz: u32| native::audio::resample(&speech.samples, 24_000, hz);
+    for (name, hz) in [("a.flac", 16_000), ("a.mp3", 24_000), ("a.ogg", 48_000)] {
+        let written = say(name, &["--sample-rate", &hz.to_string()]);
+        let expected = rate(hz);
+        assert_eq!(written.sample_rate, hz, "{name}");
+        assert_eq!(written.samples.len(), expected.len(), "{name}");
+        let power = |x: &[f32]| x.iter().map(|x| f64::from(x * x)).sum::<f64>();
+        let errors: Vec<_> = expected
+            .iter()
+            .zip(&written.samples)
+            .map(|(a, b)| a - b)
+            .collect();
+        let error = power(&errors) / power(&expected);
+        assert!(error < 0.05, "{name}: {error}");
+    }
+    let short = say("b.wav", &["--sample-format", "int16"]);
+    for (whole, rounded) in speech.samples.iter().zip(&short.samples) {
+        assert!((whole - rounded).abs() <= 0.5 / 32_768.0);
+    }
+}

@@ -71,12 +71,20 @@ fn a_text_without_words_is_refused() {
 }
 
 #[test]
-fn only_wav_files_are_written() {
-    let message = refused("old.mp3", &HELLO);
-    assert!(
-        message.contains("only wav files") && message.contains("mp3"),
-        "{message}"
-    );
+fn a_format_that_is_unknown_or_cannot_have_what_is_asked_for_is_refused() {
+    for (name, arguments, expected) in [
+        ("old.m4a", &[][..], "m4a files cannot be written"),
+        (
+            "old.flac",
+            &["--sample-format", "float32"],
+            "only wav and pcm",
+        ),
+        ("old.ogg", &["--sample-rate", "44100"], "8000, 12000"),
+        ("old.wav", &["--sample-rate", "0"], "8000 to 192000"),
+    ] {
+        let message = refused(name, &[&HELLO, arguments].concat());
+        assert!(message.contains(expected), "{name}: {message}");
+    }
 }
 
 #[test]
@@ -128,7 +136,7 @@ fn without_a_prompt_the_models_own_voice_speaks_if_it_has_one() {
     assert!(output.status.success(), "{}", said(&output));
     // Nobody has chosen a prompt, so nothing is said against it.
     assert_eq!(said(&output), "");
-    let spoken = hound::WavReader::open(&wav).unwrap().duration();
+    let spoken = native::audio::Waveform::read(&wav).unwrap().samples.len();
     assert!((24_000..72_000).contains(&spoken), "{spoken} samples");
 
     let output = say(tiny_model());

@@ -14,7 +14,7 @@ pub use mel::mel_spectrogram;
 pub(crate) use mel::{
     CHANNELS as MEL_CHANNELS, HOP as MEL_HOP, N_FFT as MEL_WINDOW, SAMPLE_RATE as MEL_RATE,
 };
-pub use resample::resample;
+pub use resample::{Resampler, resample};
 pub use sound_file::SoundFile;
 pub use waveform::{MAX_SECONDS, MIN_SAMPLE_RATE, Waveform};
 pub use whisper_mel::whisper_log_mel;

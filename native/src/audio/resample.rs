@@ -27,21 +27,85 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
 
     let mut resampled = vec![0.0; length];
     for phase in 0..new.min(length) {
-        let Kernel { first, taps } = Kernel::new(orig, new, phase);
+        let kernel = Kernel::new(orig, new, phase);
         for (block, out) in resampled[phase..].iter_mut().step_by(new).enumerate() {
-            let start = (block * orig) as isize + first;
-            let skipped = start.min(0).unsigned_abs();
-            let inside = samples.get(start.max(0) as usize..).unwrap_or_default();
-            let taps = taps.get(skipped..).unwrap_or_default();
-            // torch's convolution sums like this, bit for bit: float32 fused multiply-adds in
-            // the order of the taps.
-            *out = taps
-                .iter()
-                .zip(inside)
-                .fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum));
+            *out = kernel.at(samples, (block * orig) as isize);
         }
     }
     resampled
+}
+
+/// [`resample`] for samples that arrive in pieces. It gives the same samples, however they are cut,
+/// up to the length, which is exactly ⌈samples · to / from⌉.
+pub struct Resampler {
+    orig: usize,
+    new: usize,
+    /// One for each phase of the output.
+    kernels: Vec<Kernel>,
+    /// The input from sample `dropped` on.
+    input: Vec<f32>,
+    dropped: usize,
+    /// Samples given.
+    given: usize,
+}
+
+impl Resampler {
+    /// A resampler from one rate to another, in Hz. If a rate is 0, it gives no samples.
+    pub fn new(from: u32, to: u32) -> Self {
+        let divisor = gcd(from, to).max(1);
+        let (orig, new) = ((from / divisor) as usize, (to / divisor) as usize);
+        let phases = if orig == 0 || orig == new { 0 } else { new };
+        Self {
+            orig,
+            new,
+            kernels: (0..phases).map(|p| Kernel::new(orig, new, p)).collect(),
+            input: Vec::new(),
+            dropped: 0,
+            given: 0,
+        }
+    }
+
+    /// The samples that depend on none that are yet to come.
+    pub fn push(&mut self, samples: &[f32]) -> Vec<f32> {
+        if self.orig == self.new {
+            return samples.to_vec();
+        }
+        self.input.extend_from_slice(samples);
+        let mut out = Vec::new();
+        while let Some((kernel, block)) = self.next() {
+            let end = block + kernel.first + kernel.taps.len() as isize;
+            if end > (self.dropped + self.input.len()) as isize {
+                break;
+            }
+            out.push(kernel.at(&self.input, block - self.dropped as isize));
+            self.given += 1;
+        }
+        if let Some((kernel, block)) = self.next() {
+            // Within a block, later phases begin at the same sample or after it.
+            let unused = (block + kernel.first).max(0) as usize;
+            self.input.drain(..unused.saturating_sub(self.dropped));
+            self.dropped = self.dropped.max(unused);
+        }
+        out
+    }
+
+    /// The rest: after the last sample comes silence.
+    pub fn finish(&mut self) -> Vec<f32> {
+        let samples = self.dropped + self.input.len();
+        let length = (samples * self.new).div_ceil(self.orig.max(1));
+        let mut out = Vec::new();
+        while let Some((kernel, block)) = self.next().filter(|_| self.given < length) {
+            out.push(kernel.at(&self.input, block - self.dropped as isize));
+            self.given += 1;
+        }
+        out
+    }
+
+    /// The kernel of the next sample, and the first sample of its block.
+    fn next(&self) -> Option<(&Kernel, isize)> {
+        let kernel = self.kernels.get(self.given.checked_rem(self.new)?)?;
+        Some((kernel, (self.given / self.new * self.orig) as isize))
+    }
 }
 
 /// The filter of one output phase, without the taps that are zero.
@@ -69,6 +133,20 @@ impl Kernel {
             .map(|index| tap(time(index), scale))
             .collect();
         Self { first, taps }
+    }
+
+    /// The output of the block that begins at sample `block`; before the first sample and after the
+    /// last there is silence.
+    fn at(&self, samples: &[f32], block: isize) -> f32 {
+        let start = block + self.first;
+        let skipped = start.min(0).unsigned_abs();
+        let inside = samples.get(start.max(0) as usize..).unwrap_or_default();
+        let taps = self.taps.get(skipped..).unwrap_or_default();
+        // torch's convolution sums like this, bit for bit: float32 fused multiply-adds in the order
+        // of the taps.
+        taps.iter()
+            .zip(inside)
+            .fold(0.0, |sum, (&k, &x)| k.mul_add(x, sum))
     }
 }
 
@@ -178,6 +256,28 @@ mod tests {
         assert!(resample(&[], 44_100, 16_000).is_empty());
         assert!(resample(&[1.0], 0, 16_000).is_empty());
         assert!(resample(&[1.0], 16_000, 0).is_empty());
+    }
+
+    #[test]
+    fn pieces_give_the_same_samples_as_the_whole() {
+        let samples = noise(5000);
+        for to in [8000, 16_000, 22_050, 24_000, 44_100, 48_000] {
+            let whole = resample(&samples, 24_000, to);
+            for cut in [1, 7, 480, 4999] {
+                let mut resampler = Resampler::new(24_000, to);
+                let mut pieces: Vec<_> = samples
+                    .chunks(cut)
+                    .flat_map(|c| resampler.push(c))
+                    .collect();
+                let held = whole.len() - pieces.len();
+                assert!(held < 60, "{held} samples wait for more");
+                pieces.extend(resampler.finish());
+                assert!(pieces == whole, "to {to} Hz in pieces of {cut}");
+            }
+        }
+        assert!(Resampler::new(24_000, 8000).finish().is_empty());
+        assert!(Resampler::new(24_000, 0).push(&samples).is_empty());
+        assert!(Resampler::new(0, 8000).push(&samples).is_empty());
     }
 
     #[test]
