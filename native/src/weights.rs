@@ -28,7 +28,8 @@ pub struct Builder {
 impl Builder {
     /// From candle's builder, whose dtype and device are replaced.
     pub fn new(vb: VarBuilder<'static>, precision: Precision, device: &Device) -> Self {
-        let vb = vb.set_dtype(precision.dtype()).set_device(device.clone());
+        let dtype = precision.dtype(device);
+        let vb = vb.set_dtype(dtype).set_device(device.clone());
         Self { vb, precision }
     }
 
@@ -38,7 +39,7 @@ impl Builder {
         precision: Precision,
         device: &Device,
     ) -> Self {
-        let vb = VarBuilder::from_tensors(tensors, precision.dtype(), device);
+        let vb = VarBuilder::from_tensors(tensors, precision.dtype(device), device);
         Self::new(vb, precision, device)
     }
 
@@ -163,8 +164,11 @@ impl Weights {
 
     /// A builder that hands out each tensor once, on `device`, for a network in `precision`.
     pub fn builder(&self, precision: Precision, device: &Device) -> Builder {
-        let backend = Box::new(Taken(self.store.clone()));
-        let vb = VarBuilder::from_backend(backend, precision.dtype(), device.clone());
+        let backend = Box::new(Taken {
+            store: self.store.clone(),
+            range: precision.range(),
+        });
+        let vb = VarBuilder::from_backend(backend, precision.dtype(device), device.clone());
         Builder { vb, precision }
     }
 
@@ -200,7 +204,11 @@ impl Weights {
     }
 }
 
-struct Taken(Arc<Store>);
+struct Taken {
+    store: Arc<Store>,
+    /// The dtype whose range bounds the weights.
+    range: DType,
+}
 
 impl SimpleBackend for Taken {
     fn get(
@@ -228,15 +236,16 @@ impl SimpleBackend for Taken {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let Some(tensor) = self.0.tensors().remove(name) else {
+        let Some(tensor) = self.store.tensors().remove(name) else {
             candle_core::bail!("tensor `{name}` is missing, or two layers use it");
         };
-        magnitude::check(&tensor, dtype)
+        let range = if dtype == DType::F64 { dtype } else { self.range };
+        magnitude::check(&tensor, range)
             .map_err(|what| candle_core::Error::Msg(format!("tensor `{name}` {what}")))?;
         tensor.to_device(device)?.to_dtype(dtype)
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.0.tensors().contains_key(name)
+        self.store.tensors().contains_key(name)
     }
 }

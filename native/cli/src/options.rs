@@ -50,7 +50,9 @@ pub struct ModelOptions {
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
-    /// f32, bf16 or f16, for each network if need be (`bf16,vocoder=f32`); only f32 is held to the reference
+    /// f32, bf16, q8 or q4 (f16 on a GPU). A preset sets what pays in each network: bf16 is
+    /// llm=bf16,flow=bf16; q8 is llm=q8,flow=q8; q4 is llm=q4,flow=q8; the vocoder stays in f32.
+    /// Exceptions follow, as in `q4,flow=bf16`. Only f32 is held to the reference
     #[arg(long, default_value = "f32")]
     pub precision: Precisions,
     /// Weight file of the language model [default: llm.pt as in the reference, else llm.safetensors]

@@ -111,6 +111,7 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         let dir = ModelDir::open(&self.model_dir)?;
         let (device, precision) = (&self.device, self.precision);
+        precision.check(device)?;
         let config = dir.config();
         let frontend = match &self.text_frontend {
             Some(frontend) => frontend.clone(),

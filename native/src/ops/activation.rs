@@ -17,6 +17,15 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     x.gelu()
 }
 
+/// The same of a slice, in place.
+pub(super) fn gelu_slice(values: &mut [f32]) {
+    vectorized(|| {
+        for value in values {
+            *value = gelu_of(*value);
+        }
+    });
+}
+
 /// x · tanh(ln(1 + eˣ)).
 pub(crate) fn mish(x: &Tensor) -> Result<Tensor> {
     if has_kernel(x) {
@@ -34,7 +43,7 @@ const MISH_IS_IDENTITY: f32 = 20.0;
 
 /// Computed as x / (1 + e⁻²ᵘ), equal to x · 0.5 · (1 + tanh u) but without cancellation.
 #[inline(always)]
-pub(super) fn gelu_of(x: f32) -> f32 {
+fn gelu_of(x: f32) -> f32 {
     const TWO_SQRT_2_OVER_PI: f32 = 1.595_769;
     let u = TWO_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
     x / (1.0 + exp(-u))

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Module, Result, Tensor};
+use packed_linear::{Finish, Format, PackedLinear, Source};
 
-use crate::ops::activation::gelu;
-use crate::ops::linear_kernel::LinearKernel;
+use crate::ops::activation::{gelu, gelu_slice};
 use crate::ops::{cpu_elements, has_kernel};
 use crate::weights::Builder;
 
@@ -14,11 +14,10 @@ pub(crate) struct Linear {
     device: Device,
 }
 
-/// How a weight is stored. A quantised form would be a variant, which [`Linear::load`] chooses by
-/// the builder's precision.
+/// How a weight is stored.
 #[derive(Clone, Debug)]
 enum Weight {
-    Packed(Arc<LinearKernel>),
+    Packed(Arc<PackedLinear>),
     Plain(candle_nn::Linear),
 }
 
@@ -26,24 +25,26 @@ impl Linear {
     /// Reads `weight` [outputs, inputs] and `bias` [outputs].
     pub(crate) fn load(inputs: usize, outputs: usize, vb: Builder) -> Result<Self> {
         let bias = vb.get(outputs, "bias")?;
-        Self::new(vb.get((outputs, inputs), "weight")?, Some(bias))
+        let weight = vb.get((outputs, inputs), "weight")?;
+        Self::new(weight, Some(bias), vb.precision().format())
     }
 
     /// Reads `weight` [outputs, inputs].
     pub(crate) fn load_no_bias(inputs: usize, outputs: usize, vb: Builder) -> Result<Self> {
-        Self::new(vb.get((outputs, inputs), "weight")?, None)
+        let weight = vb.get((outputs, inputs), "weight")?;
+        Self::new(weight, None, vb.precision().format())
     }
 
     /// From `weight` [outputs, inputs] and `bias` [outputs].
-    fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
+    fn new(weight: Tensor, bias: Option<Tensor>, format: Format) -> Result<Self> {
         let device = weight.device().clone();
         let weight = if has_kernel(&weight) {
             let (_, inputs) = weight.dims2()?;
             let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
             let weight = weight.contiguous()?;
             let (storage, layout) = weight.storage_and_layout();
-            let kernel = LinearKernel::new(cpu_elements(&storage, layout)?, bias, inputs);
-            Weight::Packed(Arc::new(kernel))
+            let source = Source::F32(cpu_elements(&storage, layout)?);
+            Weight::Packed(Arc::new(PackedLinear::new(format, source, bias, inputs)))
         } else {
             Weight::Plain(candle_nn::Linear::new(weight, bias))
         };
@@ -58,7 +59,7 @@ impl Linear {
     /// [.., inputs] to [.., outputs].
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.weight {
-            Weight::Packed(kernel) => run(kernel, x, false),
+            Weight::Packed(packed) => run(packed, x, None),
             Weight::Plain(plain) => plain.forward(x),
         }
     }
@@ -66,25 +67,25 @@ impl Linear {
     /// The same, followed by [`gelu`].
     pub(crate) fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
         match &self.weight {
-            Weight::Packed(kernel) => run(kernel, x, true),
+            Weight::Packed(packed) => run(packed, x, Some(&gelu_slice)),
             Weight::Plain(plain) => gelu(&plain.forward(x)?),
         }
     }
 }
 
-fn run(kernel: &LinearKernel, x: &Tensor, gelu: bool) -> Result<Tensor> {
+fn run(packed: &PackedLinear, x: &Tensor, finish: Option<Finish<'_>>) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
     match dims.last_mut() {
-        Some(last) if *last == kernel.inputs() && *last > 0 => *last = kernel.outputs(),
+        Some(last) if *last == packed.inputs() && *last > 0 => *last = packed.outputs(),
         _ => candle_core::bail!(
             "a linear layer of {} inputs got a tensor of shape {:?}",
-            kernel.inputs(),
+            packed.inputs(),
             x.dims()
         ),
     }
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
-    let out = kernel.run(cpu_elements(&storage, layout)?, gelu);
+    let out = packed.run(cpu_elements(&storage, layout)?, finish);
     Tensor::from_vec(out, dims, &Device::Cpu)
 }
 
@@ -101,13 +102,14 @@ mod tests {
     fn error(rows: usize, inputs: usize, outputs: usize) -> Result<f64> {
         let (weight, bias) = (random((outputs, inputs), 0.04)?, random(outputs, 0.04)?);
         let x = random((1, rows, inputs), 1.0)?;
-        let linear = Linear::new(weight.clone(), Some(bias.clone()))?;
+        let linear = Linear::new(weight.clone(), Some(bias.clone()), Format::F32)?;
         let got = linear.forward(&x)?;
         assert_eq!(got.dims(), [1, rows, outputs]);
         let activated = linear.forward_gelu(&x)? - gelu(&got)?;
         assert_eq!(activated?.abs()?.max_all()?.to_scalar::<f32>()?, 0.0);
         let wide = |t: &Tensor| t.to_dtype(DType::F64);
-        let want = Linear::new(wide(&weight)?, Some(wide(&bias)?))?.forward(&wide(&x)?)?;
+        let exact = Linear::new(wide(&weight)?, Some(wide(&bias)?), Format::F32)?;
+        let want = exact.forward(&wide(&x)?)?;
         (wide(&got)? - want)?.abs()?.max_all()?.to_scalar()
     }
 
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn empty_inputs_pass_and_other_widths_are_errors() -> Result<()> {
-        let linear = Linear::new(random((3, 4), 1.0)?, None)?;
+        let linear = Linear::new(random((3, 4), 1.0)?, None, Format::F32)?;
         assert_eq!(linear.forward(&random((2, 0, 4), 1.0)?)?.dims(), [2, 0, 3]);
         let error = linear.forward(&random((1, 5), 1.0)?).unwrap_err();
         assert!(error.to_string().contains("4 inputs got"), "{error}");

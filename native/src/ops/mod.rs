@@ -9,7 +9,6 @@ mod attention;
 mod conv;
 mod conv_kernel;
 mod linear;
-mod linear_kernel;
 mod math;
 mod matrix;
 mod norm;

@@ -19,7 +19,9 @@ pub struct EngineArgs {
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
-    /// f32, bf16 or f16, for each network if need be (`bf16,vocoder=f32`); limits are set for f32
+    /// f32, bf16, q8 or q4 (f16 on a GPU). A preset sets what pays in each network: bf16 is
+    /// llm=bf16,flow=bf16; q8 is llm=q8,flow=q8; q4 is llm=q4,flow=q8; the vocoder stays in f32.
+    /// Exceptions follow, as in `q4,flow=bf16`. Limits are set for f32
     #[arg(long, default_value = "f32")]
     pub precision: Precisions,
     /// Weight file of the language model, for cases that name no set themselves: llm.pt,
