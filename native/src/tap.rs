@@ -79,6 +79,11 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Whether somebody wants them.
+    pub fn are_wanted(&self) -> bool {
+        self.tap.is_some()
+    }
+
     /// Hands out one layer's output.
     ///
     /// # Errors

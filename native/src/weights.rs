@@ -239,7 +239,11 @@ impl SimpleBackend for Taken {
         let Some(tensor) = self.store.tensors().remove(name) else {
             candle_core::bail!("tensor `{name}` is missing, or two layers use it");
         };
-        let range = if dtype == DType::F64 { dtype } else { self.range };
+        let range = if dtype == DType::F64 {
+            dtype
+        } else {
+            self.range
+        };
         magnitude::check(&tensor, range)
             .map_err(|what| candle_core::Error::Msg(format!("tensor `{name}` {what}")))?;
         tensor.to_device(device)?.to_dtype(dtype)

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::cpu::Cpu;
 use crate::panel::{PANEL, PanelRow, pack};
 use crate::source::Source;
-use crate::tasks::{Cut, Edges, TASK_OUTPUTS, Task};
+use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// Terms summed in one run. A float32 sum of fewer terms rounds less, and adding up the runs costs
 /// little.
@@ -89,40 +89,44 @@ impl Expand for Panels {
     }
 }
 
-/// Adds the products of `x` [rows, inputs] with the weights to `out` [rows, outputs].
-pub(crate) fn add_products<W: Expand>(
-    weights: &W,
-    x: &[f32],
-    (inputs, outputs): (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) {
-    let cut = Cut {
-        inputs,
-        outputs,
-        tile: if cpu.avx512 { TALL_TILE } else { TILE },
-        block: TASK_ROWS,
-    };
-    let x = interleaved(x, inputs, cut);
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
-        if x.len() == inputs && add_one_row(weights, &x, cpu, &mut task) {
-            return edges.end(&mut task);
+/// Products of float32 with any weights that can be expanded to it.
+pub(crate) struct InFloat32<'a, W> {
+    pub(crate) weights: &'a W,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) cpu: Cpu,
+}
+
+impl<W: Expand> Kernel for InFloat32<'_, W> {
+    type Rows<'x> = Cow<'x, [f32]>;
+
+    fn cut(&self, _: usize) -> Cut {
+        Cut {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            tile: if self.cpu.avx512 { TALL_TILE } else { TILE },
+            block: TASK_ROWS,
         }
-        widest(
-            cpu,
-            Kernel {
-                weights,
-                x: &x[task.row * inputs..],
-                inputs,
-                tile: cut.tile,
-                last: outputs.div_ceil(PANEL) - 1,
-                task: &mut task,
-            },
-        );
-        edges.end(&mut task);
-    });
+    }
+
+    fn prepare<'x>(&self, x: &'x [f32], parallel: bool) -> Cow<'x, [f32]> {
+        interleaved(x, self.inputs, self.cut(0).tile, parallel)
+    }
+
+    fn add(&self, x: &Cow<'_, [f32]>, task: &mut Task<'_>) {
+        if x.len() == self.inputs && add_one_row(self.weights, x, self.cpu, task) {
+            return;
+        }
+        let rows = Rows {
+            weights: self.weights,
+            x: &x[task.row * self.inputs..],
+            inputs: self.inputs,
+            tile: self.cut(0).tile,
+            last: self.outputs.div_ceil(PANEL) - 1,
+            task,
+        };
+        widest(self.cpu, rows);
+    }
 }
 
 /// Adds the products of a single row, or says that the weights are faster read otherwise.
@@ -180,26 +184,26 @@ fn height(rows: usize, tile: usize) -> usize {
 }
 
 /// The rows of each tile side by side, [inputs, rows of the tile], tile by tile.
-fn interleaved(x: &[f32], inputs: usize, cut: Cut) -> Cow<'_, [f32]> {
+fn interleaved(x: &[f32], inputs: usize, tile: usize, parallel: bool) -> Cow<'_, [f32]> {
     if x.len() == inputs {
         return Cow::Borrowed(x);
     }
     let mut out = vec![0f32; x.len()];
     let interleave = |(mut out, mut x): (&mut [f32], &[f32])| {
         while !x.is_empty() {
-            let height = height(x.len() / inputs, cut.tile);
-            let (tile, rest) = out.split_at_mut(height * inputs);
+            let height = height(x.len() / inputs, tile);
+            let (first, rest) = out.split_at_mut(height * inputs);
             let (rows, x_rest) = x.split_at(height * inputs);
             for (r, row) in rows.chunks_exact(inputs).enumerate() {
-                for (element, &x) in tile[r..].iter_mut().step_by(height).zip(row) {
+                for (element, &x) in first[r..].iter_mut().step_by(height).zip(row) {
                     *element = x;
                 }
             }
             (out, x) = (rest, x_rest);
         }
     };
-    let length = cut.tile * inputs;
-    if cut.is_parallel(x.len() / inputs) {
+    let length = tile * inputs;
+    if parallel {
         let chunks = out.par_chunks_mut(length).zip(x.par_chunks(length));
         chunks.for_each(interleave);
     } else {
@@ -208,7 +212,8 @@ fn interleaved(x: &[f32], inputs: usize, cut: Cut) -> Cow<'_, [f32]> {
     Cow::Owned(out)
 }
 
-struct Kernel<'a, 'b, W> {
+/// Many rows, or one of weights in float32.
+struct Rows<'a, 'b, W> {
     weights: &'a W,
     /// The rows' tiles.
     x: &'a [f32],
@@ -220,7 +225,7 @@ struct Kernel<'a, 'b, W> {
     task: &'a mut Task<'b>,
 }
 
-impl<W: Expand> WithSimd for Kernel<'_, '_, W> {
+impl<W: Expand> WithSimd for Rows<'_, '_, W> {
     type Output = ();
 
     #[inline(always)]

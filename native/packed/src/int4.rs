@@ -3,10 +3,12 @@
 use std::marker::PhantomData;
 
 use half::bf16;
+use pulp::NullaryFnOnce;
 
 use crate::cpu::Cpu;
 use crate::float32::{Expand, widest};
 use crate::panel::{PANEL, PanelRow, pack};
+use crate::rows::nearest;
 use crate::source::Source;
 use crate::unpack::{Expansion, Nibbles, OneRow};
 
@@ -60,15 +62,11 @@ impl Panels {
         let length = inputs.div_ceil(BLOCK);
         let mut blocks = vec![Block::EMPTY; outputs.div_ceil(PANEL) * length];
         pack(weight, inputs, &mut blocks, length, |weight, blocks| {
-            for (o, weight) in weight.chunks_exact(inputs).enumerate() {
-                for (block, weight) in blocks.iter_mut().zip(weight.chunks(BLOCK)) {
-                    let scale = scale(weight);
-                    block.scales[o] = scale;
-                    for (words, weight) in block.words.iter_mut().zip(weight.chunks(8)) {
-                        words[o] = word(weight, inverse(scale));
-                    }
-                }
-            }
+            pulp::Arch::new().dispatch(Rounded {
+                weight,
+                inputs,
+                blocks,
+            });
         });
         Self { blocks, length }
     }
@@ -88,50 +86,93 @@ impl Panels {
     }
 }
 
+/// Rounds the weights of a panel.
+struct Rounded<'a> {
+    weight: &'a [f32],
+    inputs: usize,
+    blocks: &'a mut [Block],
+}
+
+impl NullaryFnOnce for Rounded<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (o, weight) in self.weight.chunks_exact(self.inputs).enumerate() {
+            for (block, weight) in self.blocks.iter_mut().zip(weight.chunks(BLOCK)) {
+                let mut padded = [0f32; BLOCK];
+                padded[..weight.len()].copy_from_slice(weight);
+                let scale = scale(&padded);
+                let inverse = inverse(scale);
+                let values = padded.map(|x| (steps(x, inverse) + OFFSET) as u32);
+                block.scales[o] = scale;
+                for (words, values) in block.words.iter_mut().zip(values.as_chunks::<8>().0) {
+                    words[o] = word(values);
+                }
+            }
+        }
+    }
+}
+
 /// How much smaller than the largest weight the largest step may be: cutting it off can leave the
 /// others with less error.
 const CUTS: [f32; 4] = [1.0, 0.94, 0.88, 0.82];
 
 /// The step of a block that leaves the least squared error, of those that are tried.
-fn scale(weights: &[f32]) -> u16 {
-    let largest = weights
-        .iter()
-        .fold(0f32, |most: f32, &x| if x.abs() > most.abs() { x } else { most });
+#[inline(always)]
+fn scale(weights: &[f32; BLOCK]) -> u16 {
+    let (mut most, mut least) = (0f32, 0f32);
+    for &x in weights {
+        most = if x > most { x } else { most };
+        least = if x < least { x } else { least };
+    }
+    let largest = if most > -least { most } else { least };
+    let mut best = (f32::INFINITY, 0);
     // There are eight steps on one side of zero and seven on the other.
-    let full = [largest / -8.0, largest / 7.0];
-    let steps = full.iter().flat_map(|full| CUTS.map(|cut| full * cut));
-    let tried = steps.map(|step| {
-        let scale = bf16::from_f32(step).to_bits();
-        (squared_error(weights, scale), scale)
-    });
-    tried
-        .reduce(|best, other| if other.0 < best.0 { other } else { best })
-        .map_or(0, |best| best.1)
+    for full in [largest / -8.0, largest / 7.0] {
+        for cut in CUTS {
+            let scale = bf16::from_f32(full * cut).to_bits();
+            let error = squared_error(weights, scale);
+            if error < best.0 {
+                best = (error, scale);
+            }
+        }
+    }
+    best.1
 }
 
-fn squared_error(weights: &[f32], scale: u16) -> f32 {
+#[inline(always)]
+fn squared_error(weights: &[f32; BLOCK], scale: u16) -> f32 {
     let (step, inverse) = (widened(scale), inverse(scale));
-    let errors = weights.iter().map(|x| x - steps(*x, inverse) * step);
-    errors.map(|e| e * e).sum()
+    let mut sums = [0f32; PANEL];
+    for half in weights.as_chunks::<PANEL>().0 {
+        for i in 0..PANEL {
+            let error = half[i] - steps(half[i], inverse) as f32 * step;
+            sums[i] += error * error;
+        }
+    }
+    sums.iter().sum()
 }
 
+#[inline(always)]
 fn inverse(scale: u16) -> f32 {
     let scale = widened(scale);
     if scale != 0.0 { scale.recip() } else { 0.0 }
 }
 
-fn steps(weight: f32, inverse: f32) -> f32 {
-    (weight * inverse).round_ties_even().clamp(-8.0, 7.0)
+/// A weight in steps, from -8 to 7.
+#[inline(always)]
+fn steps(weight: f32, inverse: f32) -> i32 {
+    nearest((weight * inverse).clamp(-8.0, 7.0))
 }
 
-fn word(weights: &[f32], inverse: f32) -> u32 {
-    let value = |i: usize| {
-        let steps = weights.get(i).map_or(0.0, |&w| steps(w, inverse));
-        (steps as i32 + OFFSET) as u32
-    };
-    (0..4).fold(0, |word, i| {
-        word | (value(i) | value(i + 4) << 4) << (8 * i)
-    })
+#[inline(always)]
+fn word(values: &[u32; 8]) -> u32 {
+    let mut word = 0;
+    for i in 0..4 {
+        word |= (values[i] | values[i + 4] << 4) << (8 * i);
+    }
+    word
 }
 
 impl Expand for Panels {

@@ -1,11 +1,13 @@
 //! Weights in 8 bit.
 
-
 use std::marker::PhantomData;
+
+use pulp::NullaryFnOnce;
 
 use crate::cpu::Cpu;
 use crate::float32::{Expand, widest};
 use crate::panel::{PANEL, PanelRow, Words, pack};
+use crate::rows::nearest;
 use crate::source::Source;
 use crate::unpack::{Bytes, Expansion, OneRow};
 
@@ -36,24 +38,20 @@ impl Panels {
         let (length, blocks) = (inputs.div_ceil(4), inputs.div_ceil(BLOCK));
         let panels = outputs.div_ceil(PANEL);
         let mut scales = vec![PanelRow::ZERO; panels * blocks];
-        pack(weight, inputs, &mut scales, blocks, |weight, scales| {
-            for (o, weight) in weight.chunks_exact(inputs).enumerate() {
-                for (scales, weight) in scales.iter_mut().zip(weight.chunks(BLOCK)) {
-                    scales.0[o] = scale(weight);
-                }
-            }
-        });
         let mut words = vec![Words([NOTHING; PANEL]); panels * length];
-        pack(weight, inputs, &mut words, length, |weight, panel| {
-            for (o, weight) in weight.chunks_exact(inputs).enumerate() {
-                let blocks = weight.chunks(BLOCK).zip(panel.chunks_mut(BLOCK_WORDS));
-                for (weight, words) in blocks {
-                    let inverse = inverse(scale(weight));
-                    for (words, weight) in words.iter_mut().zip(weight.chunks(4)) {
-                        words.0[o] = word(weight, inverse);
-                    }
-                }
-            }
+        pack(weight, inputs, &mut scales, blocks, |weight, scales| {
+            pulp::Arch::new().dispatch(Scales {
+                weight,
+                inputs,
+                scales,
+            });
+        });
+        pack(weight, inputs, &mut words, length, |weight, words| {
+            pulp::Arch::new().dispatch(Rounded {
+                weight,
+                inputs,
+                words,
+            });
         });
         Self {
             words,
@@ -83,22 +81,67 @@ impl Panels {
     }
 }
 
-/// What one step of 8 bit stands for, so that the largest value is 127 steps.
-fn scale(values: &[f32]) -> f32 {
-    values.iter().fold(0f32, |most, x| most.max(x.abs())) / 127.0
+/// Finds the scales of a panel.
+struct Scales<'a> {
+    weight: &'a [f32],
+    inputs: usize,
+    scales: &'a mut [PanelRow],
 }
 
+impl NullaryFnOnce for Scales<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (o, weight) in self.weight.chunks_exact(self.inputs).enumerate() {
+            for (scales, weight) in self.scales.iter_mut().zip(weight.chunks(BLOCK)) {
+                scales.0[o] = scale(weight);
+            }
+        }
+    }
+}
+
+/// Rounds the weights of a panel.
+struct Rounded<'a> {
+    weight: &'a [f32],
+    inputs: usize,
+    words: &'a mut [Words],
+}
+
+impl NullaryFnOnce for Rounded<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (o, weight) in self.weight.chunks_exact(self.inputs).enumerate() {
+            let blocks = weight.chunks(BLOCK).zip(self.words.chunks_mut(BLOCK_WORDS));
+            for (weight, words) in blocks {
+                let inverse = inverse(scale(weight));
+                let mut padded = [0f32; BLOCK];
+                padded[..weight.len()].copy_from_slice(weight);
+                let bytes = padded.map(|x| byte(x, inverse));
+                for (words, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                    words.0[o] = u32::from_le_bytes(*bytes);
+                }
+            }
+        }
+    }
+}
+
+/// What one step of 8 bit stands for, so that the largest value is 127 steps.
+#[inline(always)]
+fn scale(values: &[f32]) -> f32 {
+    crate::rows::largest(values) / 127.0
+}
+
+#[inline(always)]
 fn inverse(scale: f32) -> f32 {
     if scale > 0.0 { scale.recip() } else { 0.0 }
 }
 
-fn word(weights: &[f32], inverse: f32) -> u32 {
-    let mut bytes = NOTHING.to_le_bytes();
-    for (byte, weight) in bytes.iter_mut().zip(weights) {
-        let steps = (weight * inverse).round_ties_even().clamp(-127.0, 127.0);
-        *byte = (steps as i32 + OFFSET) as u8;
-    }
-    u32::from_le_bytes(bytes)
+#[inline(always)]
+fn byte(weight: f32, inverse: f32) -> u8 {
+    (nearest(weight * inverse) + OFFSET) as u8
 }
 
 impl Expand for Panels {

@@ -12,6 +12,7 @@ mod panel;
 mod rows;
 mod source;
 mod tasks;
+mod team;
 mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -136,7 +136,10 @@ impl WithSimd for Multiply {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> u64 {
         let mut sums = [simd.splat_f32s(black_box(0.0)); CHAINS];
-        let (x, w) = (simd.splat_f32s(black_box(0.5)), simd.splat_f32s(black_box(0.5)));
+        let (x, w) = (
+            simd.splat_f32s(black_box(0.5)),
+            simd.splat_f32s(black_box(0.5)),
+        );
         for _ in 0..self.0 {
             for sum in &mut sums {
                 *sum = simd.mul_add_e_f32s(x, w, *sum);

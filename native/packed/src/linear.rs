@@ -1,7 +1,15 @@
 use crate::cpu::Cpu;
+use crate::float32::InFloat32;
 use crate::format::Format;
 use crate::source::Source;
-use crate::tasks::Edges;
+use crate::tasks::{self, Task};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{
+    bf16::Vectors as Bf16Vectors,
+    bytes::Vectors as Int8Vectors,
+    nibbles::{self, Vectors as Int4Vectors},
+    tiles::{self, OfBf16 as Bf16Tiles, OfBytes as Int8Tiles},
+};
 use crate::{bf16, float32, int4, int8};
 
 /// Applied to outputs once they are summed, part of a row by part of a row: an activation.
@@ -85,8 +93,7 @@ impl PackedLinear {
     /// # Panics
     /// If `x` does not consist of whole rows.
     pub fn run(&self, x: &[f32], finish: Option<Finish<'_>>) -> Vec<f32> {
-        let rows = x.len().checked_div(self.inputs).unwrap_or(0);
-        let mut out = vec![0.0; rows * self.outputs];
+        let mut out = vec![0.0; self.rows(x) * self.outputs];
         self.run_into(x, &mut out, finish);
         out
     }
@@ -96,45 +103,155 @@ impl PackedLinear {
     /// # Panics
     /// If `x` and `out` do not consist of as many whole rows.
     pub fn run_into(&self, x: &[f32], out: &mut [f32], finish: Option<Finish<'_>>) {
-        let rows = x.len().checked_div(self.inputs).unwrap_or(0);
-        assert_eq!(x.len(), rows * self.inputs, "whole rows of inputs");
-        assert_eq!(out.len(), rows * self.outputs, "as many rows of outputs");
-        if out.is_empty() {
-            return;
+        run_all(&[self], x, &mut [out], finish);
+    }
+
+    /// Runs several layers on the same `x`, into one output each, at less cost than one after the
+    /// other.
+    ///
+    /// # Panics
+    /// If `x` does not consist of whole rows of every layer.
+    pub fn run_many<const N: usize>(layers: [&Self; N], x: &[f32]) -> [Vec<f32>; N] {
+        let mut outs = layers.map(|layer| vec![0.0; layer.rows(x) * layer.outputs]);
+        run_all(
+            &layers,
+            x,
+            &mut outs.each_mut().map(|out| &mut out[..]),
+            None,
+        );
+        outs
+    }
+
+    /// Rows in `x`.
+    fn rows(&self, x: &[f32]) -> usize {
+        x.len().checked_div(self.inputs).unwrap_or(0)
+    }
+
+    /// The kernel for so many rows.
+    fn kind(&self, rows: usize) -> Kind {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let cpu = self.cpu;
+            let kind = match &self.weight {
+                Weight::Bf16(p) if cpu.amx_bf16 && tiles::serve(rows, p.length()) => {
+                    Some(Kind::Bf16Tiles)
+                }
+                Weight::Int8(p) if cpu.amx_int8 && tiles::serve(rows, p.length()) => {
+                    Some(Kind::Int8Tiles)
+                }
+                Weight::Bf16(_) if cpu.avx512_bf16 => Some(Kind::Bf16Vectors),
+                Weight::Int8(_) if cpu.avx512_vnni => Some(Kind::Int8Vectors),
+                Weight::Int4(_) if cpu.avx512_vnni && rows <= nibbles::MOST_ROWS => {
+                    Some(Kind::Int4Vectors)
+                }
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                return kind;
+            }
         }
-        let (shape, cpu) = ((self.inputs, self.outputs), self.cpu);
-        let edges = Edges {
-            bias: self.bias.as_deref(),
-            finish,
-        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = rows;
         match &self.weight {
-            Weight::Float32(panels) => {
-                float32::add_products(panels, x, shape, cpu, out, edges);
-            }
-            Weight::Bf16(panels) => {
-                #[cfg(target_arch = "x86_64")]
-                if crate::x86::tiles::add_products_of_bf16(panels, x, shape, cpu, out, edges)
-                    || crate::x86::bf16::add_products(panels, x, shape, cpu, out, edges)
-                {
-                    return;
+            Weight::Float32(_) => Kind::Float32,
+            Weight::Bf16(_) => Kind::Bf16InFloat32,
+            Weight::Int8(_) => Kind::Int8InFloat32,
+            Weight::Int4(_) => Kind::Int4InFloat32,
+        }
+    }
+}
+
+/// The kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Float32,
+    Bf16InFloat32,
+    Int8InFloat32,
+    Int4InFloat32,
+    #[cfg(target_arch = "x86_64")]
+    Bf16Vectors,
+    #[cfg(target_arch = "x86_64")]
+    Int8Vectors,
+    #[cfg(target_arch = "x86_64")]
+    Int4Vectors,
+    #[cfg(target_arch = "x86_64")]
+    Bf16Tiles,
+    #[cfg(target_arch = "x86_64")]
+    Int8Tiles,
+}
+
+fn run_all(
+    layers: &[&PackedLinear],
+    x: &[f32],
+    outs: &mut [&mut [f32]],
+    finish: Option<Finish<'_>>,
+) {
+    let Some(first) = layers.first() else {
+        return;
+    };
+    let rows = first.rows(x);
+    for (layer, out) in layers.iter().zip(&*outs) {
+        assert_eq!(x.len(), rows * layer.inputs, "whole rows of inputs");
+        assert_eq!(out.len(), rows * layer.outputs, "as many rows of outputs");
+    }
+    let kind = first.kind(rows);
+    let alike = |layer: &&PackedLinear| layer.kind(rows) == kind && layer.outputs > 0;
+    if rows == 0 || first.inputs == 0 || (layers.len() == 1 && first.outputs == 0) {
+        return;
+    }
+    if !layers.iter().all(alike) {
+        for (layer, out) in layers.iter().zip(outs) {
+            run_all(&[*layer], x, &mut [out], finish);
+        }
+        return;
+    }
+    let begin = |number: usize, task: &mut Task<'_>| layers[number].begin(task);
+    let end = |_: usize, task: &mut Task<'_>| {
+        if let Some(finish) = finish {
+            task.rows.iter_mut().for_each(|row| finish(row));
+        }
+    };
+    /// Runs the kernel `$kernel` of the weights `$weight`.
+    macro_rules! with {
+        ($weight:ident, $kernel:ident $(, $cpu:ident)?) => {{
+            let kernels = layers.iter().copied().filter_map(|layer| match &layer.weight {
+                Weight::$weight(weights) => {
+                    let (inputs, outputs) = (layer.inputs, layer.outputs);
+                    $( let $cpu = layer.cpu; )?
+                    Some($kernel { weights, inputs, outputs $(, $cpu)? })
                 }
-                float32::add_products(panels, x, shape, cpu, out, edges);
-            }
-            Weight::Int8(panels) => {
-                #[cfg(target_arch = "x86_64")]
-                if crate::x86::tiles::add_products_of_bytes(panels, x, shape, cpu, out, edges)
-                    || crate::x86::bytes::add_products(panels, x, shape, cpu, out, edges)
-                {
-                    return;
-                }
-                float32::add_products(panels, x, shape, cpu, out, edges);
-            }
-            Weight::Int4(panels) => {
-                #[cfg(target_arch = "x86_64")]
-                if crate::x86::nibbles::add_products(panels, x, shape, cpu, out, edges) {
-                    return;
-                }
-                float32::add_products(panels, x, shape, cpu, out, edges);
+                _ => None,
+            });
+            let kernels: Vec<_> = kernels.collect();
+            tasks::run(&kernels, x, outs, begin, end);
+        }};
+    }
+    match kind {
+        Kind::Float32 => with!(Float32, InFloat32, cpu),
+        Kind::Bf16InFloat32 => with!(Bf16, InFloat32, cpu),
+        Kind::Int8InFloat32 => with!(Int8, InFloat32, cpu),
+        Kind::Int4InFloat32 => with!(Int4, InFloat32, cpu),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Bf16Vectors => with!(Bf16, Bf16Vectors),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Int8Vectors => with!(Int8, Int8Vectors),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Int4Vectors => with!(Int4, Int4Vectors),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Bf16Tiles => with!(Bf16, Bf16Tiles),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Int8Tiles => with!(Int8, Int8Tiles),
+    }
+}
+
+impl PackedLinear {
+    /// Sets the outputs of a task to the bias, or to zero.
+    fn begin(&self, task: &mut Task<'_>) {
+        let (first, count) = (task.output, task.outputs());
+        for row in &mut task.rows {
+            match &self.bias {
+                Some(bias) => row.copy_from_slice(&bias[first..first + count]),
+                None => row.fill(0.0),
             }
         }
     }

@@ -48,16 +48,13 @@ pub(crate) fn pack<T: Send>(
         return;
     }
     let outputs = weight.len() / inputs;
-    packed
-        .par_chunks_mut(length)
-        .enumerate()
-        .for_each_init(
-            || vec![0f32; PANEL * inputs],
-            |rows, (panel, packed)| {
-                let count = PANEL.min(outputs - panel * PANEL);
-                weight.read(panel * PANEL * inputs, &mut rows[..count * inputs]);
-                rows[count * inputs..].fill(0.0);
-                pack(rows, packed);
-            },
-        );
+    packed.par_chunks_mut(length).enumerate().for_each_init(
+        || vec![0f32; PANEL * inputs],
+        |rows, (panel, packed)| {
+            let count = PANEL.min(outputs - panel * PANEL);
+            weight.read(panel * PANEL * inputs, &mut rows[..count * inputs]);
+            rows[count * inputs..].fill(0.0);
+            pack(rows, packed);
+        },
+    );
 }

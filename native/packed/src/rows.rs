@@ -4,7 +4,6 @@ use half::bf16;
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-
 /// Rows in bfloat16, padded with zeros to whole words: [rows, words].
 pub(crate) fn in_bf16(x: &[f32], inputs: usize, words: usize, parallel: bool) -> Vec<u32> {
     let mut out = vec![0; x.len() / inputs * words];
@@ -111,24 +110,16 @@ impl NullaryFnOnce for RoundBlock<'_> {
 
 #[inline(always)]
 fn round_block(x: &[f32], words: &mut [u32]) -> (f32, i32) {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let (mut mosts, mut poisons) = ([0f32; LANES], [0f32; LANES]);
-    for chunk in chunks {
-        for i in 0..LANES {
-            let size = chunk[i].abs();
-            mosts[i] = if size > mosts[i] { size } else { mosts[i] };
-            poisons[i] += chunk[i] * 0.0;
+    let most = largest(x);
+    let mut poison = [0f32; LANES];
+    for chunk in x.chunks(LANES) {
+        for (poison, x) in poison.iter_mut().zip(chunk) {
+            *poison += x * 0.0;
         }
     }
-    for (i, x) in rest.iter().enumerate() {
-        mosts[i] = mosts[i].max(x.abs());
-        poisons[i] += x * 0.0;
-    }
-    let most = mosts.iter().fold(0f32, |a, &b| a.max(b));
-    let poison: f32 = poisons.iter().sum();
     let scale = most / 127.0;
     let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
-    let byte = |x: f32| (x * inverse + ROUND).to_bits().wrapping_sub(ROUND.to_bits());
+    let byte = |x: f32| nearest(x * inverse) as u32;
     let mut sum = 0u32;
     let (fours, rest) = x.as_chunks::<4>();
     for (word, four) in words.iter_mut().zip(fours) {
@@ -145,13 +136,34 @@ fn round_block(x: &[f32], words: &mut [u32]) -> (f32, i32) {
             *word |= (byte & 0xff) << (8 * i);
         }
     }
-    (scale + poison, sum as i32)
+    (scale + poison.iter().sum::<f32>(), sum as i32)
 }
 
 /// Lanes of the widest vectors.
 const LANES: usize = 16;
-/// Added to a small float32, its lowest bits are those of the nearest integer.
-const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
+
+/// The integer nearest to a small number, the even one of two.
+#[inline(always)]
+pub(crate) fn nearest(x: f32) -> i32 {
+    // Added to a small float32, its lowest bits are those of the nearest integer.
+    const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
+}
+
+/// The largest magnitude; NaN is passed over.
+#[inline(always)]
+pub(crate) fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            let size = chunk[i].abs();
+            lanes[i] = if size > lanes[i] { size } else { lanes[i] };
+        }
+    }
+    let rest = rest.iter().fold(0f32, |most, x| most.max(x.abs()));
+    lanes.iter().fold(rest, |most, &lane| most.max(lane))
+}
 
 /// The rows of each tile side by side: word by word, [rows / height, words, height], with zeros for
 /// rows beyond the last.

@@ -1,8 +1,11 @@
-//! How a product is cut into tasks for the threads.
+//! How products are cut into tasks for the threads.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::linear::Finish;
+use crate::team;
 
 /// Outputs of a task are a multiple of this: two panels.
 pub(crate) const TASK_OUTPUTS: usize = 32;
@@ -10,6 +13,24 @@ pub(crate) const TASK_OUTPUTS: usize = 32;
 const TASKS: usize = 4;
 /// Fewest multiply-adds of a task: below, handing it to another thread costs more than it saves.
 const SMALL: usize = 1 << 16;
+/// Products of more rows take so long that threads may be woken for them.
+const FEW_ROWS: usize = 8;
+
+/// A way to multiply rows of inputs with a weight.
+pub(crate) trait Kernel: Sync {
+    /// Rows as the kernel reads them.
+    type Rows<'x>: Sync;
+
+    /// The shape of the products, and of their tasks.
+    fn cut(&self, rows: usize) -> Cut;
+
+    /// Lays out `x` [rows, inputs]. The result serves every kernel of the same type with as many
+    /// inputs.
+    fn prepare<'x>(&self, x: &'x [f32], parallel: bool) -> Self::Rows<'x>;
+
+    /// Adds the products of a task to its outputs.
+    fn add(&self, rows: &Self::Rows<'_>, task: &mut Task<'_>);
+}
 
 /// Some outputs of some rows.
 pub(crate) struct Task<'a> {
@@ -28,33 +49,6 @@ impl Task<'_> {
     }
 }
 
-/// What happens to the outputs before the products are added, and after.
-#[derive(Clone, Copy)]
-pub(crate) struct Edges<'a> {
-    pub(crate) bias: Option<&'a [f32]>,
-    pub(crate) finish: Option<Finish<'a>>,
-}
-
-impl Edges<'_> {
-    /// Sets the outputs to the bias, or to zero.
-    pub(crate) fn begin(&self, task: &mut Task<'_>) {
-        let (first, count) = (task.output, task.outputs());
-        for row in &mut task.rows {
-            match self.bias {
-                Some(bias) => row.copy_from_slice(&bias[first..first + count]),
-                None => row.fill(0.0),
-            }
-        }
-    }
-
-    /// Finishes the outputs.
-    pub(crate) fn end(&self, task: &mut Task<'_>) {
-        if let Some(finish) = self.finish {
-            task.rows.iter_mut().for_each(|row| finish(row));
-        }
-    }
-}
-
 /// The shape of a product: `outputs` of `inputs` each, cut into blocks of up to `block` rows, whose
 /// number is a multiple of `tile`.
 #[derive(Clone, Copy)]
@@ -66,21 +60,14 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Whether a product of so many rows is worth more than one thread.
-    pub(crate) fn is_parallel(self, rows: usize) -> bool {
-        self.wanted(rows) > 1
-    }
-
-    fn wanted(self, rows: usize) -> usize {
+    /// How many tasks a product of so many rows is worth.
+    pub(crate) fn wanted(self, rows: usize) -> usize {
         let most = rayon::current_num_threads() * TASKS;
         (rows * self.outputs * self.inputs / SMALL).clamp(1, most)
     }
 
-    /// Runs all tasks of a product into `out` [rows, outputs].
-    pub(crate) fn run(self, out: &mut [f32], run: impl Fn(Task<'_>) + Sync) {
-        if out.is_empty() {
-            return;
-        }
+    /// The tasks of a product into `out` [rows, outputs], which is not empty.
+    fn tasks(self, out: &mut [f32]) -> Vec<Task<'_>> {
         let rows = out.len() / self.outputs;
         let wanted = self.wanted(rows);
         let tiles = rows.div_ceil(self.tile);
@@ -101,10 +88,58 @@ impl Cut {
                 rows: rows.iter_mut().filter_map(Iterator::next).collect(),
             }));
         }
-        if wanted == 1 {
-            tasks.into_iter().for_each(&run);
-        } else {
-            tasks.into_par_iter().for_each(&run);
+        tasks
+    }
+}
+
+/// Runs the products of `x` with several weights, each into its own output; `begin` and `end` are
+/// given the number of the weight.
+pub(crate) fn run<K: Kernel>(
+    kernels: &[K],
+    x: &[f32],
+    outs: &mut [&mut [f32]],
+    begin: impl Fn(usize, &mut Task<'_>) + Sync,
+    end: impl Fn(usize, &mut Task<'_>) + Sync,
+) {
+    let Some(first) = kernels.first() else {
+        return;
+    };
+    let rows = x.len() / first.cut(1).inputs;
+    let wanted: usize = kernels.iter().map(|k| k.cut(rows).wanted(rows)).sum();
+    let prepared = first.prepare(x, wanted > 1 && rows > FEW_ROWS);
+    let mut tasks = Vec::with_capacity(wanted);
+    for (number, (kernel, out)) in kernels.iter().zip(outs).enumerate() {
+        let of_kernel = kernel.cut(rows).tasks(out);
+        tasks.extend(of_kernel.into_iter().map(|task| (number, task)));
+    }
+    let one = |(number, mut task): (usize, Task<'_>)| {
+        begin(number, &mut task);
+        kernels[number].add(&prepared, &mut task);
+        end(number, &mut task);
+    };
+    if wanted <= kernels.len() {
+        tasks.into_iter().for_each(one);
+    } else if rows <= FEW_ROWS {
+        in_team(tasks, one);
+    } else {
+        tasks.into_par_iter().for_each(one);
+    }
+}
+
+/// Runs the tasks in threads that spin, or in those of the pool if these are busy.
+fn in_team<T: Send>(tasks: Vec<T>, run: impl Fn(T) + Sync) {
+    let tasks: Vec<_> = tasks.into_iter().map(|t| Mutex::new(Some(t))).collect();
+    let next = AtomicUsize::new(0);
+    let take = |task: &Mutex<Option<T>>| {
+        let mut task = task.lock().unwrap_or_else(|p| p.into_inner());
+        task.take().into_iter().for_each(&run);
+    };
+    let work = || {
+        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            take(task);
         }
+    };
+    if !team::run(rayon::current_num_threads(), &work) {
+        tasks.par_iter().for_each(take);
     }
 }

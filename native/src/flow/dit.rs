@@ -129,8 +129,8 @@ impl Block {
         let table = self.modulation.get(index)?;
         let row = |i| table.get(i);
         let h = modulated_norm(x, &row(0)?, &row(1)?)?;
-        let (q, k) = (self.query.forward(&h)?, self.key.forward(&h)?);
-        let h = attention(&q, &k, &self.value.forward(&h)?, self.heads, positions)?;
+        let [q, k, v] = Linear::forward_three([&self.query, &self.key, &self.value], &h)?;
+        let h = attention(&q, &k, &v, self.heads, positions)?;
         let attended = self.attended.forward(&h)?;
         layers.record("attention", &attended)?;
         let x = add_gated(x, &attended, &row(2)?)?;

@@ -9,6 +9,7 @@ mod sampler;
 mod silence;
 mod softmax;
 mod speech_lm;
+mod step;
 mod steps;
 mod token_stream;
 

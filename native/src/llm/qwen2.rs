@@ -1,10 +1,10 @@
 //! Qwen2's decoder, with a cache of keys and values.
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Embedding, Module};
 
 use super::QwenConfig;
-use crate::ops::{Linear, RmsNorm, embedding};
+use super::step::PackedLayers;
+use crate::ops::{Embedding, Linear, RmsNorm};
 use crate::tap::Layers;
 use crate::weights::Builder;
 
@@ -12,36 +12,38 @@ use crate::weights::Builder;
 #[derive(Clone, Debug)]
 pub(super) struct Qwen2 {
     embed_tokens: Embedding,
-    layers: Vec<Layer>,
-    norm: RmsNorm,
-    rotary: Rotary,
+    pub(super) layers: Vec<Layer>,
+    /// The layers' weights where single positions can be decoded with them.
+    packed: Option<PackedLayers>,
+    pub(super) norm: RmsNorm,
+    pub(super) rotary: Rotary,
     config: QwenConfig,
 }
 
 #[derive(Clone, Debug)]
-struct Layer {
-    input_layernorm: RmsNorm,
-    attention: Attention,
-    post_attention_layernorm: RmsNorm,
-    mlp: Mlp,
+pub(super) struct Layer {
+    pub(super) input_layernorm: RmsNorm,
+    pub(super) attention: Attention,
+    pub(super) post_attention_layernorm: RmsNorm,
+    pub(super) mlp: Mlp,
 }
 
 #[derive(Clone, Debug)]
-struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    o_proj: Linear,
+pub(super) struct Attention {
+    pub(super) q_proj: Linear,
+    pub(super) k_proj: Linear,
+    pub(super) v_proj: Linear,
+    pub(super) o_proj: Linear,
     heads: usize,
-    kv_heads: usize,
-    head_dim: usize,
+    pub(super) kv_heads: usize,
+    pub(super) head_dim: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
-    down_proj: Linear,
+pub(super) struct Mlp {
+    pub(super) gate_proj: Linear,
+    pub(super) up_proj: Linear,
+    pub(super) down_proj: Linear,
 }
 
 impl Qwen2 {
@@ -57,9 +59,11 @@ impl Qwen2 {
                     mlp: Mlp::new(config, vb.pp("mlp"))?,
                 })
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        let table = vb.pp("embed_tokens");
         Ok(Self {
-            embed_tokens: embedding(config.vocab_size, config.hidden_size, vb.pp("embed_tokens"))?,
+            embed_tokens: Embedding::load(config.vocab_size, config.hidden_size, table)?,
+            packed: PackedLayers::of(&layers),
             layers,
             norm: norm(vb.pp("norm"))?,
             rotary: Rotary::new(config, vb.device())?,
@@ -91,6 +95,9 @@ impl Qwen2 {
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
         cache.reserve(cache.len + positions);
+        if let (1, Some(packed), false) = (positions, &self.packed, layers.are_wanted()) {
+            return Ok(self.step(packed, embeddings, cache)?);
+        }
         let span = Positions {
             rotation: self
                 .rotary
@@ -117,7 +124,7 @@ impl Qwen2 {
             x = (x + fed)?;
             outputs.record("output", &x)?;
         }
-        cache.len += positions;
+        cache.advance(positions);
         Ok(self.norm.forward(&x)?)
     }
 
@@ -216,16 +223,16 @@ impl Mlp {
 
 /// Rotary position embedding, halves rotated against each other.
 #[derive(Clone, Debug)]
-struct Rotary {
+pub(super) struct Rotary {
     /// Angle per position, [head_dim / 2], float32 as in the reference, whose rounding shows at
     /// large positions.
     frequencies: Tensor,
 }
 
 /// Cosines and sines of some positions, each [positions, head_dim / 2].
-struct Rotation {
-    cos: Tensor,
-    sin: Tensor,
+pub(super) struct Rotation {
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
 }
 
 impl Rotary {
@@ -243,7 +250,7 @@ impl Rotary {
         })
     }
 
-    fn rotation(&self, from: usize, count: usize, dtype: DType) -> Result<Rotation> {
+    pub(super) fn rotation(&self, from: usize, count: usize, dtype: DType) -> Result<Rotation> {
         let device = self.frequencies.device();
         let positions = Tensor::arange(from as u32, (from + count) as u32, device)?
             .to_dtype(DType::F32)?
@@ -295,6 +302,21 @@ impl KvCache {
     /// Positions in the cache.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Counts positions whose keys and values every layer has appended.
+    pub(super) fn advance(&mut self, positions: usize) {
+        self.len += positions;
+    }
+
+    /// Adds a layer's keys and values [kv_heads, positions, head_dim], and returns all of them.
+    pub(super) fn append(
+        &mut self,
+        layer: usize,
+        k: &Tensor,
+        v: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        self.layers[layer].append(k, v, self.len, self.room)
     }
 
     fn reserve(&mut self, positions: usize) {

@@ -1,14 +1,13 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Embedding, Module};
 
 use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
 use super::{LmConfig, QwenConfig, Sampler, Steps};
-use crate::ops::{Linear, embedding};
+use crate::ops::{Embedding, Linear};
 use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
@@ -69,7 +68,7 @@ impl SpeechLm {
         let (vocabulary, hidden) = (config.vocabulary(), qwen.hidden_size);
         Ok(Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
-            speech_embedding: embedding(vocabulary, hidden, vb.pp("speech_embedding"))?,
+            speech_embedding: Embedding::load(vocabulary, hidden, vb.pp("speech_embedding"))?,
             llm_decoder: Linear::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
             config: config.clone(),
         })

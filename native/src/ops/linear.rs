@@ -73,7 +73,37 @@ impl Linear {
     }
 }
 
-fn run(packed: &PackedLinear, x: &Tensor, finish: Option<Finish<'_>>) -> Result<Tensor> {
+impl Linear {
+    /// Runs three layers on the same [.., inputs], at less cost than one after the other.
+    pub(crate) fn forward_three([a, b, c]: [&Self; 3], x: &Tensor) -> Result<[Tensor; 3]> {
+        let (Some(first), Some(second), Some(third)) = (a.packed(), b.packed(), c.packed()) else {
+            return Ok([a.forward(x)?, b.forward(x)?, c.forward(x)?]);
+        };
+        let layers = [&**first, &**second, &**third];
+        let shapes = [
+            output_shape(first, x)?,
+            output_shape(second, x)?,
+            output_shape(third, x)?,
+        ];
+        let x = x.contiguous()?;
+        let (storage, layout) = x.storage_and_layout();
+        let outs = PackedLinear::run_many(layers, cpu_elements(&storage, layout)?);
+        let ([a, b, c], [for_a, for_b, for_c]) = (outs, shapes);
+        let tensor = |out, shape: Vec<usize>| Tensor::from_vec(out, shape, &Device::Cpu);
+        Ok([tensor(a, for_a)?, tensor(b, for_b)?, tensor(c, for_c)?])
+    }
+
+    /// The packed weight, on the CPU.
+    pub(crate) fn packed(&self) -> Option<&Arc<PackedLinear>> {
+        match &self.weight {
+            Weight::Packed(packed) => Some(packed),
+            Weight::Plain(_) => None,
+        }
+    }
+}
+
+/// The shape of a layer's output for `x`.
+fn output_shape(packed: &PackedLinear, x: &Tensor) -> Result<Vec<usize>> {
     let mut dims = x.dims().to_vec();
     match dims.last_mut() {
         Some(last) if *last == packed.inputs() && *last > 0 => *last = packed.outputs(),
@@ -83,6 +113,11 @@ fn run(packed: &PackedLinear, x: &Tensor, finish: Option<Finish<'_>>) -> Result<
             x.dims()
         ),
     }
+    Ok(dims)
+}
+
+fn run(packed: &PackedLinear, x: &Tensor, finish: Option<Finish<'_>>) -> Result<Tensor> {
+    let dims = output_shape(packed, x)?;
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let out = packed.run(cpu_elements(&storage, layout)?, finish);

@@ -13,6 +13,7 @@ mod math;
 mod matrix;
 mod norm;
 mod rms_norm;
+mod row;
 mod simd;
 
 pub(crate) use activation::{Snake, mish};
@@ -21,15 +22,38 @@ pub(crate) use conv::Conv1d;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{add_gated, modulated_norm};
 pub(crate) use rms_norm::RmsNorm;
+pub(crate) use row::{Head, add, rotate_halves, row_attention, swiglu};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
-use candle_nn::Embedding;
 
+use crate::precision::Precision;
 use crate::weights::Builder;
 
-/// Reads the table `weight` [entries, width] of an embedding.
-pub(crate) fn embedding(entries: usize, width: usize, vb: Builder) -> Result<Embedding> {
-    Ok(Embedding::new(vb.get((entries, width), "weight")?, width))
+/// A table of vectors, looked up by number.
+#[derive(Clone, Debug)]
+pub(crate) struct Embedding {
+    table: Tensor,
+    dtype: DType,
+}
+
+impl Embedding {
+    /// Reads the table `weight` [entries, width]. A precision below float32 keeps it in half the
+    /// memory.
+    pub(crate) fn load(entries: usize, width: usize, vb: Builder) -> Result<Self> {
+        let table = vb.get((entries, width), "weight")?;
+        let dtype = table.dtype();
+        let table = match (vb.precision(), dtype) {
+            (Precision::F32, _) => table,
+            (_, DType::F32) => table.to_dtype(DType::BF16)?,
+            _ => table,
+        };
+        Ok(Self { table, dtype })
+    }
+
+    /// The vectors of `ids`, [ids, width].
+    pub(crate) fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        self.table.index_select(ids, 0)?.to_dtype(self.dtype)
+    }
 }
 
 /// Whether this tensor is in float32 on the CPU, as the kernels require.
@@ -46,7 +70,7 @@ fn elements<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// Like [`elements`], of a tensor on any device.
-fn cpu_elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn cpu_elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
     match storage {
         Storage::Cpu(storage) => elements(storage, layout),
         _ => candle_core::bail!("the weights are on the CPU and the tensor is not"),

@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use crate::ops::math::sum;
 use crate::ops::simd::vectorized;
-use crate::ops::{elements, has_kernel};
+use crate::ops::{cpu_elements, elements, has_kernel};
 use crate::weights::Builder;
 
 /// RMS norm: the last dimension divided by its root mean square and multiplied by a weight.
@@ -30,6 +30,25 @@ impl RmsNorm {
         }
         candle_nn::ops::rms_norm(&x, &self.weight, self.epsilon)
     }
+
+    /// One row [width] in float32 on the CPU.
+    pub(crate) fn row(&self, x: &[f32], out: &mut [f32]) -> Result<()> {
+        let (storage, layout) = self.weight.storage_and_layout();
+        normalize(x, cpu_elements(&storage, layout)?, self.epsilon, out);
+        Ok(())
+    }
+}
+
+fn normalize(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    vectorized(|| {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x * x;
+        }
+        let scale = (sum(out) / x.len() as f32 + epsilon).sqrt().recip();
+        for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+            *out = weight * (x * scale);
+        }
+    });
 }
 
 struct Kernel(f32);
@@ -57,17 +76,7 @@ impl CustomOp2 for Kernel {
         let mut out = vec![0f32; x.len()];
         out.par_chunks_mut(width)
             .zip(x.par_chunks(width))
-            .for_each(|(out, x)| {
-                vectorized(|| {
-                    for (out, x) in out.iter_mut().zip(x) {
-                        *out = x * x;
-                    }
-                    let scale = (sum(out) / width as f32 + self.0).sqrt().recip();
-                    for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
-                        *out = weight * (x * scale);
-                    }
-                });
-            });
+            .for_each(|(out, x)| normalize(x, weight, self.0, out));
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 }

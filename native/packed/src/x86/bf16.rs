@@ -1,14 +1,15 @@
 //! Products of bfloat16 with AVX512-BF16.
 
-use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
+use std::arch::x86_64::{
+    __m512, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+};
 use std::mem::transmute;
 
 use super::{add_to, load};
 use crate::bf16::Panels;
-use crate::cpu::Cpu;
 use crate::panel::{PANEL, Words};
 use crate::rows;
-use crate::tasks::{Cut, Edges, TASK_OUTPUTS};
+use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// Rows of a tile: with two panels, their sums take 24 of 32 registers.
 const TILE: usize = 12;
@@ -17,46 +18,58 @@ const TASK_ROWS: usize = 16 * TILE;
 /// Words summed in one run.
 const RUN: usize = 128;
 
-/// Adds the products of `x` [rows, inputs] to `out` [rows, outputs], or says that it cannot.
-pub(crate) fn add_products(
-    weights: &Panels,
-    x: &[f32],
-    (inputs, outputs): (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) -> bool {
-    if !cpu.avx512_bf16 {
-        return false;
+/// Products of bfloat16, for any number of rows.
+pub(crate) struct Vectors<'a> {
+    pub(crate) weights: &'a Panels,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// Rows of bfloat16 in tiles, and the tiles' rows.
+pub(crate) struct Rows {
+    tiles: Vec<u32>,
+    height: usize,
+}
+
+impl Kernel for Vectors<'_> {
+    type Rows<'x> = Rows;
+
+    fn cut(&self, rows: usize) -> Cut {
+        Cut {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            tile: super::height(rows),
+            block: TASK_ROWS,
+        }
     }
-    let count = x.len() / inputs;
-    let height = super::height(count);
-    let cut = Cut {
-        inputs,
-        outputs,
-        tile: height,
-        block: TASK_ROWS,
-    };
-    let (words, last) = (weights.length(), outputs.div_ceil(PANEL) - 1);
-    let parallel = cut.is_parallel(count);
-    let x = rows::in_bf16(x, inputs, words, parallel);
-    let x = match height {
-        1 => x,
-        _ => rows::tiled(&x, words, height, parallel),
-    };
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
+
+    fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
+        let words = self.weights.length();
+        let height = super::height(x.len() / self.inputs);
+        let rows = rows::in_bf16(x, self.inputs, words, parallel);
+        let tiles = match height {
+            1 => rows,
+            _ => rows::tiled(&rows, words, height, parallel),
+        };
+        Rows { tiles, height }
+    }
+
+    fn add(&self, x: &Rows, task: &mut Task<'_>) {
+        let &Rows { ref tiles, height } = x;
+        let words = self.weights.length();
+        let last = self.outputs.div_ceil(PANEL) - 1;
         let span = if task.rows.len() > height { RUN } else { words };
         for start in (0..words).step_by(span) {
             let end = words.min(start + span);
             for first in (0..task.outputs()).step_by(TASK_OUTPUTS) {
                 let panel = (task.output + first) / PANEL;
                 let panels = [panel, (panel + 1).min(last)];
-                let panels = panels.map(|panel| &weights.panel(panel)[start..end]);
+                let panels = panels.map(|panel| &self.weights.panel(panel)[start..end]);
                 for (tile, rows) in task.rows.chunks_mut(height).enumerate() {
-                    let x = &x[(task.row + tile * height) * words..];
+                    let x = &tiles[(task.row + tile * height) * words..];
                     let x = &x[start * height..end * height];
-                    // SAFETY: the processor has AVX512-BF16, and with it AVX-512.
+                    // SAFETY: this kernel is only made where the processor has AVX512-BF16, and
+                    // with it AVX-512.
                     unsafe {
                         match height {
                             1 => add::<1, 4>(x, panels, rows, first),
@@ -69,9 +82,7 @@ pub(crate) fn add_products(
                 }
             }
         }
-        edges.end(&mut task);
-    });
-    true
+    }
 }
 
 /// Adds the products of a tile `x` [words, ROWS] with two panels to the outputs of its rows from

@@ -1,49 +1,58 @@
 //! Products of 8-bit integers with AVX512-VNNI.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_mul_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
+    __m512i, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_ps,
+    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
 };
 
 use super::{add_to, load};
-use crate::cpu::Cpu;
 use crate::int8::{BLOCK, BLOCK_WORDS, OFFSET, Panels};
 use crate::panel::{PANEL, PanelRow, Words};
 use crate::rows::{self, Bytes};
-use crate::tasks::{Cut, Edges, TASK_OUTPUTS};
+use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// Rows of a task.
 const TASK_ROWS: usize = 192;
 
-/// Adds the products of `x` [rows, inputs] to `out` [rows, outputs], or says that it cannot.
-pub(crate) fn add_products(
-    weights: &Panels,
-    x: &[f32],
-    (inputs, outputs): (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) -> bool {
-    if !cpu.avx512_vnni {
-        return false;
+/// Products of bytes, for any number of rows.
+pub(crate) struct Vectors<'a> {
+    pub(crate) weights: &'a Panels,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// Rows of bytes, their words in tiles, and the tiles' rows.
+pub(crate) struct Rows {
+    bytes: Bytes,
+    height: usize,
+}
+
+impl Kernel for Vectors<'_> {
+    type Rows<'x> = Rows;
+
+    fn cut(&self, rows: usize) -> Cut {
+        Cut {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            tile: super::height(rows),
+            block: TASK_ROWS,
+        }
     }
-    let count = x.len() / inputs;
-    let height = super::height(count);
-    let cut = Cut {
-        inputs,
-        outputs,
-        tile: height,
-        block: TASK_ROWS,
-    };
-    let (words, last) = (weights.length(), outputs.div_ceil(PANEL) - 1);
-    let parallel = cut.is_parallel(count);
-    let mut x = rows::in_bytes(x, inputs, words, BLOCK, parallel);
-    if height > 1 {
-        x.words = rows::tiled(&x.words, words, height, parallel);
+
+    fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
+        let words = self.weights.length();
+        let height = super::height(x.len() / self.inputs);
+        let mut bytes = rows::in_bytes(x, self.inputs, words, BLOCK, parallel);
+        if height > 1 {
+            bytes.words = rows::tiled(&bytes.words, words, height, parallel);
+        }
+        Rows { bytes, height }
     }
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
-        let blocks = words.div_ceil(BLOCK_WORDS);
+
+    fn add(&self, x: &Rows, task: &mut Task<'_>) {
+        let height = x.height;
+        let last = self.outputs.div_ceil(PANEL) - 1;
+        let blocks = self.weights.length().div_ceil(BLOCK_WORDS);
         let span = if task.rows.len() > height { 1 } else { blocks };
         for start in (0..blocks).step_by(span) {
             for first in (0..task.outputs()).step_by(TASK_OUTPUTS) {
@@ -51,13 +60,14 @@ pub(crate) fn add_products(
                 let panels = [panel, (panel + 1).min(last)];
                 for (tile, rows) in task.rows.chunks_mut(height).enumerate() {
                     let operand = Operand {
-                        x: &x,
+                        x: &x.bytes,
                         row: task.row + tile * height,
-                        words: panels.map(|panel| weights.panel(panel)),
-                        scales: panels.map(|panel| weights.scales(panel)),
+                        words: panels.map(|panel| self.weights.panel(panel)),
+                        scales: panels.map(|panel| self.weights.scales(panel)),
                     };
                     for block in start..(start + span).min(blocks) {
-                        // SAFETY: the processor has AVX512-VNNI, and with it AVX-512.
+                        // SAFETY: this kernel is only made where the processor has AVX512-VNNI,
+                        // and with it AVX-512.
                         unsafe {
                             match height {
                                 1 => operand.add::<1, 4>(block, rows, first),
@@ -71,9 +81,7 @@ pub(crate) fn add_products(
                 }
             }
         }
-        edges.end(&mut task);
-    });
-    true
+    }
 }
 
 /// Two panels, and the rows of a tile.
@@ -97,10 +105,7 @@ impl Operand<'_> {
         first: usize,
     ) {
         let length = self.words[0].len();
-        let (from, to) = (
-            block * BLOCK_WORDS,
-            length.min((block + 1) * BLOCK_WORDS),
-        );
+        let (from, to) = (block * BLOCK_WORDS, length.min((block + 1) * BLOCK_WORDS));
         let x = &self.x.words[self.row * length..][from * ROWS..to * ROWS];
         let (x, x_rest) = x.as_chunks::<ROWS>().0.as_chunks::<CHAINS>();
         let [left, right] = self.words.map(|words| &words[from..to]);

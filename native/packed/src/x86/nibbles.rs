@@ -1,59 +1,59 @@
 //! Products of 4-bit weights with 8-bit inputs, with AVX512-VNNI.
 
 use std::arch::x86_64::{
-    __m256i, __m512, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32,
+    __m256i, __m512, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_ps,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_mul_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32,
 };
 
 use super::{add_to, load};
-use crate::cpu::Cpu;
 use crate::int4::{BLOCK, Block, OFFSET, Panels};
 use crate::panel::PANEL;
 use crate::rows::{self, Bytes};
-use crate::tasks::{Cut, Edges, TASK_OUTPUTS};
+use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// More rows are faster in float32, where the weights are expanded once for all of them.
-const MOST_ROWS: usize = 8;
+pub(crate) const MOST_ROWS: usize = 8;
 /// Words of inputs in a block: four inputs each.
 const INPUT_WORDS: usize = BLOCK / 4;
 
-/// Adds the products of `x` [rows, inputs] to `out` [rows, outputs], or says that it cannot.
-pub(crate) fn add_products(
-    weights: &Panels,
-    x: &[f32],
-    (inputs, outputs): (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) -> bool {
-    let count = x.len() / inputs;
-    if !cpu.avx512_vnni || count > MOST_ROWS {
-        return false;
+/// Products of half bytes with bytes, for up to [`MOST_ROWS`] rows.
+pub(crate) struct Vectors<'a> {
+    pub(crate) weights: &'a Panels,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+impl Kernel for Vectors<'_> {
+    type Rows<'x> = Bytes;
+
+    fn cut(&self, _: usize) -> Cut {
+        Cut {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            tile: 1,
+            block: MOST_ROWS,
+        }
     }
-    let cut = Cut {
-        inputs,
-        outputs,
-        tile: 1,
-        block: MOST_ROWS,
-    };
-    let blocks = weights.length();
-    let last = outputs.div_ceil(PANEL) - 1;
-    let parallel = cut.is_parallel(count);
-    let x = rows::in_bytes(x, inputs, blocks * INPUT_WORDS, BLOCK, parallel);
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
+
+    fn prepare(&self, x: &[f32], parallel: bool) -> Bytes {
+        let words = self.weights.length() * INPUT_WORDS;
+        rows::in_bytes(x, self.inputs, words, BLOCK, parallel)
+    }
+
+    fn add(&self, x: &Bytes, task: &mut Task<'_>) {
+        let last = self.outputs.div_ceil(PANEL) - 1;
         for first in (0..task.outputs()).step_by(TASK_OUTPUTS) {
             let panel = (task.output + first) / PANEL;
-            let panels = [panel, (panel + 1).min(last)].map(|panel| weights.panel(panel));
+            let panels = [panel, (panel + 1).min(last)];
+            let panels = panels.map(|panel| self.weights.panel(panel));
             for (r, row) in task.rows.iter_mut().enumerate() {
-                // SAFETY: the processor has AVX512-VNNI, and with it AVX-512.
-                unsafe { add(&x, task.row + r, panels, &mut row[first..]) };
+                // SAFETY: this kernel is only made where the processor has AVX512-VNNI, and with it
+                // AVX-512.
+                unsafe { add(x, task.row + r, panels, &mut row[first..]) };
             }
         }
-        edges.end(&mut task);
-    });
-    true
+    }
 }
 
 /// Adds the products of a row with two panels to `out`.

@@ -8,9 +8,9 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_sub_epi32,
 };
 
-use crate::cpu::Cpu;
 use crate::panel::{PANEL, Words};
-use crate::tasks::{Cut, Edges, TASK_OUTPUTS, Task};
+use crate::rows::Bytes;
+use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
 use crate::{bf16, int8, rows};
 
 /// Rows of a tile, and of the two that are computed side by side.
@@ -45,8 +45,8 @@ pub(crate) fn allowed() -> Allowed {
     let features = __cpuid_count(7, 0).edx;
     let [bf16, tile, int8] = [22, 24, 25].map(|bit| features >> bit & 1 == 1);
     // SAFETY: the call takes two numbers and touches no memory of this process.
-    let granted = tile
-        && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0 };
+    let granted =
+        tile && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0 };
     Allowed {
         bf16: granted && bf16,
         int8: granted && int8,
@@ -174,15 +174,6 @@ product!(
     products_of_bytes, i32, "tdpbsud"
 );
 
-fn cut((inputs, outputs): (usize, usize)) -> Cut {
-    Cut {
-        inputs,
-        outputs,
-        tile: TILES,
-        block: TASK_ROWS,
-    }
-}
-
 /// Visits, run by run, the panels of a task and the tiles of its rows.
 fn visit(
     task: &mut Task<'_>,
@@ -201,33 +192,43 @@ fn visit(
     }
 }
 
-/// Adds the products of `x` [rows, inputs] to `out` [rows, outputs], or says that it cannot.
-pub(crate) fn add_products_of_bf16(
-    weights: &bf16::Panels,
-    x: &[f32],
-    shape: (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) -> bool {
-    let count = x.len() / shape.0;
-    let words = weights.length();
-    if !cpu.amx_bf16 || count < FEWEST_ROWS || !words.is_multiple_of(WORDS) {
-        return false;
+/// Whether tiles serve a product of so many rows, whose outputs have so many words each.
+pub(crate) fn serve(rows: usize, words: usize) -> bool {
+    rows >= FEWEST_ROWS && words.is_multiple_of(WORDS)
+}
+
+/// Products of bfloat16, for many rows.
+pub(crate) struct OfBf16<'a> {
+    pub(crate) weights: &'a bf16::Panels,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+impl Kernel for OfBf16<'_> {
+    type Rows<'x> = Vec<u32>;
+
+    fn cut(&self, _: usize) -> Cut {
+        cut(self.inputs, self.outputs)
     }
-    let last = shape.1.div_ceil(PANEL) - 1;
-    let cut = cut(shape);
-    let mut x = rows::in_bf16(x, shape.0, words, cut.is_parallel(count));
-    x.resize(count.next_multiple_of(TILES) * words, 0);
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
+
+    fn prepare(&self, x: &[f32], parallel: bool) -> Vec<u32> {
+        let words = self.weights.length();
+        let mut rows = rows::in_bf16(x, self.inputs, words, parallel);
+        rows.resize((rows.len() / words).next_multiple_of(TILES) * words, 0);
+        rows
+    }
+
+    fn add(&self, x: &Vec<u32>, task: &mut Task<'_>) {
+        let words = self.weights.length();
+        let last = self.outputs.div_ceil(PANEL) - 1;
         let mut sums = [[0f32; TASK_OUTPUTS]; TILES];
-        // SAFETY: the processor has tiles, and the operating system allows them.
-        let configured = unsafe { Configured::new() };
-        visit(&mut task, words, RUN, |panel, range, row, first, rows| {
+        // SAFETY: this kernel is only made where the processor has tiles and the operating system
+        // allows them.
+        let _configured = unsafe { Configured::new() };
+        visit(task, words, RUN, |panel, range, row, first, rows| {
             let x = &x[row * words + range.start..];
             let panels = [panel, (panel + 1).min(last)];
-            let panels = panels.map(|panel| &weights.panel(panel)[range.clone()]);
+            let panels = panels.map(|panel| &self.weights.panel(panel)[range.clone()]);
             // SAFETY: the tiles are set up, and the processor multiplies bfloat16 in them.
             unsafe { products_of_bf16(x, words, panels, range.len() / WORDS, &mut sums) };
             for (out, sums) in rows.iter_mut().zip(&sums) {
@@ -235,43 +236,45 @@ pub(crate) fn add_products_of_bf16(
                 unsafe { add(&mut out[first..], sums) };
             }
         });
-        drop(configured);
-        edges.end(&mut task);
-    });
-    true
+    }
 }
 
-/// Adds the products of `x` [rows, inputs] to `out` [rows, outputs], or says that it cannot.
-pub(crate) fn add_products_of_bytes(
-    weights: &int8::Panels,
-    x: &[f32],
-    shape: (usize, usize),
-    cpu: Cpu,
-    out: &mut [f32],
-    edges: Edges<'_>,
-) -> bool {
-    let count = x.len() / shape.0;
-    let words = weights.length();
-    if !cpu.amx_int8 || count < FEWEST_ROWS || !words.is_multiple_of(WORDS) {
-        return false;
+/// Products of bytes, for many rows.
+pub(crate) struct OfBytes<'a> {
+    pub(crate) weights: &'a int8::Panels,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+impl Kernel for OfBytes<'_> {
+    type Rows<'x> = Bytes;
+
+    fn cut(&self, _: usize) -> Cut {
+        cut(self.inputs, self.outputs)
     }
-    let last = shape.1.div_ceil(PANEL) - 1;
-    let cut = cut(shape);
-    let mut x = rows::in_bytes(x, shape.0, words, int8::BLOCK, cut.is_parallel(count));
-    x.words.resize(count.next_multiple_of(TILES) * words, 0);
-    let blocks = words.div_ceil(int8::BLOCK_WORDS);
-    cut.run(out, |mut task| {
-        edges.begin(&mut task);
+
+    fn prepare(&self, x: &[f32], parallel: bool) -> Bytes {
+        let words = self.weights.length();
+        let mut rows = rows::in_bytes(x, self.inputs, words, int8::BLOCK, parallel);
+        let count = rows.words.len() / words;
+        rows.words.resize(count.next_multiple_of(TILES) * words, 0);
+        rows
+    }
+
+    fn add(&self, x: &Bytes, task: &mut Task<'_>) {
+        let (words, run) = (self.weights.length(), int8::BLOCK_WORDS);
+        let blocks = words.div_ceil(run);
+        let last = self.outputs.div_ceil(PANEL) - 1;
         let mut sums = [[0i32; TASK_OUTPUTS]; TILES];
-        // SAFETY: the processor has tiles, and the operating system allows them.
-        let configured = unsafe { Configured::new() };
-        let run = int8::BLOCK_WORDS;
-        visit(&mut task, words, run, |panel, range, row, first, rows| {
+        // SAFETY: this kernel is only made where the processor has tiles and the operating system
+        // allows them.
+        let _configured = unsafe { Configured::new() };
+        visit(task, words, run, |panel, range, row, first, rows| {
             let block = range.start / run;
             let inputs = &x.words[row * words + range.start..];
             let panels = [panel, (panel + 1).min(last)];
-            let scales = panels.map(|panel| &weights.scales(panel)[block].0);
-            let panels = panels.map(|panel| &weights.panel(panel)[range.clone()]);
+            let scales = panels.map(|panel| &self.weights.scales(panel)[block].0);
+            let panels = panels.map(|panel| &self.weights.panel(panel)[range.clone()]);
             // SAFETY: the tiles are set up, and the processor multiplies bytes in them.
             unsafe { products_of_bytes(inputs, words, panels, range.len() / WORDS, &mut sums) };
             for (r, (out, sums)) in rows.iter_mut().zip(&sums).enumerate() {
@@ -281,10 +284,16 @@ pub(crate) fn add_products_of_bytes(
                 unsafe { add_scaled(&mut out[first..], sums, excess, x.scales[at], scales) };
             }
         });
-        drop(configured);
-        edges.end(&mut task);
-    });
-    true
+    }
+}
+
+fn cut(inputs: usize, outputs: usize) -> Cut {
+    Cut {
+        inputs,
+        outputs,
+        tile: TILES,
+        block: TASK_ROWS,
+    }
 }
 
 /// Adds a row's sums to its outputs.
