@@ -12,7 +12,7 @@ use crate::error::without_backtrace;
 use crate::file::shown;
 use crate::magnitude;
 use crate::precision::Precision;
-use crate::weights_file::{self, Tensors};
+use crate::weights_file::{WeightsFile, damaged, in_tensor};
 use crate::{Error, Result};
 
 /// Hands out the weights of one network, by their names in the checkpoint.
@@ -84,6 +84,26 @@ impl Builder {
         }
     }
 
+    /// The same weights for layers that are small, or see more of the signal than others: 8 bit where
+    /// others have 4, and bfloat16 where they have 8.
+    pub fn finer(self) -> Self {
+        let precision = match self.precision {
+            Precision::Q4 => Precision::Q8,
+            Precision::Q8 => Precision::Bf16,
+            other => other,
+        };
+        Self { precision, ..self }
+    }
+
+    /// The same weights, packed in float32 on the CPU: for what is computed once.
+    pub fn unrounded(self) -> Self {
+        let precision = match self.dtype() {
+            DType::F32 => Precision::F32,
+            _ => self.precision,
+        };
+        Self { precision, ..self }
+    }
+
     /// The same weights on another device.
     pub fn on(self, device: &Device) -> Self {
         Self {
@@ -118,12 +138,12 @@ pub struct Weights {
     store: Arc<Store>,
 }
 
-/// The tensors that no layer has taken yet. Each is handed out once, so that a layer that repacks
-/// its weight does not double the memory of the whole network.
-struct Store(Mutex<Tensors>);
+/// The tensors that no layer has taken yet. Each is read when a layer takes it, and handed out once,
+/// so that a layer that packs its weight does not double the memory of the whole network.
+struct Store(Mutex<WeightsFile>);
 
 impl Store {
-    fn tensors(&self) -> MutexGuard<'_, Tensors> {
+    fn file(&self) -> MutexGuard<'_, WeightsFile> {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -131,34 +151,55 @@ impl Store {
 }
 
 impl Weights {
-    /// Reads a weight file into memory, on the CPU, in the dtype it has on disk.
+    /// Opens a weight file, whose tensors are read as layers take them.
     ///
     /// The format follows from the extension: `.safetensors`, or a state dict as `torch.save` writes
     /// it, in its present or its old format, for anything else. Only plain dictionaries of tensors
     /// are understood; nothing in the pickle is executed.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged (the present format has checksums) or holds no tensors.
+    /// The file cannot be read, does not describe its tensors, or holds none.
     pub fn open(path: &Path) -> Result<Self> {
-        let tensors = weights_file::read(path)?;
+        let file = WeightsFile::open(path)?;
         Ok(Self {
             path: path.to_owned(),
-            store: Arc::new(Store(Mutex::new(tensors))),
+            store: Arc::new(Store(Mutex::new(file))),
         })
+    }
+
+    /// Reads every tensor, and keeps none.
+    ///
+    /// # Errors
+    /// The data of one are damaged (the present format of torch has checksums).
+    pub fn check(self) -> Result<()> {
+        let names: Vec<String> = self.store.file().names().map(str::to_owned).collect();
+        for name in names {
+            let taken = self.store.file().take(&name);
+            taken.map_err(|reason| damaged(&self.path, &in_tensor(&name, &reason)))?;
+        }
+        self.check_rest()
+    }
+
+    /// Checks the data that no layer has taken.
+    fn check_rest(self) -> Result<()> {
+        // A builder that is still about reads no more of them.
+        let Some(store) = Arc::into_inner(self.store) else {
+            return Ok(());
+        };
+        let file = store.0.into_inner();
+        let file = file.unwrap_or_else(|poisoned| poisoned.into_inner());
+        file.finish().map_err(|reason| damaged(&self.path, &reason))
     }
 
     /// Removes `prefix` from the names that have it: the published vocoder checkpoint exists with
     /// and without one.
     pub fn strip_prefix(self, prefix: &str) -> Self {
-        let mut tensors = self.store.tensors();
-        *tensors = std::mem::take(&mut *tensors)
-            .into_iter()
-            .map(|(name, tensor)| match name.strip_prefix(prefix) {
-                Some(stripped) => (stripped.to_owned(), tensor),
-                None => (name, tensor),
-            })
-            .collect();
-        drop(tensors);
+        self.store
+            .file()
+            .rename(|name| match name.strip_prefix(prefix) {
+                Some(stripped) => stripped.to_owned(),
+                None => name,
+            });
         self
     }
 
@@ -182,12 +223,16 @@ impl Weights {
         ignored: impl Fn(&str) -> bool,
     ) -> Result<T> {
         let network = network.map_err(|e| Error::weights(&self.path, without_backtrace(e)))?;
-        let tensors = self.store.tensors();
-        let left: Vec<_> = tensors.keys().filter(|name| !ignored(name)).collect();
+        let left: Vec<String> = {
+            let file = self.store.file();
+            let left = file.names().filter(|name| !ignored(name));
+            left.map(shown).collect()
+        };
         if left.is_empty() {
+            self.check_rest()?;
             return Ok(network);
         }
-        let shown: Vec<_> = left.iter().take(5).map(|name| shown(name)).collect();
+        let shown = left.get(..5).unwrap_or(&left);
         Err(Error::weights(
             &self.path,
             format!(
@@ -236,7 +281,10 @@ impl SimpleBackend for Taken {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let Some(tensor) = self.store.tensors().remove(name) else {
+        let taken = self.store.file().take(name);
+        let Some(tensor) =
+            taken.map_err(|reason| candle_core::Error::Msg(in_tensor(name, &reason)))?
+        else {
             candle_core::bail!("tensor `{name}` is missing, or two layers use it");
         };
         let range = if dtype == DType::F64 {
@@ -250,6 +298,6 @@ impl SimpleBackend for Taken {
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.store.tensors().contains_key(name)
+        self.store.file().names().any(|n| n == name)
     }
 }

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod array;
+pub mod bench;
 mod bounded;
 pub mod case;
 pub mod checkup;

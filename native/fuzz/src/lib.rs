@@ -119,13 +119,13 @@ fn open_archive(path: &Path) {
             let _ = speakers.get(name);
         }
     }
-    let _ = Weights::open(path);
+    let _ = Weights::open(path).and_then(Weights::check);
 }
 
 /// `data` as a weight file in the safetensors format.
 pub fn safetensors(data: &[u8]) {
     with_file("a.safetensors", data, |path| {
-        let _ = Weights::open(path);
+        let _ = Weights::open(path).and_then(Weights::check);
     });
 }
 

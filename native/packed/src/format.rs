@@ -6,9 +6,9 @@ pub enum Format {
     F32,
     /// bfloat16.
     Bf16,
-    /// 8 bit, with a float32 scale for 128 weights of an output.
+    /// 8 bit, with a float32 scale for 256 weights of an output.
     Q8,
-    /// 4 bit, with a float16 scale for 32 weights of an output.
+    /// 4 bit, with a bfloat16 scale for 32 weights of an output.
     Q4,
 }
 

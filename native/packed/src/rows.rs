@@ -4,9 +4,16 @@ use half::bf16;
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-/// Rows in bfloat16, padded with zeros to whole words: [rows, words].
-pub(crate) fn in_bf16(x: &[f32], inputs: usize, words: usize, parallel: bool) -> Vec<u32> {
-    let mut out = vec![0; x.len() / inputs * words];
+/// Rows in bfloat16, padded with zeros to whole words, and to a multiple of `tile` rows:
+/// [rows, words].
+pub(crate) fn in_bf16(
+    x: &[f32],
+    inputs: usize,
+    words: usize,
+    tile: usize,
+    parallel: bool,
+) -> Vec<u32> {
+    let mut out = vec![0; (x.len() / inputs).next_multiple_of(tile) * words];
     let round = |(words, x): (&mut [u32], &[f32])| {
         pulp::Arch::new().dispatch(RoundRow { x, words });
     };
@@ -59,18 +66,19 @@ pub(crate) struct Bytes {
     pub(crate) sums: Vec<i32>,
 }
 
-/// Rounds rows to 8 bit, in blocks of `block` inputs. A block with a value that is not finite gets a
+/// Rounds rows to 8 bit, in blocks of `block` inputs, and pads them with zeros to whole words, and to
+/// a multiple of `tile` rows. A block with a value that is not finite gets a
 /// scale of NaN, so that it is not lost.
 pub(crate) fn in_bytes(
     x: &[f32],
     inputs: usize,
-    words: usize,
-    block: usize,
+    (words, block): (usize, usize),
+    tile: usize,
     parallel: bool,
 ) -> Bytes {
     let (rows, blocks) = (x.len() / inputs, inputs.div_ceil(block));
     let mut out = Bytes {
-        words: vec![0; rows * words],
+        words: vec![0; rows.next_multiple_of(tile) * words],
         scales: vec![0.0; rows * blocks],
         sums: vec![0; rows * blocks],
     };
@@ -218,7 +226,7 @@ mod tests {
     #[test]
     fn bytes_stand_for_their_inputs_and_sums_are_theirs() {
         let x: Vec<f32> = (0..70).map(|i| (i as f32 * 0.7).sin()).collect();
-        let bytes = in_bytes(&x, 35, 9, 32, false);
+        let bytes = in_bytes(&x, 35, (9, 32), 1, false);
         for (r, row) in x.chunks(35).enumerate() {
             let stored: Vec<i8> = bytes.words[r * 9..][..9]
                 .iter()
@@ -240,7 +248,7 @@ mod tests {
     #[test]
     fn values_that_are_not_finite_stay_so() {
         for bad in [f32::NAN, f32::INFINITY] {
-            let bytes = in_bytes(&[1.0, bad, 2.0, 0.0], 4, 1, 32, false);
+            let bytes = in_bytes(&[1.0, bad, 2.0, 0.0], 4, (1, 32), 1, false);
             assert!(bytes.scales[0].is_nan());
         }
     }

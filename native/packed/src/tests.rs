@@ -9,18 +9,25 @@ fn wave(n: usize, step: f32) -> Vec<f32> {
 
 /// The kinds of processor whose instructions differ.
 fn processors() -> Vec<Cpu> {
-    let mut cpus = vec![Cpu::default()];
-    let mut next = Cpu::default();
-    next.avx2 = true;
-    cpus.push(next);
-    next.avx512 = true;
-    cpus.push(next);
-    next.avx512_bf16 = true;
-    next.avx512_vnni = true;
-    cpus.push(next);
-    next.amx_bf16 = true;
-    next.amx_int8 = true;
-    cpus.push(next);
+    let avx2 = Cpu {
+        avx2: true,
+        ..Cpu::default()
+    };
+    let avx512 = Cpu {
+        avx512: true,
+        ..avx2
+    };
+    let vectors = Cpu {
+        avx512_bf16: true,
+        avx512_vnni: true,
+        ..avx512
+    };
+    let tiles = Cpu {
+        amx_bf16: true,
+        amx_int8: true,
+        ..vectors
+    };
+    let mut cpus = vec![Cpu::default(), avx2, avx512, vectors, tiles];
     for cpu in &cpus {
         if cpu.and(Cpu::detect()) != *cpu {
             eprintln!("SKIPPED: no {} here", cpu.names());

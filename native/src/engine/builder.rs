@@ -132,35 +132,49 @@ impl EngineBuilder {
                 ),
             ));
         }
+        // The two large networks are read side by side.
+        let (llm, (flow, (vocoder, voice))) = rayon::join(
+            || {
+                SpeechLm::load(
+                    &config.llm,
+                    &config.qwen,
+                    &lm_weights,
+                    device,
+                    precision.llm,
+                )
+            },
+            || {
+                let flow = dir
+                    .flow_weights()
+                    .and_then(|path| Flow::load(&config.flow, &path, device, precision.flow));
+                let vocoder = dir.vocoder_weights().and_then(|path| {
+                    let noise = config.vocoder_noise();
+                    Vocoder::load(&config.vocoder, noise, &path, device, precision.vocoder)
+                });
+                (flow, (vocoder, self.voice_networks(&dir)))
+            },
+        );
+        let (speech_tokenizer, speaker_encoder) = voice?;
         Ok(Engine {
             frontend,
-            speech_tokenizer: Arc::new(SpeechTokenizer::load(&dir.speech_tokenizer()?)?),
-            speaker_encoder: Arc::new(SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?),
-            llm: Arc::new(SpeechLm::load(
-                &config.llm,
-                &config.qwen,
-                &lm_weights,
-                device,
-                precision.llm,
-            )?),
-            flow: Arc::new(Flow::load(
-                &config.flow,
-                &dir.flow_weights()?,
-                device,
-                precision.flow,
-            )?),
-            vocoder: Arc::new(Vocoder::load(
-                &config.vocoder,
-                config.vocoder_noise(),
-                &dir.vocoder_weights()?,
-                device,
-                precision.vocoder,
-            )?),
+            speech_tokenizer: Arc::new(speech_tokenizer),
+            speaker_encoder: Arc::new(speaker_encoder),
+            llm: Arc::new(llm?),
+            flow: Arc::new(flow?),
+            vocoder: Arc::new(vocoder?),
             lm_weights,
             device: self.device,
             precision,
             model_dir: Arc::new(dir),
             active_streams: Arc::new(AtomicUsize::new(0)),
         })
+    }
+
+    /// The two ONNX networks, which listen to a prompt.
+    fn voice_networks(&self, dir: &ModelDir) -> Result<(SpeechTokenizer, SpeakerEncoder)> {
+        Ok((
+            SpeechTokenizer::load(&dir.speech_tokenizer()?)?,
+            SpeakerEncoder::load(&dir.speaker_encoder()?, self.pooling)?,
+        ))
     }
 }

@@ -42,19 +42,35 @@ impl Dit {
         let blocks = vb.pp("transformer_blocks");
         let frequencies = vb.get(config.dim_head / 2, "rotary_embed.inv_freq")?;
         Ok(Self {
-            input: Linear::load(inputs, dim, vb.pp("input_embed.proj"))?,
+            input: Linear::load(inputs, dim, vb.pp("input_embed.proj").finer())?,
             position: [position_conv("conv1")?, position_conv("conv2")?],
             blocks: (0..config.depth)
                 .map(|i| Block::new(config, &time, blocks.pp(i)))
                 .collect::<Result<_>>()?,
             out_modulation: modulation(2, dim, &time, vb.pp("norm_out"))?,
-            out: Linear::load(dim, config.out_channels, vb.pp("proj_out"))?,
+            out: Linear::load(dim, config.out_channels, vb.pp("proj_out").finer())?,
             inverse_frequencies: frequencies
                 .to_dtype(DType::F32)?
                 .to_device(&Device::Cpu)?
                 .to_vec1()?,
             time_embedding: time.embedding,
         })
+    }
+
+    /// Multiply-adds that the linear layers do for a frame.
+    pub(super) fn operations_per_frame(&self) -> u64 {
+        let blocks = self.blocks.iter().map(|block| {
+            let linears = [
+                &block.query,
+                &block.key,
+                &block.value,
+                &block.attended,
+                &block.expand,
+                &block.contract,
+            ];
+            linears.map(Linear::operations).iter().sum::<u64>()
+        });
+        blocks.sum::<u64>() + self.input.operations() + self.out.operations()
     }
 
     pub(super) fn inverse_frequencies(&self) -> &[f32] {

@@ -41,7 +41,7 @@ impl Encoder {
             speaker: Linear::load(
                 config.spk_embed_dim,
                 config.output_size,
-                vb.pp("spk_embed_affine_layer"),
+                vb.pp("spk_embed_affine_layer").unrounded(),
             )?,
             ratio: config.token_mel_ratio,
         })

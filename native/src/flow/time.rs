@@ -73,7 +73,7 @@ pub(super) struct TimeEmbedding {
 
 impl TimeEmbedding {
     pub(super) fn new(dim: usize, steps: usize, vb: Builder) -> Result<Self> {
-        let mlp = vb.pp("time_mlp");
+        let mlp = vb.pp("time_mlp").unrounded();
         let first = Linear::load(SINUSOIDS, dim, mlp.pp("0"))?;
         let second = Linear::load(dim, dim, mlp.pp("2"))?;
         let table: Vec<f32> = time_grid(steps)
@@ -100,7 +100,7 @@ pub(super) fn modulation(
     time: &TimeEmbedding,
     vb: Builder,
 ) -> Result<Tensor> {
-    let projection = Linear::load(dim, parts * dim, vb.pp("linear"))?;
+    let projection = Linear::load(dim, parts * dim, vb.pp("linear").unrounded())?;
     projection
         .forward(&time.activated)?
         .reshape(((), parts, dim))

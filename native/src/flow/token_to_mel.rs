@@ -225,6 +225,12 @@ impl Flow {
         self.grid.len()
     }
 
+    /// Operations that the linear layers need to solve so many frames, those of the prompt included:
+    /// two for each multiply-add, for both halves of the guidance, in every step.
+    pub fn operations(&self, frames: usize) -> u64 {
+        4 * frames as u64 * self.steps() as u64 * self.estimator.operations_per_frame()
+    }
+
     /// One Euler step, `number` counted from 1: from `x` [80, frames] to the next state. The layers
     /// of the step are handed to `tap`.
     ///

@@ -128,6 +128,26 @@ impl Qwen2 {
         Ok(self.norm.forward(&x)?)
     }
 
+    /// Bytes of weights that a position reads.
+    pub(super) fn bytes_per_position(&self) -> u64 {
+        let layers = self.layers.iter().map(|layer| {
+            let (attention, mlp) = (&layer.attention, &layer.mlp);
+            [
+                &attention.q_proj,
+                &attention.k_proj,
+                &attention.v_proj,
+                &attention.o_proj,
+                &mlp.gate_proj,
+                &mlp.up_proj,
+                &mlp.down_proj,
+            ]
+            .map(Linear::bytes)
+            .iter()
+            .sum::<u64>()
+        });
+        layers.sum()
+    }
+
     pub(super) fn config(&self) -> &QwenConfig {
         &self.config
     }

@@ -69,7 +69,7 @@ impl SpeechLm {
         Ok(Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
             speech_embedding: Embedding::load(vocabulary, hidden, vb.pp("speech_embedding"))?,
-            llm_decoder: Linear::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder"))?,
+            llm_decoder: Linear::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder").finer())?,
             config: config.clone(),
         })
     }
@@ -77,6 +77,11 @@ impl SpeechLm {
     /// The model's sizes.
     pub fn config(&self) -> &LmConfig {
         &self.config
+    }
+
+    /// Bytes of weights that are read for each token, which bounds how fast tokens can be decoded.
+    pub fn bytes_per_token(&self) -> u64 {
+        self.body.bytes_per_position() + self.llm_decoder.bytes()
     }
 
     /// Samples speech tokens until the speech ends. The tap is handed `llm.tokens`.

@@ -93,6 +93,25 @@ impl Linear {
         Ok([tensor(a, for_a)?, tensor(b, for_b)?, tensor(c, for_c)?])
     }
 
+    /// Multiply-adds of a row.
+    pub(crate) fn operations(&self) -> u64 {
+        let (outputs, inputs) = match &self.weight {
+            Weight::Packed(packed) => (packed.outputs(), packed.inputs()),
+            Weight::Plain(plain) => plain.weight().dims2().unwrap_or_default(),
+        };
+        (outputs * inputs) as u64
+    }
+
+    /// Bytes of the weight.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.weight {
+            Weight::Packed(packed) => packed.bytes() as u64,
+            Weight::Plain(plain) => {
+                self.operations() * plain.weight().dtype().size_in_bytes() as u64
+            }
+        }
+    }
+
     /// The packed weight, on the CPU.
     pub(crate) fn packed(&self) -> Option<&Arc<PackedLinear>> {
         match &self.weight {

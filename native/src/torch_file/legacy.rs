@@ -96,11 +96,26 @@ impl Legacy {
         Ok((pickle, Self { file, places }))
     }
 
+    /// Reads the data of one storage into `out`, if they are as long, and says how long they are.
+    pub(super) fn fill(&mut self, key: &str, out: &mut [u8]) -> Result<u64, String> {
+        let (begin, bytes) = self.place(key)?;
+        if bytes == out.len() as u64 {
+            self.file
+                .seek(SeekFrom::Start(begin))
+                .and_then(|_| self.file.read_exact(out))
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(bytes)
+    }
+
+    fn place(&self, key: &str) -> Result<(u64, u64), String> {
+        let place = self.places.get(key).copied();
+        place.ok_or_else(|| format!("the file has no storage {}", crate::file::shown(key)))
+    }
+
     /// The data of one storage.
     pub(super) fn storage(&mut self, key: &str) -> Result<Vec<u8>, String> {
-        let place = self.places.get(key);
-        let &(begin, bytes) =
-            place.ok_or_else(|| format!("the file has no storage {}", crate::file::shown(key)))?;
+        let (begin, bytes) = self.place(key)?;
         let mut data = Vec::new();
         self.file
             .seek(SeekFrom::Start(begin))

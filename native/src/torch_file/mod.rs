@@ -88,43 +88,63 @@ impl TorchFile {
 
 impl Storages {
     /// The elements of a tensor, row-major and little-endian.
-    pub(crate) fn read(&mut self, tensor: &TensorInfo<'_>) -> Result<Vec<u8>, String> {
-        let Self {
-            source,
-            file_size,
-            budget,
-            last,
-        } = self;
-        let size = tensor.storage_size();
-        if size.is_none_or(|size| size > *file_size) {
-            return Err(format!(
-                "its storage of {} elements is larger than the file",
-                tensor.storage_elements
-            ));
-        }
-        let bytes = tensor.size().ok_or("its size overflows")?;
-        *budget = budget
-            .checked_sub(bytes)
-            .ok_or("the tensors that share data add up to more than four times the file")?;
+    pub(crate) fn read(&mut self, tensor: &TensorInfo) -> Result<Vec<u8>, String> {
+        let size = self.account(tensor)?;
+        let Self { source, last, .. } = self;
         let storage = match last {
-            Some((key, storage)) if key == tensor.storage => storage,
+            Some((key, storage)) if *key == tensor.storage => storage,
             last => {
                 let read = match source {
-                    Source::Zipped(zip) => zip.storage(tensor.storage)?,
-                    Source::Legacy(legacy) => legacy.storage(tensor.storage)?,
+                    Source::Zipped(zip) => zip.storage(&tensor.storage)?,
+                    Source::Legacy(legacy) => legacy.storage(&tensor.storage)?,
                 };
-                &mut last.insert((tensor.storage.to_owned(), read)).1
+                &mut last.insert((tensor.storage.clone(), read)).1
             }
         };
-        if Some(storage.len() as u64) != size {
-            return Err(format!(
-                "its storage has {} bytes, and the pickle promises {} elements of {}",
-                storage.len(),
-                tensor.storage_elements,
-                tensor.element.size()
-            ));
-        }
+        check_length(tensor, storage.len() as u64, size)?;
         tensor.gather(storage)
+    }
+
+    /// Like [`Self::read`], into `out`, which has the tensor's size. Of a tensor that is a whole storage
+    /// nothing is kept, so that it is in memory once.
+    pub(crate) fn fill(&mut self, tensor: &TensorInfo, out: &mut [u8]) -> Result<(), String> {
+        if !tensor.is_whole() || tensor.size() != Some(out.len() as u64) {
+            let read = self.read(tensor)?;
+            if read.len() != out.len() {
+                return Err("it has another size than it states".to_owned());
+            }
+            out.copy_from_slice(&read);
+            return Ok(());
+        }
+        let size = self.account(tensor)?;
+        let key = &tensor.storage;
+        let length = match &mut self.source {
+            Source::Zipped(zip) => zip.fill(key, out)?,
+            Source::Legacy(legacy) => legacy.fill(key, out)?,
+        };
+        check_length(tensor, length, size)
+    }
+
+    /// Bytes of the whole file, which no tensor exceeds.
+    pub(crate) fn file_size(&self) -> u64 {
+        self.file_size
+    }
+
+    /// The bytes of a tensor's storage, once the tensor itself is within what may be read.
+    fn account(&mut self, tensor: &TensorInfo) -> Result<u64, String> {
+        let size = tensor.storage_size().filter(|&size| size <= self.file_size);
+        let size = size.ok_or_else(|| {
+            format!(
+                "its storage of {} elements is larger than the file",
+                tensor.storage_elements
+            )
+        })?;
+        let bytes = tensor.size().ok_or("its size overflows")?;
+        self.budget = self
+            .budget
+            .checked_sub(bytes)
+            .ok_or("the tensors that share data add up to more than four times the file")?;
+        Ok(size)
     }
 
     /// Checks what no tensor has been read from.
@@ -134,4 +154,16 @@ impl Storages {
             Source::Legacy(_) => Ok(()),
         }
     }
+}
+
+/// Holds a storage's length in the file against what the pickle says of it.
+fn check_length(tensor: &TensorInfo, length: u64, promised: u64) -> Result<(), String> {
+    if length == promised {
+        return Ok(());
+    }
+    Err(format!(
+        "its storage has {length} bytes, and the pickle promises {} elements of {}",
+        tensor.storage_elements,
+        tensor.element.size()
+    ))
 }

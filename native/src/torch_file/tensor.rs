@@ -6,9 +6,9 @@ const MAX_DIMENSIONS: usize = 8;
 
 /// What torch rebuilds a tensor from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct TensorInfo<'a> {
+pub(crate) struct TensorInfo {
     /// The storage's name, by which the file keeps it.
-    pub(super) storage: &'a str,
+    pub(super) storage: String,
     pub(crate) element: Element,
     /// Elements of the whole storage.
     pub(super) storage_elements: usize,
@@ -17,9 +17,9 @@ pub(crate) struct TensorInfo<'a> {
     strides: Vec<usize>,
 }
 
-impl<'a> TensorInfo<'a> {
+impl TensorInfo {
     /// The tensor that `object` would be; `None` if it is none.
-    pub(crate) fn of(pickle: &Objects<'a>, object: Object<'a>) -> Result<Option<Self>, String> {
+    pub(crate) fn of(pickle: &Objects<'_>, object: Object<'_>) -> Result<Option<Self>, String> {
         let Object::Call(_) = object else {
             return Ok(None);
         };
@@ -51,7 +51,7 @@ impl<'a> TensorInfo<'a> {
         }
     }
 
-    fn rebuilt(pickle: &Objects<'a>, arguments: &[Object<'a>]) -> Result<Self, String> {
+    fn rebuilt(pickle: &Objects<'_>, arguments: &[Object<'_>]) -> Result<Self, String> {
         let &[storage, Object::Int(offset), shape, strides, ..] = arguments else {
             return Err("the arguments of its `_rebuild_tensor_v2` are not a tensor's".to_owned());
         };
@@ -79,7 +79,7 @@ impl<'a> TensorInfo<'a> {
         let element = Element::of_storage(class)
             .ok_or_else(|| format!("a storage of `{}` is not supported", dotted(class)))?;
         let info = Self {
-            storage,
+            storage: storage.to_owned(),
             element,
             storage_elements: whole(elements)?,
             offset: whole(offset)?,
@@ -122,6 +122,11 @@ impl<'a> TensorInfo<'a> {
         self.shape
             .iter()
             .try_fold(1_usize, |count, &dimension| count.checked_mul(dimension))
+    }
+
+    /// Whether its elements are those of its storage, all of them and in their order.
+    pub(super) fn is_whole(&self) -> bool {
+        self.elements() == Some(self.storage_elements) && self.is_contiguous()
     }
 
     /// Bytes of the tensor.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-use zip::read::{ArchiveOffset, Config};
+use zip::read::{ArchiveOffset, Config, ZipFile};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle;
@@ -72,6 +72,25 @@ impl Zipped {
         data.ok_or_else(|| format!("the archive has no data/{}", crate::file::shown(key)))
     }
 
+    /// Reads the data of one storage into `out`, if they are as long, and says how long they are.
+    pub(super) fn fill(&mut self, key: &str, out: &mut [u8]) -> Result<u64, String> {
+        let name = format!("{}data/{key}", self.folder);
+        let index = self.zip.index_for_name(&name);
+        let index =
+            index.ok_or_else(|| format!("the archive has no data/{}", crate::file::shown(key)))?;
+        let (mut entry, name) = self.stored(index)?;
+        let size = entry.size();
+        if size == out.len() as u64 {
+            // The checksum is compared where the entry ends.
+            let read = entry.read_exact(out);
+            read.and_then(|()| entry.read(&mut [0]))
+                .map_err(|e| format!("{name} in the archive: the file is damaged ({e})"))?;
+            drop(entry);
+            self.checked.insert(index);
+        }
+        Ok(size)
+    }
+
     fn entry(&mut self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
         let name = format!("{}{name}", self.folder);
         match self.zip.index_for_name(&name) {
@@ -82,21 +101,9 @@ impl Zipped {
 
     /// Reads an entry and compares its checksum.
     fn read(&mut self, index: usize, limit: usize) -> Result<Vec<u8>, String> {
-        let name = match self.zip.name_for_index(index) {
-            Some(Ok(name)) => crate::file::shown(&name),
-            _ => format!("entry {index}"),
-        };
+        let (mut entry, name) = self.stored(index)?;
         let wrong = |reason: String| format!("{name} in the archive: {reason}");
-        let mut entry = self.zip.by_index(index).map_err(|e| wrong(e.to_string()))?;
-        if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
-            return Err(wrong(
-                "is compressed or encrypted, which torch.save never does".to_owned(),
-            ));
-        }
         let size = entry.size();
-        if size != entry.compressed_size() {
-            return Err(wrong("states two sizes".to_owned()));
-        }
         if size > limit as u64 {
             return Err(wrong(format!("has {size} bytes, at most {limit} are read")));
         }
@@ -110,8 +117,28 @@ impl Zipped {
         if bytes.len() as u64 != size {
             return Err(wrong(format!("has {} of {size} bytes", bytes.len())));
         }
+        drop(entry);
         self.checked.insert(index);
         Ok(bytes)
+    }
+
+    /// An entry that lies in the archive as it is, and its name for messages.
+    fn stored(&mut self, index: usize) -> Result<(ZipFile<'_, BufReader<File>>, String), String> {
+        let name = match self.zip.name_for_index(index) {
+            Some(Ok(name)) => crate::file::shown(&name),
+            _ => format!("entry {index}"),
+        };
+        let wrong = |reason: String| format!("{name} in the archive: {reason}");
+        let entry = self.zip.by_index(index).map_err(|e| wrong(e.to_string()))?;
+        if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
+            return Err(wrong(
+                "is compressed or encrypted, which torch.save never does".to_owned(),
+            ));
+        }
+        if entry.size() != entry.compressed_size() {
+            return Err(wrong("states two sizes".to_owned()));
+        }
+        Ok((entry, name))
     }
 
     /// Compares the checksums of the entries that nothing was read from.

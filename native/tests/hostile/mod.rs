@@ -50,6 +50,6 @@ fn assert_refused(name: &str, rows: &[Row], open: impl Fn(&Path) -> Result<(), S
 
 fn open_weights(path: &Path) -> Result<(), String> {
     Weights::open(path)
-        .map(|_| ())
+        .and_then(Weights::check)
         .map_err(|error| error.to_string())
 }

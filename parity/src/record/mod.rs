@@ -18,7 +18,7 @@ mod values;
 pub use error::Error;
 pub use layers::LayerTensors;
 pub use model::describe_model;
-pub use native::NativeRecorder;
+pub use native::{NativeRecorder, time};
 pub use session::{Session, run_native};
 pub use timing::Timing;
 pub(crate) use values::token_bounds;

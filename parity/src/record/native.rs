@@ -30,6 +30,26 @@ pub struct NativeRecorder {
     voices: BTreeMap<PathBuf, VoicePrompt>,
 }
 
+/// Synthesises a case that has a text, and measures how long each part takes.
+///
+/// # Errors
+/// If the engine refuses the case or fails.
+pub fn time(engine: &Engine, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
+    let sampling = Strategy::Torch {
+        seed: case.seed,
+        multinomial: Multinomial::default(),
+    };
+    let inputs = Inputs::read(case, file, sampling)?;
+    let timing = match case.lm_weights {
+        None => timing::measure(engine, inputs)?,
+        Some(set) => {
+            let (weights, _) = weights_of(set, engine.model_dir())?;
+            timing::measure(&engine.with_lm_weights(weights)?, inputs)?
+        }
+    };
+    Ok(timing)
+}
+
 impl NativeRecorder {
     /// Loads the model. `device` and `precision` are what the manifest says of them.
     ///
@@ -82,15 +102,6 @@ impl NativeRecorder {
         let (engine, inputs) = self.prepare(case, file)?;
         let voice = self.shared_voice(&inputs, file)?;
         Ok(cascaded::record(&engine, inputs, voice)?)
-    }
-
-    /// Synthesises a case that has a text, and measures how long each part takes.
-    ///
-    /// # Errors
-    /// If the engine refuses the case or fails.
-    pub fn time(&mut self, case: &Case, file: &CaseFile) -> Result<Timing, Error> {
-        let (engine, inputs) = self.prepare(case, file)?;
-        Ok(timing::measure(&engine, inputs)?)
     }
 
     /// Runs every stage of a case on what the golden says it was fed.

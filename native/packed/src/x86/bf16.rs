@@ -1,7 +1,8 @@
 //! Products of bfloat16 with AVX512-BF16.
 
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_set1_epi32,
+    _mm512_setzero_ps,
 };
 use std::mem::transmute;
 
@@ -46,7 +47,7 @@ impl Kernel for Vectors<'_> {
     fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
         let words = self.weights.length();
         let height = super::height(x.len() / self.inputs);
-        let rows = rows::in_bf16(x, self.inputs, words, parallel);
+        let rows = rows::in_bf16(x, self.inputs, words, 1, parallel);
         let tiles = match height {
             1 => rows,
             _ => rows::tiled(&rows, words, height, parallel),
@@ -138,7 +139,11 @@ fn add_terms<const ROWS: usize>(
         let x = _mm512_set1_epi32(x as i32);
         for (sum, weight) in sums.iter_mut().zip(weights) {
             // SAFETY: the types are vectors of 512 bits, and any bits are bfloat16.
-            *sum = unsafe { _mm512_dpbf16_ps(*sum, transmute(x), transmute(weight)) };
+            *sum = unsafe {
+                let x = transmute::<__m512i, __m512bh>(x);
+                let weight = transmute::<__m512i, __m512bh>(weight);
+                _mm512_dpbf16_ps(*sum, x, weight)
+            };
         }
     }
 }

@@ -42,7 +42,7 @@ impl Kernel for Vectors<'_> {
     fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
         let words = self.weights.length();
         let height = super::height(x.len() / self.inputs);
-        let mut bytes = rows::in_bytes(x, self.inputs, words, BLOCK, parallel);
+        let mut bytes = rows::in_bytes(x, self.inputs, (words, BLOCK), 1, parallel);
         if height > 1 {
             bytes.words = rows::tiled(&bytes.words, words, height, parallel);
         }

@@ -38,7 +38,7 @@ impl Kernel for Vectors<'_> {
 
     fn prepare(&self, x: &[f32], parallel: bool) -> Bytes {
         let words = self.weights.length() * INPUT_WORDS;
-        rows::in_bytes(x, self.inputs, words, BLOCK, parallel)
+        rows::in_bytes(x, self.inputs, (words, BLOCK), 1, parallel)
     }
 
     fn add(&self, x: &Bytes, task: &mut Task<'_>) {

@@ -213,9 +213,7 @@ impl Kernel for OfBf16<'_> {
 
     fn prepare(&self, x: &[f32], parallel: bool) -> Vec<u32> {
         let words = self.weights.length();
-        let mut rows = rows::in_bf16(x, self.inputs, words, parallel);
-        rows.resize((rows.len() / words).next_multiple_of(TILES) * words, 0);
-        rows
+        rows::in_bf16(x, self.inputs, words, TILES, parallel)
     }
 
     fn add(&self, x: &Vec<u32>, task: &mut Task<'_>) {
@@ -255,10 +253,7 @@ impl Kernel for OfBytes<'_> {
 
     fn prepare(&self, x: &[f32], parallel: bool) -> Bytes {
         let words = self.weights.length();
-        let mut rows = rows::in_bytes(x, self.inputs, words, int8::BLOCK, parallel);
-        let count = rows.words.len() / words;
-        rows.words.resize(count.next_multiple_of(TILES) * words, 0);
-        rows
+        rows::in_bytes(x, self.inputs, (words, int8::BLOCK), TILES, parallel)
     }
 
     fn add(&self, x: &Bytes, task: &mut Task<'_>) {

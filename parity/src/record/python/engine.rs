@@ -202,6 +202,7 @@ impl PythonEngine {
                 Ok(Timing {
                     seconds: result.getattr("seconds")?.extract()?,
                     tokens,
+                    flow_operations: None,
                 })
             };
             timed().map_err(Error::python(py, &doing))
