@@ -92,7 +92,7 @@ fuzz-text: model $(WETEXT_004)  ## random texts, native against the live Python 
 example: model have-reference ## the reference's own example through both engines, compared (COSYVOICE_ROOT=…, MODEL=…)
 	@test -f $(COSYVOICE_ROOT)/example.py || { echo "no CosyVoice checkout at $(COSYVOICE_ROOT): clone https://github.com/FunAudioLLM/CosyVoice with --recursive and pass COSYVOICE_ROOT=…; without one, make report compares with what the reference has recorded"; exit 1; }
 	PYTHONPATH=python_ref $(REFERENCE_ENV)/bin/python -m cosyvoice_reference.example --root $(COSYVOICE_ROOT) --model $(MODEL) --out $(EXAMPLE)
-	$(BUILT)/native batch --model-dir "$(MODEL)" --cases $(EXAMPLE)/cases.json --out $(EXAMPLE)
+	$(BUILT)/native batch --model-dir "$(MODEL)" $(EXAMPLE)/cases.json --segments --out $(EXAMPLE)
 	$(PARITY) compare $(EXAMPLE) --html $(EXAMPLE)/compare.html
 
 # The older wetext beside the environment's own; its code alone is wanted.

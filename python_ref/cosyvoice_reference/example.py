@@ -43,7 +43,7 @@ def requests(root: Path) -> list:
         if len(values) != len(names) or not all(isinstance(v, str) for v in values):
             print(f"{path}:{call.lineno}: left out, its text is made while it runs", file=sys.stderr)
             continue
-        case = {"name": f"voice-clone-{len(cases)}", "mode": mode, "seed": len(cases)}
+        case = {"name": f"native_voice_clone_{len(cases)}", "mode": mode, "seed": len(cases)}
         for name, value in zip(names, values, strict=True):
             case[name] = str((path.parent / value).resolve()) if name.endswith("_wav") else value
         cases.append(case)

@@ -4,7 +4,7 @@ use git_version::git_version;
 use crate::{batch, manual, speaker, synth, text};
 
 /// With the commit that it was built from.
-const VERSION: &str = git_version!(
+pub const VERSION: &str = git_version!(
     prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
     suffix = ")",
     args = ["--always", "--dirty", "--abbrev=8"],
@@ -21,7 +21,7 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    Batch(batch::Args),
+    Batch(Box<batch::Args>),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
     Speaker(speaker::Args),

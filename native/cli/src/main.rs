@@ -10,8 +10,11 @@ mod options;
 mod progress;
 mod sink;
 mod speaker;
+mod subtitles;
 mod synth;
 mod text;
+mod text_source;
+mod timing;
 
 use std::process::ExitCode;
 

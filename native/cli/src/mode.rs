@@ -4,12 +4,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use native::audio::Waveform;
 use native::engine::{Mode, ModeName};
-use serde::Deserialize;
 
 use crate::options::named;
 
 /// What a mode takes beside the text and the voice, on a command line or in a list of requests.
-#[derive(Args, Deserialize)]
+#[derive(Args)]
 pub struct ModeOptions {
     /// How text and voice are combined
     #[arg(long, default_value = "zero-shot", value_parser = named::<ModeName>(ModeName::ALL.map(ModeName::name)))]

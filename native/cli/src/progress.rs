@@ -5,6 +5,7 @@ use native::engine::{Chunk, Engine, SegmentInfo, Speech, StageSeconds};
 use native::llm::Stop;
 
 use crate::sink::Sink;
+use crate::timing::Timing;
 
 /// Collects the speech, and reports on a terminal how far it has come.
 pub struct Progress {
@@ -16,6 +17,8 @@ pub struct Progress {
     pub started: Instant,
     /// What was said so far.
     pub speech: Speech,
+    /// When the segments are heard, with the silence between them.
+    pub timing: Timing,
     /// Seconds until the first chunk.
     pub first_sound: Option<f64>,
     /// What the user was warned of.
@@ -31,6 +34,8 @@ impl Progress {
     ) -> anyhow::Result<()> {
         for chunk in speech {
             let delivered = chunk.map_err(anyhow::Error::from).and_then(|chunk| {
+                let silence = self.timing.add(chunk.segment, chunk.samples.len());
+                write_silence(&mut sink, silence)?;
                 sink.write(&chunk.samples)?;
                 self.add(chunk);
                 Ok(())
@@ -43,6 +48,7 @@ impl Progress {
                 });
             }
         }
+        write_silence(&mut sink, self.timing.end())?;
         sink.finish()
     }
 
@@ -95,6 +101,13 @@ impl Progress {
     }
 }
 
+fn write_silence(sink: &mut Sink, samples: usize) -> anyhow::Result<()> {
+    match samples {
+        0 => Ok(()),
+        samples => sink.write(&vec![0.0; samples]),
+    }
+}
+
 /// Warns the user.
 pub fn warn(warning: &str) {
     eprintln!("warning: {warning}");
@@ -135,6 +148,7 @@ mod tests {
             segments: 3,
             started: Instant::now(),
             speech: Speech::default(),
+            timing: Timing::default(),
             first_sound: None,
             warnings: Vec::new(),
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 use native::audio::Waveform;
 use native::engine::{
-    Engine, Mode, ModeName, Request, Script, Speech, StageSeconds, Text, Voice,
+    Engine, Mode, ModeName, PausedScript, Request, Script, Speech, StageSeconds, Text, Voice,
     check_end_of_prompt, check_speed,
 };
 use native::llm::{Stop, Strategy};
@@ -21,10 +21,15 @@ use crate::options::{ModelOptions, named};
 use crate::progress::{Progress, warn};
 use crate::sink::{Sink, is_stdout, kind_of};
 use crate::speaker::SpeakersFile;
+use crate::subtitles::SubtitleFiles;
+use crate::text_source::TextSource;
+use crate::timing::Timing;
 
 /// Say a text in the voice of a recording.
 ///
 /// Examples: native synth --text "Good morning, my name is Alice."
+///
+/// native synth --text-file story.txt --pause 0.4 --srt story.srt -o story.wav
 ///
 /// native synth --model-dir Fun-CosyVoice3-0.5B --text "Hello there." --prompt-wav me.wav
 /// --prompt-text "You are a helpful assistant.<|endofprompt|>What I say in me.wav." -o hello.wav
@@ -37,13 +42,8 @@ use crate::speaker::SpeakersFile;
 pub struct Args {
     #[command(flatten)]
     model: ModelOptions,
-    /// The text to say; - reads standard input
-    #[arg(long, required_unless_present = "source_wav")]
-    text: Option<String>,
-    /// Treat every line of the text as a piece that arrives while it is spoken (bistream): pieces are
-    /// neither normalised nor split, and joined without a space
-    #[arg(long, conflicts_with = "source_wav")]
-    pieces: bool,
+    #[command(flatten)]
+    text: TextSource,
     /// Recording of the voice, at most 30 s, 16 kHz or more [default: the voice that comes with the
     /// model, if it has one]
     #[arg(long, value_name = "WAV")]
@@ -80,7 +80,10 @@ pub struct Args {
     /// Sample rate of the file in Hz; the model speaks at 24000
     #[arg(long, value_name = "HZ", default_value_t = Engine::SAMPLE_RATE)]
     sample_rate: u32,
-    /// Print what was done as one JSON object: texts, tokens, chunk sizes in samples, seconds
+    #[command(flatten)]
+    subtitles: SubtitleFiles,
+    /// Print what was done as one JSON object: texts, when each segment is heard, tokens, chunk sizes
+    /// in samples, seconds
     #[arg(long)]
     json: bool,
 }
@@ -110,6 +113,7 @@ impl Args {
             bail!("--speakers is of no use without --speaker, which names one of them");
         }
         check_speed(self.speed, self.stream)?;
+        self.subtitles.check(self.mode.mode)?;
         let kind = kind_of(&self.output, self.sample_format, self.sample_rate)?;
         let sink = Sink::new(&self.output, kind)?;
         let model = self.model.dir.open()?;
@@ -117,7 +121,8 @@ impl Args {
         if own_voice {
             self.take_own_voice(&model)?;
         }
-        let (mode, text) = (self.mode.mode(self.speaker.is_some())?, self.text()?);
+        let mode = self.mode.mode(self.speaker.is_some())?;
+        let text = self.text.read(self.mode.mode)?;
         let speaker = self.speaker(&model)?;
         if speaker.is_none() {
             check_end_of_prompt(&mode, &text, &model.family().end_of_prompt)?;
@@ -127,11 +132,14 @@ impl Args {
         let builder = self.model.builder()?;
         // A text that cannot be said is refused before the networks are loaded.
         let frontend = builder.load_text_frontend()?;
-        let script = Script::new(&frontend, &mode, &text, speaker.as_ref())?;
+        let end = &model.family().end_of_prompt;
+        let pause = self.text.pause();
+        let paused = PausedScript::new(&frontend, &mode, &text, speaker.as_ref(), end, pause)?;
+        let script = &paused.script;
         let mut warnings = script.warnings.clone();
         // They are about the choice of a prompt, and here nobody has chosen it.
         if !own_voice {
-            warnings.extend(script.cautions(&mode, &model.family().end_of_prompt));
+            warnings.extend(script.cautions(&mode, end));
         }
         warnings.iter().for_each(|warning| warn(warning));
         let engine = builder.text_frontend(frontend).build()?;
@@ -153,18 +161,20 @@ impl Args {
             segments: script.segments.len().max(1),
             started: Instant::now(),
             speech: Speech::default(),
+            timing: Timing::new(&paused),
             first_sound: None,
             warnings,
         };
-        let speech = engine.speak_script(&request, &script, &mut NoTap)?;
+        let speech = engine.speak_script(&request, script, &mut NoTap)?;
         progress.deliver(speech, sink)?;
+        self.subtitles.write(script, &progress.timing)?;
         if self.json {
             let weights = engine.lm_weights().file_name().unwrap_or_default();
             let seconds = json!({
                 "load": load, "prompt": prompt, "first_sound": progress.first_sound,
             });
             let report = describe(
-                &script,
+                script,
                 &request.voice.prompt().speech_tokens,
                 &progress,
                 seconds,
@@ -172,7 +182,7 @@ impl Args {
             );
             writeln!(std::io::stdout(), "{report}")?;
         } else if !is_stdout(&self.output) {
-            let (output, seconds) = (self.output.display(), progress.speech.seconds());
+            let (output, seconds) = (self.output.display(), progress.timing.seconds());
             writeln!(std::io::stdout(), "{output}: {seconds:.2} s of speech")?;
         }
         Ok(())
@@ -202,22 +212,6 @@ impl Args {
             return Ok(None);
         };
         Ok(Some(self.speakers.open(model)?.get(name)?))
-    }
-
-    fn text(&self) -> anyhow::Result<Text> {
-        if self.mode.mode == ModeName::Vc && self.text.is_some() {
-            bail!("vc has no use for --text: it keeps the words of --source-wav");
-        }
-        let text = match self.text.as_deref() {
-            Some("-") => std::io::read_to_string(std::io::stdin()).context("standard input")?,
-            Some(text) => text.to_owned(),
-            None if self.mode.mode == ModeName::Vc => String::new(),
-            None => bail!("--text is missing"),
-        };
-        Ok(match self.pieces {
-            true => Text::Pieces(text.lines().map(str::to_owned).collect()),
-            false => Text::Whole(text),
-        })
     }
 
     fn request(&self, mode: Mode, text: Text, voice: Voice) -> Request {
@@ -257,8 +251,9 @@ fn describe(
         .segments
         .iter()
         .zip(lengths)
+        .zip(progress.timing.spans())
         .enumerate()
-        .map(|(i, (info, samples))| {
+        .map(|(i, ((info, samples), span))| {
             let text = script.segments.get(i);
             let StageSeconds { llm, flow, vocoder } = info.seconds;
             json!({
@@ -269,6 +264,8 @@ fn describe(
                 "stop": info.stop.map(stop_name),
                 "stop_mark": info.stop.and_then(Stop::mark),
                 "samples": samples,
+                "start": span.start,
+                "end": span.end,
                 "seconds": { "llm": llm, "flow": flow, "vocoder": vocoder },
             })
         })
@@ -279,7 +276,7 @@ fn describe(
         "prompt_ids": script.prompt_ids,
         "prompt_speech_tokens": prompt_tokens,
         "segments": segments,
-        "samples": speech.samples.len(),
+        "samples": progress.timing.samples(),
         "chunks": speech.chunk_lengths,
         "seconds": seconds,
         "warnings": progress.warnings,

@@ -1,5 +1,6 @@
 //! The `native` command as the shell sees it.
 
+mod batch;
 mod files;
 mod interrupted;
 mod not_finite;

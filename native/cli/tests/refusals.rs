@@ -117,7 +117,7 @@ fn voice_conversion_has_no_use_for_a_text() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("vc has no use for --text"),
+        said(&output).contains("vc has no use for a text"),
         "{}",
         said(&output)
     );

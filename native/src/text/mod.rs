@@ -1,5 +1,6 @@
 //! The text frontend: normalises a text, splits it into segments and tokenises them.
 
+mod breaks;
 mod chinese;
 mod frontend;
 mod number_words;
@@ -8,5 +9,6 @@ mod recovery;
 mod special_tokens;
 mod tokenizer;
 
+pub(crate) use breaks::{has_breaks, passages};
 pub use frontend::{FrontendOptions, Normalized, NormalizerKind, TextFrontend};
 pub(crate) use paragraph::has_words;
