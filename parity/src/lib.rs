@@ -24,6 +24,7 @@ pub mod record;
 pub mod recording;
 pub mod report;
 pub mod selftest;
+pub mod shard;
 pub mod sound;
 pub mod stage;
 pub mod suggest;

@@ -73,7 +73,7 @@ fn check(recorder: &Mutex<NativeRecorder>, golden: &Reader, cases: CaseFile, nam
 
     // A case that failed in another test leaves the recorder as it was.
     let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-    let session = run_native(&mut recorder, &cases, golden, |_| {});
+    let session = run_native(&mut recorder, &cases, golden, None, |_| {});
     drop(recorder);
     let failed: Vec<_> = session.failed.iter().map(|(_, e)| e.to_string()).collect();
     assert!(failed.is_empty(), "{failed:?}");

@@ -25,7 +25,7 @@ fn words(line: &str) -> Vec<String> {
 fn commands() -> Vec<(PathBuf, Vec<String>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("../README.md")];
-    for folder in ["docs", "docs/guides", "docs/formats"] {
+    for folder in ["docs", "docs/guides", "docs/formats", "docs/scale"] {
         let entries = std::fs::read_dir(root.join(folder)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         pages.extend(paths.filter(|path| path.extension().is_some_and(|e| e == "md")));

@@ -39,6 +39,8 @@ mod shards_and_trends;
 mod spoiled;
 mod spoiled_limits;
 mod spoiled_reports;
+#[cfg(unix)]
+mod spread;
 mod style;
 mod text_corpus;
 mod text_properties;

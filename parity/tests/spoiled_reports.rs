@@ -89,7 +89,7 @@ fn shards_that_do_not_belong_together_are_refused_or_incomplete() {
         ),
         (
             |r| r[1].shard = r[0].shard,
-            "case second, which belongs to another shard",
+            "case first, which belongs to another shard",
         ),
         (|r| r[1].shard = None, "report 2 is not of a shard"),
         (
@@ -129,7 +129,7 @@ fn shards_that_do_not_belong_together_are_refused_or_incomplete() {
     cut[1].cases.clear();
     let merged = merge(cut).unwrap();
     assert_eq!(merged.status(), Exit::Incomplete);
-    assert_eq!(merged.problems(), ["case second: the report lacks it"]);
+    assert_eq!(merged.problems(), ["case first: the report lacks it"]);
 }
 
 /// Sets a field wherever it stands.

@@ -8,7 +8,11 @@ use std::process::{Command, Output};
 use crate::model;
 use native::model_dir::ModelDir;
 use parity::recording::Error;
-use parity::text_corpus::{Corpus, NativeFrontends, Outcome, Plan, Summary, check, reserve, write};
+use parity::shard::Shard;
+use parity::text_corpus::{
+    AnswerLine, AnswersHeader, Corpus, KeptAnswers, NativeFrontends, Outcome, Plan, ReadAnswers,
+    Summary, check, join_answers, reserve, write,
+};
 
 fn golden() -> PathBuf {
     model::workspace().join("golden/text")
@@ -17,7 +21,7 @@ fn golden() -> PathBuf {
 fn summary(corpus: &Corpus) -> Summary {
     let model = ModelDir::open(model::tiny()).unwrap();
     corpus.manifest.expect_model(&model).unwrap();
-    check(corpus, &mut NativeFrontends::new(&model)).unwrap()
+    check(corpus, &mut NativeFrontends::new(&model), None).unwrap()
 }
 
 #[test]
@@ -344,3 +348,132 @@ fn the_check_answers_in_json() {
 const LINES: usize = 10_224;
 /// Those of them that the reference answers.
 const COMPARED: usize = 9_660;
+
+/// Some lines of each part of the corpus.
+fn excerpt() -> Corpus {
+    let mut corpus = Corpus::read(golden()).unwrap();
+    for part in &mut corpus.parts {
+        part.lines.truncate(60);
+    }
+    // Not what the reference has said, so that there are lines that differ.
+    for line in corpus
+        .parts
+        .iter_mut()
+        .flat_map(|part| part.lines.iter_mut().step_by(7))
+    {
+        line.outcome = Outcome::Raised("MadeUp".into());
+    }
+    corpus
+}
+
+#[test]
+fn what_shards_find_in_the_texts_adds_up_to_what_one_run_finds() {
+    let corpus = excerpt();
+    let model = ModelDir::open(model::tiny()).unwrap();
+    let mut frontends = NativeFrontends::new(&model);
+    let whole = check(&corpus, &mut frontends, None).unwrap();
+    assert!(whole.differing > whole.examples.len(), "{whole}");
+    for of in [1, 3, 8] {
+        let shards = (1..=of).rev().map(|index| Shard { index, of });
+        let found: Vec<_> = shards
+            .map(|shard| check(&corpus, &mut frontends, Some(shard)).unwrap())
+            .collect();
+        assert!(found.iter().all(|s| s.lines < whole.lines || of == 1));
+        let merged = found.into_iter().reduce(Summary::with).unwrap();
+        assert_eq!(merged, whole, "{of} shards");
+    }
+}
+
+/// A copy of the corpus's texts with a header and what the reference has answered, by part and
+/// number.
+fn answered() -> (Plan, AnswersHeader, BTreeMap<(String, usize), AnswerLine>) {
+    let (corpus, plan) = (
+        Corpus::read(golden()).unwrap(),
+        Plan::read(&golden()).unwrap(),
+    );
+    let header = AnswersHeader::new(&plan, corpus.manifest.reference.clone(), None);
+    let lines = corpus.parts.into_iter().flat_map(|part| {
+        let name = part.name;
+        part.lines.into_iter().map(move |line| {
+            let answer = AnswerLine::of(&line.text, line.outcome);
+            ((name.clone(), line.number), answer)
+        })
+    });
+    (plan, header, lines.collect())
+}
+
+#[test]
+fn answers_of_shards_join_and_gaps_and_doubles_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, header, all) = answered();
+    let parts = plan.cut(3);
+    let file = |name: &str, keep: &dyn Fn(usize) -> bool| {
+        let path = dir.path().join(name);
+        let mut kept = KeptAnswers::open(&path, &header).unwrap();
+        for (at, ((part, number), answer)) in all.iter().enumerate() {
+            if keep(at) {
+                kept.add(part, *number, answer.clone()).unwrap();
+            }
+        }
+        ReadAnswers::read(&path).unwrap()
+    };
+    let shard = |index| {
+        let parts = parts.clone();
+        file(&format!("{index}"), &move |at| {
+            parts.has(Shard { index, of: 3 }, at)
+        })
+    };
+    let shards = [shard(1), shard(2), shard(3)];
+    let (_, joined) = join_answers(&plan, &shards).unwrap();
+    assert_eq!(joined.values().map(Vec::len).sum::<usize>(), plan.count());
+    let recorded = Corpus::read(golden()).unwrap();
+    for part in &recorded.parts {
+        let same = part
+            .lines
+            .iter()
+            .map(|l| &l.outcome)
+            .eq(&joined[&part.name]);
+        assert!(same, "{}", part.name);
+    }
+    let error = join_answers(&plan, &shards[..2]).unwrap_err().to_string();
+    assert!(
+        error.contains("text(s) are answered in no file; the first is"),
+        "{error}"
+    );
+    let double = [&shards[..], &[file("double", &|at| at == 0)]].concat();
+    let error = join_answers(&plan, &double).unwrap_err().to_string();
+    assert!(error.contains("answered in an earlier file too"), "{error}");
+}
+
+#[test]
+fn a_file_of_answers_goes_on_after_its_last_whole_line_and_refuses_another_reference() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("answers.jsonl");
+    let (_, header, all) = answered();
+    let mut some = all.iter().take(3);
+    let mut add = |kept: &mut KeptAnswers| {
+        let ((part, number), answer) = some.next().unwrap();
+        kept.add(part, *number, answer.clone()).unwrap();
+    };
+    let mut kept = KeptAnswers::open(&path, &header).unwrap();
+    add(&mut kept);
+    add(&mut kept);
+    let text = std::fs::read_to_string(&path).unwrap();
+    // Killed in the middle of the second answer.
+    std::fs::write(&path, &text[..text.len() - 5]).unwrap();
+    let mut kept = KeptAnswers::open(&path, &header).unwrap();
+    assert_eq!(kept.answers().len(), 1);
+    add(&mut kept);
+    assert_eq!(ReadAnswers::read(&path).unwrap().answers.len(), 2);
+
+    let mut other = header.clone();
+    other.reference.commit = Some("another".into());
+    let error = KeptAnswers::open(&path, &other).unwrap_err().to_string();
+    assert!(error.contains("of another reference"), "{error}");
+    std::fs::write(&path, text + "{\"part\"\n").unwrap();
+    let error = KeptAnswers::open(&path, &header).unwrap_err().to_string();
+    assert!(
+        error.contains("answers.jsonl") && error.contains("line 4"),
+        "{error}"
+    );
+}

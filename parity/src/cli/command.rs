@@ -92,6 +92,7 @@ pub fn run() -> Exit {
     result.unwrap_or_else(|error| {
         eprintln!("parity: {}", native::error_chain(error.as_ref()));
         match error.downcast_ref::<recording::Error>() {
+            _ if error.is::<merge::Incomplete>() => Exit::Incomplete,
             _ if error.is::<GoldenFault>() || error.is::<report::Stale>() => Exit::Golden,
             Some(error) => error.exit(),
             None => Exit::Usage,

@@ -20,6 +20,7 @@ mod record_python;
 mod render;
 mod report;
 mod selftest;
+mod share;
 mod shared;
 mod text;
 

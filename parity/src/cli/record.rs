@@ -7,13 +7,17 @@ use parity::exit::Exit;
 use parity::judge::Evaluation;
 #[cfg(feature = "record")]
 use parity::judge::Tolerances;
-use parity::recording::{MANIFEST, ModelInfo, Reader, RecordingSource as _, Writer, add_settings};
+use parity::record::kept_or;
+use parity::recording::{
+    MANIFEST, ModelInfo, Reader, RecordedCase, RecordingSource as _, RunShard, Writer, add_settings,
+};
 use parity::report::{Detail, Rest, build_report, table};
 use parity::stage::Feed;
 use parity_atomic::Replacement;
 
 use super::engine::{EngineArgs, case_bar};
 use super::record_command::{self, CommandArgs};
+use super::share::ShareArgs;
 use super::shared::{CaseFileArgs, TolerancesArg, keep_apart, open_golden, say};
 
 /// Record what an engine produces for the cases.
@@ -24,6 +28,7 @@ use super::shared::{CaseFileArgs, TolerancesArg, keep_apart, open_golden, say};
 #[command(after_help = "Examples:\n  \
     parity record --engine native --out out/native\n  \
     parity record --engine python --cosyvoice-root ../CosyVoice --out golden/tiny-7\n  \
+    parity record --engine native --shard 2/8 --keep out/kept --out out/native-2\n  \
     parity record --engine command --engine-name my-port --out out/my-port \\\n      \
     --command 'my-port --text {text} --prompt-wav {prompt_wav} --seed {seed} -o {out}'\n\n\
     A program that prints {\"tokens\": [...]} has its tokens judged too.\n\
@@ -45,6 +50,8 @@ pub struct RecordArgs {
     #[command(flatten)]
     cases: CaseFileArgs,
     #[command(flatten)]
+    share: ShareArgs,
+    #[command(flatten)]
     tolerances: TolerancesArg,
     /// The recording to write
     #[arg(long, value_name = "DIR")]
@@ -64,12 +71,17 @@ enum EngineName {
 
 /// Runs `parity record`.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
-    let cases = args.cases.load()?;
+    let mut cases = args.cases.load()?;
     let mut inputs = vec![("the model's directory", args.native.model_dir.as_path())];
     inputs.extend(args.golden.as_deref().map(|dir| ("the golden", dir)));
-    keep_apart(&args.out, &inputs)?;
+    keep_apart("--out", &args.out, &inputs)?;
+    let shard = args.share.select(&mut cases);
+    if cases.cases.is_empty() {
+        bail!("there is no case to record: use fewer shards than there are cases");
+    }
     let place = Writer::reserve(&args.out)?;
     let earlier = place.target().join(MANIFEST).exists();
+    refuse_other_shard(args, earlier, shard.as_ref())?;
     if earlier && !args.cases.all() && !args.force {
         bail!(
             "{} holds a whole recording, which one of a few cases must not replace: \
@@ -80,10 +92,16 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     // It waits beside the old one until it is known whether it replaces that.
     let fresh = match args.engine {
         EngineName::Command => {
+            if args.share.shard().is_some() || args.share.keep.is_some() {
+                bail!(
+                    "--engine command supports neither --shard nor --keep: record some cases with \
+                     --case, each part into its own folder"
+                );
+            }
             return record_command::run(&args.command, &args.native, &cases, place, &args.out);
         }
-        EngineName::Native => record_native(args, &cases, place)?,
-        EngineName::Python => record_python(args, &cases, place)?,
+        EngineName::Native => record_native(args, &cases, shard, &inputs, place)?,
+        EngineName::Python => record_python(args, &cases, shard, &inputs, place)?,
     };
     if earlier && !args.force {
         return settle(args, fresh);
@@ -97,9 +115,36 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Parity)
 }
 
+/// A part of a run must not take the place of all of it, or of another part.
+fn refuse_other_shard(
+    args: &RecordArgs,
+    earlier: bool,
+    shard: Option<&RunShard>,
+) -> anyhow::Result<()> {
+    let Some(shard) = shard.filter(|_| earlier && !args.force) else {
+        return Ok(());
+    };
+    let there = Reader::open(&args.out);
+    let same = there.is_ok_and(|there| {
+        let was = there.manifest().shard.as_ref();
+        was.is_some_and(|was| was.shard == shard.shard)
+    });
+    if !same {
+        bail!(
+            "{} holds another recording than that of shard {}, which must not replace it: record \
+             into another folder, or pass --force",
+            args.out.display(),
+            shard.shard
+        );
+    }
+    Ok(())
+}
+
 fn record_native(
     args: &RecordArgs,
     cases: &CaseFile,
+    shard: Option<RunShard>,
+    inputs: &[(&str, &Path)],
     place: Replacement,
 ) -> anyhow::Result<Replacement> {
     let mut recorder = args.native.load()?;
@@ -114,14 +159,19 @@ fn record_native(
         recorder.match_torch_of(golden.manifest());
         manifest.fed_from = golden.manifest_sha256().map(str::to_owned);
     }
-    let mut writer = Writer::within(place, manifest);
+    manifest.shard = shard;
+    let fed_by = golden.as_ref().map(|golden| golden.manifest());
+    let kept = args.share.kept_native(inputs, &args.native, fed_by)?;
+    let mut writer = Writer::within(place, manifest.clone());
     let bar = case_bar(cases.cases.len())?;
     for case in &cases.cases {
         bar.set_message(case.name.clone());
-        let record = match &golden {
-            Some(golden) => recorder.isolated(case, cases, &*golden.golden_case(&case.name)?)?,
-            None => recorder.cascaded(case, cases)?,
-        };
+        let recorded = RecordedCase::of(case, cases)?;
+        let kept = kept.as_ref().map(|kept| (kept, &recorded));
+        let record = kept_or(kept, &manifest, || match &golden {
+            Some(golden) => recorder.isolated(case, cases, &*golden.golden_case(&case.name)?),
+            None => recorder.cascaded(case, cases),
+        })?;
         writer.case(&record)?;
         bar.inc(1);
     }
@@ -133,16 +183,29 @@ fn record_native(
 fn record_python(
     args: &RecordArgs,
     cases: &CaseFile,
+    shard: Option<RunShard>,
+    inputs: &[(&str, &Path)],
     place: Replacement,
 ) -> anyhow::Result<Replacement> {
     let limits = args.tolerances.find(&args.out).map(Tolerances::load);
     let pins = limits.transpose()?.map(|limits| limits.reference);
     let pins = pins.unwrap_or_default();
-    super::record_python::run(&args.python, &args.native, &pins, cases, place)
+    let share = super::record_python::Share {
+        args: &args.share,
+        shard,
+        inputs,
+    };
+    super::record_python::run(&args.python, &args.native, &pins, cases, share, place)
 }
 
 #[cfg(not(feature = "record"))]
-fn record_python(_: &RecordArgs, _: &CaseFile, _: Replacement) -> anyhow::Result<Replacement> {
+fn record_python(
+    _: &RecordArgs,
+    _: &CaseFile,
+    _: Option<RunShard>,
+    _: &[(&str, &Path)],
+    _: Replacement,
+) -> anyhow::Result<Replacement> {
     bail!(
         "this program was built without the Python recorder: use `make golden`, or build it with \
          --features record"

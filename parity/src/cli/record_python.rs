@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use parity::judge::{Pins, misfits};
 use parity::layers::Network;
 use parity::record::describe_model;
 use parity::record::python::{LogitRows, Options, Progress, PythonEngine};
-use parity::recording::Writer;
+use parity::recording::{RecordedCase, RunShard, Writer};
 use parity_atomic::Replacement;
 
 use super::engine::EngineArgs;
+use super::share::{ShareArgs, hash_of_files};
 
 /// Where the Python reference is.
 #[derive(Args, Debug)]
@@ -115,12 +116,23 @@ impl PythonArgs {
     }
 }
 
+/// Which part of a run is recorded, and where finished cases are kept.
+pub struct Share<'a> {
+    /// What was asked for.
+    pub args: &'a ShareArgs,
+    /// The part.
+    pub shard: Option<RunShard>,
+    /// What the command reads.
+    pub inputs: &'a [(&'a str, &'a Path)],
+}
+
 /// Records the cases of `cases` with the Python reference in `place`, but does not publish them.
 pub fn run(
     args: &PythonArgs,
     engine: &EngineArgs,
     pins: &Pins,
     cases: &CaseFile,
+    share: Share<'_>,
     place: Replacement,
 ) -> anyhow::Result<Replacement> {
     let options = args.resolve(engine)?;
@@ -131,7 +143,8 @@ pub fn run(
     bar.set_message("loading the reference");
     let model = describe_model(&engine.model()?)?;
     let engine = PythonEngine::load(&options)?;
-    let manifest = engine.manifest(model)?;
+    let mut manifest = engine.manifest(model)?;
+    manifest.shard = share.shard;
     let misfits = misfits(&manifest, pins);
     if !misfits.is_empty() && !args.anyway {
         bail!(
@@ -141,13 +154,37 @@ pub fn run(
             misfits.join("; ")
         );
     }
-    let mut writer = Writer::within(place, manifest);
+    let kept = match &share.args.keep {
+        Some(_) => {
+            let settings = format!(
+                "{} threads, {:?}, {:?}",
+                options.threads, options.logit_rows, options.layers
+            );
+            let taps = hash_of_files(&options.package.join("cosyvoice_reference"))?;
+            share.args.kept(share.inputs, &[&settings, &taps])?
+        }
+        None => None,
+    };
+    let mut writer = Writer::within(place, manifest.clone());
     for case in &cases.cases {
         bar.set_message(case.name.clone());
+        let recorded = RecordedCase::of(case, cases)?;
         let (shown, name) = (bar.clone(), case.name.clone());
         let progress: Progress =
             Arc::new(move |part, done| shown.set_message(format!("{name}: {part} {done}")));
-        let (record, seconds) = engine.record(case, cases, &progress)?;
+        let found = kept
+            .as_ref()
+            .and_then(|kept| kept.find(&manifest, &recorded));
+        let (record, seconds) = match found {
+            Some(found) => (found.record, found.seconds),
+            None => {
+                let (record, seconds) = engine.record(case, cases, &progress)?;
+                if let Some(kept) = &kept {
+                    kept.keep(&manifest, &record, &seconds)?;
+                }
+                (record, seconds)
+            }
+        };
         writer.case(&record)?;
         for (part, spent) in seconds {
             *writer.manifest_mut().seconds.entry(part).or_default() += spent;

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use native::model_dir::LmWeights;
@@ -7,13 +7,14 @@ use parity::judge::{Evaluation, Tolerances, candidate_misfits, misfits};
 use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Error, RecordedCase, RecordingSource as _, Writer};
-use parity::report::{Report, Shard, build_report};
+use parity::report::{Report, build_report};
 use parity::stage::Feed;
 
 use super::engine::{EngineArgs, case_bar};
+use super::share::ShareArgs;
 use super::shared::{
     CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TolerancesArg,
-    open_golden, parse_shard,
+    open_golden,
 };
 use super::text::{read_corpus, summarise};
 
@@ -27,7 +28,7 @@ use super::text::{read_corpus, summarise};
     parity report\n  \
     parity report --case english-short\n  \
     parity report --baseline last-week/report.json\n  \
-    parity report --shard 2/8 --out out/2\n  \
+    parity report --shard 2/8 --out out/2 --keep out/kept\n  \
     parity report --layers llm\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
@@ -43,9 +44,8 @@ pub struct ReportArgs {
     text_corpus: PathBuf,
     #[command(flatten)]
     tolerances: TolerancesArg,
-    /// Only this part of the cases, such as 2/8; `parity merge` joins the reports of all parts
-    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
-    shard: Option<Shard>,
+    #[command(flatten)]
+    share: ShareArgs,
     /// Compare the layers of these networks too, and name the first one that departs
     #[arg(
         long,
@@ -112,20 +112,17 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         .map(|c| RecordedCase::of(c, &cases))
         .collect::<Result<_, _>>()?;
 
-    if let Some(shard) = args.shard {
-        let mut position = 0..;
-        cases
-            .cases
-            .retain(|_| position.next().is_some_and(|p| shard.has(p)));
-    }
+    args.share.select(&mut cases);
     // Before minutes of work: two runs in one folder would mix, and it may be forbidden.
     let out = &args.output.out;
-    let _claimed = args.output.claim(&[
+    let layers_golden = args.layers_golden();
+    let inputs: [(&str, &Path); 4] = [
         ("the golden", &args.golden),
-        ("the golden of the layers", &args.layers_golden()),
+        ("the golden of the layers", &layers_golden),
         ("the model's directory", &args.engine.model_dir),
         ("the text corpus", &args.text_corpus),
-    ])?;
+    ];
+    let _claimed = args.output.claim(&inputs)?;
     let isolated = Writer::reserve(out.join("isolated"))?;
     let cascaded = Writer::reserve(out.join("cascaded"))?;
 
@@ -141,8 +138,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         }
         .into());
     }
+    let manifest = Some(golden.manifest());
+    let kept = args.share.kept_native(&inputs, &args.engine, manifest)?;
     let bar = case_bar(cases.cases.len())?;
-    let session = run_native(&mut recorder, &cases, &golden, |case| {
+    let session = run_native(&mut recorder, &cases, &golden, kept.as_ref(), |case| {
         bar.inc(u64::from(bar.message() != ""));
         bar.set_message(case.name.clone());
     });
@@ -162,17 +161,15 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         anyway: args.anyway,
     };
     let again = args.again();
-    let mut report = build_report(&evaluation, args.shard, |case| {
+    let mut report = build_report(&evaluation, args.share.shard(), |case| {
         format!("{again} --case {case}")
     })?;
-    // What is not of a case is found by the first shard, for all of them.
-    let whole_run = args.shard.is_none_or(|s| s.index == 1);
-    if whole_run && !args.layers.is_empty() {
+    // Layers have a golden of their own, which the first shard compares for all of them.
+    let first = args.share.shard().is_none_or(|s| s.index == 1);
+    if first && !args.layers.is_empty() {
         report = report.with_layers(args.compare_layers(&mut recorder, &tolerances)?);
     }
-    if whole_run {
-        report = with_text_corpus(report, args)?;
-    }
+    report = with_text_corpus(report, args)?;
     args.output.detail.print_layers(report.layers.as_ref())?;
     args.output.publish(&mut report, earlier.as_ref())?;
     Ok(report.status())
@@ -221,7 +218,7 @@ impl ReportArgs {
 fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
     let why_not = if args.cases.all() {
         match read_corpus(&args.text_corpus) {
-            Ok(corpus) => match summarise(&corpus, &args.engine.model()?) {
+            Ok(corpus) => match summarise(&corpus, &args.engine.model()?, args.share.shard()) {
                 Ok(summary) => return Ok(report.with_text_corpus(summary)),
                 // Another model has other goldens, and may have no recorded texts.
                 Err(e) if e.is::<GoldenFault>() => e.to_string(),

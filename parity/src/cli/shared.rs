@@ -6,7 +6,7 @@ use parity::case::CaseFile;
 use parity::judge::Tolerances;
 use parity::layers::LayerReport;
 use parity::recording::{self, Reader, Recording};
-use parity::report::{self, Detail, Report, Rest, Shard, Trend};
+use parity::report::{self, Detail, Report, Rest, Trend};
 use parity_atomic::Lock;
 
 /// The golden cannot be used, which has an exit status of its own.
@@ -134,11 +134,14 @@ impl DetailArgs {
     }
 }
 
+/// Where a report goes if no folder is named.
+pub const DEFAULT_REPORT: &str = "out/report";
+
 /// What becomes of a report.
 #[derive(clap::Args, Debug)]
 pub struct OutputArgs {
     /// Folder for index.html, report.json and junit.xml
-    #[arg(long, value_name = "DIR", default_value = "out/report")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_REPORT)]
     pub out: PathBuf,
     /// Open the page in a browser
     #[arg(long)]
@@ -159,7 +162,7 @@ impl OutputArgs {
     /// Takes the folder for this process alone, before anything is computed. `inputs` are what the
     /// command reads, with what they are.
     pub fn claim(&self, inputs: &[(&str, &Path)]) -> anyhow::Result<Lock> {
-        keep_apart(&self.out, inputs)?;
+        keep_apart("--out", &self.out, inputs)?;
         if self.out.is_symlink() && !self.out.exists() {
             let path = self.out.clone();
             return Err(parity_atomic::Error::Dangling { path }.into());
@@ -189,8 +192,8 @@ impl OutputArgs {
 }
 
 /// Refuses to write into what the command reads, or around it: a recording or a report would
-/// replace files there. `inputs` are folders, with what they are.
-pub fn keep_apart(out: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<()> {
+/// replace files there. `out` was given with `flag`; `inputs` are folders, with what they are.
+pub fn keep_apart(flag: &str, out: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<()> {
     let place = real(out)?;
     for (what, input) in inputs {
         let folder = real(input)?;
@@ -204,7 +207,7 @@ pub fn keep_apart(out: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<()> {
             continue;
         };
         bail!(
-            "--out {} {how} {what} ({}), which this command reads and must not change: choose a \
+            "{flag} {} {how} {what} ({}), which this command reads and must not change: choose a \
              folder of its own",
             out.display(),
             input.display()
@@ -241,17 +244,6 @@ fn tell_github(report: &Report) -> anyhow::Result<()> {
         .open(&path);
     file.and_then(|mut f| f.write_all(report::step_summary(report).as_bytes()))
         .with_context(|| path.display().to_string())
-}
-
-/// `2/8`: the second of eight parts.
-pub fn parse_shard(text: &str) -> Result<Shard, String> {
-    let parts = text.split_once('/');
-    let numbers = parts.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-    let shard = numbers.map(|(index, of)| Shard { index, of });
-    match shard.filter(Shard::is_possible) {
-        Some(shard) => Ok(shard),
-        None => Err("a shard is written I/N, such as 2/8 for the second of eight".into()),
-    }
 }
 
 /// Prints to standard output, with colours only where they are seen. Whoever reads may stop.

@@ -35,8 +35,9 @@ pub struct LimitsTest {
 }
 
 impl LimitsTest {
-    /// Plants faults in one value of each stage of a case, unless another case had the stage.
-    pub fn plant(&mut self, evaluation: &Evaluation<'_>, golden: &CaseRecord) {
+    /// Plants faults in one value of each stage of a case, unless another case had the stage. If the
+    /// case is not `ours` but another shard's, that one plants them.
+    pub fn plant(&mut self, evaluation: &Evaluation<'_>, golden: &CaseRecord, ours: bool) {
         let case = &golden.case.case;
         for feed in Feed::ALL {
             let Some(conditions) = evaluation.conditions(feed) else {
@@ -51,7 +52,8 @@ impl LimitsTest {
                 let Some((key, reference)) = keys.find_map(|k| alone(golden, k)) else {
                     continue;
                 };
-                let faults = GROSS.iter().filter_map(|(what, gross)| {
+                let gross = if ours { &GROSS[..] } else { &[] };
+                let faults = gross.iter().filter_map(|(what, gross)| {
                     let mut candidate = reference.clone();
                     gross.plant(&mut candidate, &key);
                     if candidate == reference {

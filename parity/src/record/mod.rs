@@ -19,6 +19,6 @@ pub use error::Error;
 pub use layers::LayerTensors;
 pub use model::describe_model;
 pub use native::{NativeRecorder, time};
-pub use session::{Session, run_native};
+pub use session::{Session, kept_or, run_native};
 pub use timing::Timing;
 pub(crate) use values::token_bounds;

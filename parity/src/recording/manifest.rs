@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Error, Sealed};
 use crate::case::Case;
+use crate::shard::Shard;
 use crate::stage::Feed;
 
 /// The recording format that this program writes and reads.
@@ -55,6 +57,9 @@ pub struct Manifest {
     /// Seconds spent, by stage or part.
     #[serde(default)]
     pub seconds: BTreeMap<String, f64>,
+    /// Which part of a run this is, if its cases were spread over several recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<RunShard>,
     /// SHA-256 of this file with these digits replaced by zeros. [`super::Writer`] fills this in.
     #[serde(default)]
     pub seal: String,
@@ -112,6 +117,16 @@ pub struct FileHash {
     pub bytes: u64,
 }
 
+/// Which part of a run a recording has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunShard {
+    /// The shard.
+    pub shard: Shard,
+    /// Every case of the run in its order, those of all shards included.
+    pub run_cases: Vec<String>,
+}
+
 /// The files of a case, by name, with their SHA-256.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,9 +155,15 @@ pub fn amend_manifest(dir: &Path, fields: Map<String, Value>) -> Result<(), Erro
     parity_atomic::write_file(&path, text.as_bytes()).map_err(Error::replacing)
 }
 
-/// The current time as RFC 3339, in UTC, to the second.
+/// The current time as RFC 3339, in UTC, to the second. Where `SOURCE_DATE_EPOCH` is set, by which
+/// programs are told to write the same files in every run, it is that many seconds after 1970.
 pub fn timestamp() -> String {
-    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+    let told = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let told = told.and_then(|seconds| seconds.trim().parse().ok());
+    let told = told.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    // Later years than this have no RFC 3339 form.
+    let told = told.filter(|time| *time < UNIX_EPOCH + Duration::from_secs(253_402_300_800));
+    humantime::format_rfc3339_seconds(told.unwrap_or_else(SystemTime::now)).to_string()
 }
 
 impl Manifest {
@@ -162,6 +183,7 @@ impl Manifest {
             cases: BTreeMap::new(),
             recorded_at: timestamp(),
             seconds: BTreeMap::new(),
+            shard: None,
             seal: String::new(),
         }
     }
@@ -224,11 +246,18 @@ impl Manifest {
 
     fn with_valid_names(self, path: &Path) -> Result<Self, Error> {
         let manifest = self;
-        if let Some(name) = manifest.cases.keys().find(|n| !Case::is_name(n)) {
+        let run = manifest.shard.iter().flat_map(|s| &s.run_cases);
+        let mut names = manifest.cases.keys().chain(run);
+        if let Some(name) = names.find(|n| !Case::is_name(n)) {
             return Err(Error::damaged(
                 path,
                 format!("\"{name}\" is not a valid case name"),
             ));
+        }
+        if let Some(RunShard { shard, .. }) = &manifest.shard
+            && !shard.is_possible()
+        {
+            return Err(Error::damaged(path, format!("there is no shard {shard}")));
         }
         Ok(manifest)
     }

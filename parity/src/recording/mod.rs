@@ -8,6 +8,8 @@ mod case_record;
 mod contents;
 mod error;
 mod hash;
+mod join;
+mod kept;
 mod manifest;
 mod noise;
 mod open_writer;
@@ -25,9 +27,11 @@ pub(crate) use contents::count_non_finite;
 pub use error::Error;
 pub(crate) use hash::{LINE_ENDS, difference};
 pub use hash::{sha256, sha256_file};
+pub use join::{JoinError, join};
+pub use kept::{KeptCase, KeptCases};
 pub use manifest::{
-    CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, amend_manifest,
-    public_version, timestamp,
+    CaseFiles, EngineInfo, FORMAT, FileHash, MANIFEST, Manifest, ModelInfo, RunShard,
+    amend_manifest, public_version, timestamp,
 };
 pub use noise::KnownNoise;
 pub use open_writer::{OpenWriter, Told};

@@ -132,6 +132,24 @@ impl Reader {
         }
     }
 
+    /// The files of a case by name, with their hashes checked.
+    pub(super) fn files(&self, case: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let listed = self.manifest.cases.get(case);
+        let names = listed.into_iter().flat_map(|files| files.files.keys());
+        // A name comes from a file that anybody may have written, and must not lead elsewhere.
+        let plain = |name: &str| Path::new(name).file_name().is_some_and(|n| n == name);
+        if let Some(name) = names.clone().find(|name| !plain(name)) {
+            let path = self.dir.join(MANIFEST);
+            return Err(Error::damaged(&path, format!("{name:?} is no file's name")));
+        }
+        names
+            .map(|name| {
+                let (_, bytes) = self.required(case, name)?;
+                Ok((name.clone(), bytes))
+            })
+            .collect()
+    }
+
     fn required(&self, case: &str, name: &str) -> Result<(PathBuf, Vec<u8>), Error> {
         let missing = || {
             Error::damaged(

@@ -98,6 +98,29 @@ impl Writer {
         Ok(())
     }
 
+    /// Copies a case of another recording, file by file, with their hashes checked.
+    ///
+    /// # Errors
+    /// If the case was already written, or a file is damaged or cannot be written.
+    pub fn copy(&mut self, from: &Reader, name: &str) -> Result<(), Error> {
+        if self.manifest.cases.contains_key(name) {
+            return Err(Error::Invalid {
+                case: name.into(),
+                reason: "it was already written".into(),
+            });
+        }
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder).map_err(Error::io(&folder))?;
+        let mut files = CaseFiles::default();
+        for (file, bytes) in from.files(name)? {
+            let path = folder.join(&file);
+            std::fs::write(&path, &bytes).map_err(Error::io(&path))?;
+            files.files.insert(file, sha256(&bytes));
+        }
+        self.manifest.cases.insert(name.into(), files);
+        Ok(())
+    }
+
     /// The manifest so far, to add seconds and the like.
     pub fn manifest_mut(&mut self) -> &mut Manifest {
         &mut self.manifest

@@ -182,7 +182,7 @@ impl<'a> Bench<'a> {
         let evaluation = evaluation(&sides.golden, sides, tolerances);
         let mut test = LimitsTest::default();
         for case in sides.golden.cases.values() {
-            test.plant(&evaluation, case);
+            test.plant(&evaluation, case, true);
         }
         let (faults, sha256) = (test.faults(), tolerances.sha256());
         LimitsInfo { sha256, faults }.problem()

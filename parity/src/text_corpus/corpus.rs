@@ -9,6 +9,7 @@ use super::{
     TEXT_FORMAT,
 };
 use crate::recording::{Error, MANIFEST, Sealed, difference, sha256, timestamp};
+use crate::shard::{Parts, text_cost};
 
 /// Texts with the reference's outputs.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct CorpusPart {
 /// A text with the reference's output.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// Its number in the part, counted from 1.
+    pub number: usize,
     /// The location of the text, as `FILE:LINE`.
     pub place: String,
     /// The text.
@@ -78,6 +81,7 @@ impl Corpus {
                 let answer: AnswerLine =
                     serde_json::from_str(line).map_err(|e| damaged(e.to_string()))?;
                 lines.push(Line {
+                    number: at + 1,
                     place: format!("{file}:{number}"),
                     text: text.to_owned(),
                     outcome: answer.outcome(text).map_err(damaged)?,
@@ -90,6 +94,22 @@ impl Corpus {
             });
         }
         Ok(Self { manifest, parts })
+    }
+
+    /// Cuts the lines of all parts, one after the other, into `of` shards.
+    pub fn cut(&self, of: usize) -> Parts {
+        let parts = self.parts.iter();
+        let lines = parts.flat_map(|part| {
+            let lines = part.lines.iter();
+            lines.map(|line| {
+                (
+                    format!("{} {}", part.name, line.place),
+                    text_cost(&line.text),
+                )
+            })
+        });
+        let lines: Vec<_> = lines.collect();
+        Parts::cut(lines.iter().map(|(name, cost)| (name.as_str(), *cost)), of)
     }
 
     /// The number of lines of all parts.

@@ -9,6 +9,7 @@ mod answer;
 mod check;
 mod corpus;
 mod generator;
+mod kept_answers;
 mod manifest;
 mod native_answers;
 mod plan;
@@ -19,6 +20,9 @@ pub use answer::{AnswerLine, FrontendOutput, Outcome};
 pub use check::{Example, Failure, SettingSummary, Summary, check};
 pub use corpus::{Corpus, CorpusPart, Line, reserve, write};
 pub use generator::{Generator, LineKind};
+pub use kept_answers::{
+    Answers, AnswersHeader, JoinAnswersError, KeptAnswers, ReadAnswers, join_answers,
+};
 pub use manifest::{CorpusManifest, PartInfo, RECORDED, Reference, TEXT_FORMAT};
 pub use native_answers::NativeFrontends;
 pub use plan::{PLAN, Plan, PlannedCorpusPart, Sampled, Texts};

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::FrontendSetting;
 use crate::case::Case;
 use crate::recording::{Error, sha256};
+use crate::shard::{Parts, text_cost};
 
 /// The plan's file name; a folder is a corpus if it has one.
 pub const PLAN: &str = "corpus.toml";
@@ -99,6 +100,25 @@ impl Plan {
             texts,
             sha256: sha256(&bytes),
         })
+    }
+
+    /// The number of texts of all parts.
+    pub fn count(&self) -> usize {
+        self.parts
+            .values()
+            .map(|part| self.lines(part).count())
+            .sum()
+    }
+
+    /// Cuts the texts of all parts, one after the other, into `of` shards.
+    pub fn cut(&self, of: usize) -> Parts {
+        let parts = self.parts.iter();
+        let lines = parts.flat_map(|(name, part)| {
+            let lines = self.lines(part);
+            lines.map(move |(file, line, text)| (format!("{name} {file}:{line}"), text_cost(text)))
+        });
+        let lines: Vec<_> = lines.collect();
+        Parts::cut(lines.iter().map(|(name, cost)| (name.as_str(), *cost)), of)
     }
 
     /// The texts of `part`, each with its file and its line, counted from 1.

@@ -5,6 +5,7 @@ use clap::Args;
 use native::model_dir::ModelDir;
 use parity::exit::Exit;
 use parity::recording::Error;
+use parity::shard::Shard;
 use parity::text_corpus::{Corpus, NativeFrontends, Summary, check};
 
 use crate::cli::shared::{DEFAULT_MODEL, GoldenFault, say, say_json};
@@ -34,7 +35,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let corpus = read_corpus(&args.corpus)?;
     let model = ModelDir::open(&args.model_dir)?.with_text_rules(args.text_rules.clone());
-    let summary = summarise(&corpus, &model)?;
+    let summary = summarise(&corpus, &model, None)?;
     if args.json {
         say_json(&summary)?;
     } else {
@@ -55,13 +56,17 @@ pub fn read_corpus(dir: &Path) -> Result<Corpus, GoldenFault> {
     Ok(Corpus::read(dir)?)
 }
 
-/// Compares all of a corpus; a [`GoldenFault`] if it belongs to another model.
-pub fn summarise(corpus: &Corpus, model: &ModelDir) -> anyhow::Result<Summary> {
+/// Compares a corpus, or a shard of it; a [`GoldenFault`] if it belongs to another model.
+pub fn summarise(
+    corpus: &Corpus,
+    model: &ModelDir,
+    shard: Option<Shard>,
+) -> anyhow::Result<Summary> {
     corpus.manifest.expect_model(model).map_err(|e| match e {
         Error::Stale { .. } => anyhow::Error::from(GoldenFault::from(e)),
         _ => e.into(),
     })?;
-    Ok(check(corpus, &mut NativeFrontends::new(model))?)
+    Ok(check(corpus, &mut NativeFrontends::new(model), shard)?)
 }
 
 fn table(summary: &Summary) -> String {

@@ -3,7 +3,7 @@ use parity::exit::Exit;
 
 #[cfg(feature = "record")]
 use super::{bench, fuzz, record};
-use super::{check, lines};
+use super::{check, lines, merge};
 
 /// Hold the text frontend to the reference over thousands of lines.
 #[derive(Args, Debug)]
@@ -26,6 +26,7 @@ enum TextCommand {
     #[cfg(feature = "record")]
     Fuzz(fuzz::FuzzArgs),
     Lines(lines::LinesArgs),
+    Merge(merge::MergeArgs),
     #[cfg(feature = "record")]
     Record(record::RecordArgs),
 }
@@ -39,6 +40,7 @@ pub fn run(args: &TextArgs) -> anyhow::Result<Exit> {
         #[cfg(feature = "record")]
         TextCommand::Fuzz(args) => fuzz::run(args),
         TextCommand::Lines(args) => lines::run(args),
+        TextCommand::Merge(args) => merge::run(args),
         #[cfg(feature = "record")]
         TextCommand::Record(args) => record::run(args),
     }

@@ -7,6 +7,7 @@ mod command;
 #[cfg(feature = "record")]
 mod fuzz;
 mod lines;
+mod merge;
 #[cfg(feature = "record")]
 mod record;
 #[cfg(feature = "record")]

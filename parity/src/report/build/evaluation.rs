@@ -13,12 +13,14 @@ use crate::report::model::{
     CaseReport, Contour, LengthParity, LimitsInfo, MetricInfo, REPORT_VERSION, RecordingInfo,
     Report, SegmentLengths, Shard, Sound, StageInfo, TokenLists,
 };
+use crate::shard::Parts;
 use crate::stage::{Feed, Key, Stage, ValueKind};
 
 /// Seconds of sound in a report, shared by all cases, so that the page stays small enough to send.
 const SOUND_SECONDS: f64 = 50.0;
 
-/// Judges every case of an evaluation, or every case of a shard, reading one at a time.
+/// Judges every case of an evaluation, or every case of a shard, reading one at a time. Shards are
+/// cut by what the expected cases cost; without a list of those, each counts the same.
 /// `reproduce` returns the command that runs a case alone.
 ///
 /// # Errors
@@ -29,26 +31,34 @@ pub fn build_report(
     reproduce: impl Fn(&str) -> String,
 ) -> Result<Report, Error> {
     let (mut cases, mut lengths) = (Vec::new(), Vec::new());
-    let names = evaluation.names();
+    let run_cases = evaluation.names();
+    let parts = shard.map(|shard| (shard, parts(evaluation, &run_cases, shard.of)));
+    let ours = |position| {
+        let parts = parts.as_ref();
+        parts.is_none_or(|(shard, parts)| parts.has(*shard, position))
+    };
     // Computed over all cases, so that a case is cut in the same way in every shard.
-    let longest = longest_sound(evaluation, &names);
-    let run_cases = names.clone();
+    let longest = longest_sound(evaluation, &run_cases);
     let mut test = LimitsTest::default();
-    for (position, name) in names.into_iter().enumerate() {
-        if shard.is_some_and(|s| !s.has(position)) {
+    for (position, name) in run_cases.iter().enumerate() {
+        if !ours(position) {
+            // The limits are tested in the values that a whole run would take.
+            if let Ok(golden) = evaluation.golden.golden_case(name) {
+                test.plant(evaluation, &golden, false);
+            }
             continue;
         }
-        let loaded = evaluation.load(&name)?;
-        lengths.extend(SegmentLengths::of_case(&loaded));
+        let loaded = evaluation.load(name)?;
         if let Ok(golden) = &loaded.golden {
-            test.plant(evaluation, golden);
+            test.plant(evaluation, golden, true);
         }
+        lengths.extend(SegmentLengths::of_case(&loaded));
         let outcome = evaluation.judge(&loaded);
         cases.push(CaseReport {
             story: diagnosis::story(&loaded, &outcome),
             clues: diagnosis::clues(&loaded, &outcome),
             outcome,
-            reproduce: reproduce(&name),
+            reproduce: reproduce(name),
             sound: sound(&loaded, longest),
             aligned_sound: aligned_sound(&loaded, longest),
             tokens: token_lists(&loaded),
@@ -78,6 +88,7 @@ pub fn build_report(
             .map(|c| RecordingInfo::of(c.manifest()))
             .collect(),
         shard,
+        run_shards: parts.map_or_else(Vec::new, |(_, parts)| parts.numbers().to_vec()),
         run_cases,
         missing_shards: Vec::new(),
         limits: Some(limits),
@@ -91,6 +102,14 @@ pub fn build_report(
         text_corpus: None,
     };
     Ok(report.with_status())
+}
+
+/// Which shard each case of a run belongs to.
+fn parts(evaluation: &Evaluation<'_>, names: &[String], of: usize) -> Parts {
+    match evaluation.expected {
+        Some(expected) => Parts::of_cases(expected.iter().map(|e| &e.case), of),
+        None => Parts::cut(names.iter().map(|name| (name.as_str(), 1)), of),
+    }
 }
 
 /// The length in seconds to which sounds are cut so that all fit into [`SOUND_SECONDS`].

@@ -6,6 +6,7 @@ use crate::layers::LayerReport;
 use crate::report::model::{
     CaseReport, LengthParity, LimitsInfo, REPORT_VERSION, RecordingInfo, Report, Shard,
 };
+use crate::text_corpus;
 
 /// Reports cannot be merged. Reports are counted from 1.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,11 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
     reports.sort_by_key(|r| r.shard.map(|s| s.index));
     let of = first.shard.map_or(0, |s| s.of);
     let missing = (1..=of).filter(|index| !given.contains(index));
-    let missing_shards = missing.map(|index| Shard { index, of }).collect();
+    let missing_shards: Vec<_> = missing.map(|index| Shard { index, of }).collect();
+    let run_shards = match missing_shards.is_empty() {
+        true => Vec::new(),
+        false => first.run_shards.clone(),
+    };
 
     let mut listed = Vec::new();
     for report in &reports {
@@ -85,7 +90,8 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
     let lengths = reports.iter().flat_map(|r| &r.length_parity);
     let mut lengths: Vec<_> = lengths.flat_map(|l| l.segments.clone()).collect();
     let layers = merge_layers(&reports);
-    let text_corpus = reports.iter().find_map(|r| r.text_corpus.clone());
+    let texts = reports.iter().filter_map(|r| r.text_corpus.clone());
+    let text_corpus = texts.reduce(text_corpus::Summary::with);
     let limits = merge_limits(&reports);
     let candidates = merge_candidates(&first, &reports);
 
@@ -100,6 +106,7 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
         summary: Summary::of(&outcomes),
         candidates,
         shard: None,
+        run_shards,
         missing_shards,
         limits,
         trend: None,
@@ -136,7 +143,8 @@ fn check(first: &Report, report: &Report, number: usize) -> Result<Shard, MergeE
         return Err(MergeError::Different { number, what });
     }
     let run = report.run_cases.iter().enumerate();
-    let own: BTreeSet<_> = run.filter(|(at, _)| shard.has(*at)).map(|c| c.1).collect();
+    let own = run.filter(|(at, _)| report.belongs(*at, shard));
+    let own: BTreeSet<_> = own.map(|(_, name)| name).collect();
     match report.cases.iter().find(|c| !own.contains(&c.outcome.name)) {
         Some(foreign) => Err(MergeError::Foreign {
             number,
@@ -158,6 +166,17 @@ fn difference(a: &Report, b: &Report) -> Option<&'static str> {
         infos.iter().map(strip).collect()
     };
     let limits = |r: &Report| r.limits.as_ref().map(|l| l.sha256.clone());
+    // Which corpus, and in which parts.
+    let texts = |r: &Report| {
+        let names = |t: &text_corpus::Summary| {
+            let parts = t
+                .settings
+                .iter()
+                .map(|s| (s.name.clone(), s.setting.clone()));
+            (t.corpus.clone(), parts.collect::<Vec<_>>())
+        };
+        r.text_corpus.as_ref().map(names)
+    };
     let differs = [
         (
             "golden",
@@ -170,6 +189,8 @@ fn difference(a: &Report, b: &Report) -> Option<&'static str> {
         ),
         ("limits", limits(a) != limits(b)),
         ("list of cases", a.run_cases != b.run_cases),
+        ("distribution of the cases", a.run_shards != b.run_shards),
+        ("list of recorded texts", texts(a) != texts(b)),
         (
             "candidate",
             timeless(&a.candidates) != timeless(&b.candidates),

@@ -9,11 +9,12 @@ mod recording_info;
 mod report;
 mod trend;
 
+pub use crate::shard::Shard;
 pub use definitions::{MetricInfo, StageInfo};
 pub use evidence::{AlignedMel, Contour, MelPicture, Sound, TokenLists};
 pub use grid::Grid;
 pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use limits::LimitsInfo;
 pub use recording_info::RecordingInfo;
-pub use report::{CaseReport, OLDEST_REPORT_VERSION, REPORT_VERSION, Report, Shard};
+pub use report::{CaseReport, OLDEST_REPORT_VERSION, REPORT_VERSION, Report};
 pub use trend::{Change, ChangeDirection, MeasureChange, Trend};

@@ -13,6 +13,7 @@ use crate::diagnosis::{Clue, Story};
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::layers::LayerReport;
+use crate::shard::Shard;
 use crate::text_corpus;
 
 /// Version of the `report.json` that this program writes.
@@ -52,6 +53,10 @@ pub struct Report {
     /// version 3 and older, which do not say it.
     #[serde(default)]
     pub run_cases: Vec<String>,
+    /// Of every case of the run, the number of the shard that it belongs to. Empty in the report of
+    /// a whole run, and in those of older programs, whose shards took every n-th case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run_shards: Vec<usize>,
     /// The shards whose reports were not given when the run was merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_shards: Vec<Shard>,
@@ -83,7 +88,10 @@ impl Report {
     /// The exit status of the run: parity if everything that belongs to it is there and agrees.
     pub fn status(&self) -> Exit {
         let failed_unless = |holds: bool| if holds { Exit::Parity } else { Exit::Failed };
-        let texts = self.text_corpus.as_ref().map(|texts| texts.agrees());
+        // A shard may have none of the lines.
+        let none = |texts: &text_corpus::Summary| self.shard.is_some() && texts.lines == 0;
+        let texts = self.text_corpus.as_ref().filter(|texts| !none(texts));
+        let texts = texts.map(text_corpus::Summary::agrees);
         let limits = self
             .limits
             .as_ref()
@@ -104,12 +112,20 @@ impl Report {
         let here: BTreeSet<&str> = self.cases.iter().map(|c| &*c.outcome.name).collect();
         let run = self.run_cases.iter().enumerate();
         let expected = run.filter(|(position, _)| {
-            self.shard.is_none_or(|s| s.has(*position))
-                && !self.missing_shards.iter().any(|s| s.has(*position))
+            let has = |shard: &Shard| self.belongs(*position, *shard);
+            self.shard.iter().all(has) && !self.missing_shards.iter().any(has)
         });
         let absent = expected.filter(|(_, name)| !here.contains(&***name));
         let cases = absent.map(|(_, name)| format!("case {name}: the report lacks it"));
         shards.chain(cases).collect()
+    }
+
+    /// Whether the case at `position` of the run, counted from 0, belongs to `shard`.
+    pub(in crate::report) fn belongs(&self, position: usize, shard: Shard) -> bool {
+        match self.run_shards.is_empty() {
+            true => position % shard.of.max(1) + 1 == shard.index,
+            false => self.run_shards.get(position) == Some(&shard.index),
+        }
     }
 
     /// What is wrong with the run as a whole, whatever its cases say.
@@ -153,35 +169,6 @@ impl Report {
     /// Whether everything was compared and within its limits.
     pub fn is_parity(&self) -> bool {
         self.status() == Exit::Parity
-    }
-}
-
-/// One of several runs over which the cases were spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Shard {
-    /// Its number, counted from 1.
-    pub index: usize,
-    /// The number of shards.
-    pub of: usize,
-}
-
-impl Shard {
-    /// Most shards of a run.
-    const MOST: usize = 10_000;
-
-    /// Whether there can be such a shard: its number is one of 1 to the number of shards.
-    pub fn is_possible(&self) -> bool {
-        (1..=self.of).contains(&self.index) && self.of <= Self::MOST
-    }
-
-    /// What is said of a shard that was not given.
-    fn missing(&self) -> String {
-        format!("shard {} of {}: its report is missing", self.index, self.of)
-    }
-
-    /// Whether the case at `position`, counted from 0 over all cases, belongs to it.
-    pub fn has(self, position: usize) -> bool {
-        position % self.of.max(1) + 1 == self.index
     }
 }
 

@@ -50,6 +50,15 @@ fn refuse_contradictions(report: &Report) -> Result<(), String> {
     if let Some(name) = report.run_cases.iter().find(|n| !Case::is_name(n)) {
         return Err(format!("\"{}\" is not a case's name", name.escape_debug()));
     }
+    let known = |number: &usize| {
+        let mut of = report.shard.iter().chain(&report.missing_shards);
+        of.next().is_some_and(|s| (1..=s.of).contains(number))
+    };
+    let of_each = report.run_shards.len() == report.run_cases.len();
+    let told = of_each && report.run_shards.iter().all(known);
+    if !(told || report.run_shards.is_empty()) {
+        return Err("it does not say of each case of the run which shard has it".into());
+    }
     let run: BTreeSet<_> = report.run_cases.iter().collect();
     let mut seen = BTreeSet::new();
     for outcome in report.cases.iter().map(|c| &c.outcome) {
