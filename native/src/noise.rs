@@ -58,11 +58,22 @@ pub(crate) fn conv_draws(inputs: usize, outputs: usize, kernel: usize) -> usize 
     inputs * outputs * kernel + outputs
 }
 
-/// 32-bit draws that initialise an embedding: normals, of which torch draws the last 16 again where
-/// their number is no multiple of 16.
+/// 32-bit draws that initialise an embedding.
 pub(crate) fn embedding_draws(rows: usize, width: usize) -> usize {
-    let n = rows * width;
+    normal_draws(rows * width)
+}
+
+/// 32-bit draws of `n` normals, at least 16: torch draws the last 16 again where `n` is no multiple
+/// of 16.
+pub(crate) fn normal_draws(n: usize) -> usize {
     if n.is_multiple_of(16) { n } else { n + 16 }
+}
+
+/// torch's generator when `draws` numbers have been drawn since the flow's constructor seeded it.
+pub(crate) fn generator_after(draws: u64, multinomial: Multinomial) -> TorchRng {
+    let mut rng = TorchRng::new(0, multinomial);
+    rng.skip(draws);
+    rng
 }
 
 fn seeded() -> TorchRng {

@@ -62,6 +62,19 @@ fn the_published_configuration_is_read() {
 }
 
 #[test]
+fn the_generator_after_loading_is_where_the_references_constructors_leave_it() {
+    // `torch.rand(4)`, as bits, after the reference's `AutoModel(model_dir="out/tiny-7")`.
+    let model = ModelDir::open(crate::model::tiny()).expect("the tiny model");
+    let multinomial = native::torch_rng::Multinomial::default();
+    let mut rng = model.config().generator_after_loading(multinomial);
+    let drawn = [(); 4].map(|()| rng.uniform_f32().to_bits());
+    assert_eq!(
+        drawn,
+        [1_051_959_758, 1_028_415_904, 1_050_678_018, 1_049_085_898]
+    );
+}
+
+#[test]
 fn a_directory_that_is_not_there_says_how_to_get_one() {
     let dir = TempDir::new().unwrap();
     let error = open_error(&dir.path().join("nowhere"));

@@ -2,7 +2,9 @@
 
 use super::{EndOfPrompt, Family, Files, Marks};
 use crate::model_dir::ModelConfig;
-use crate::noise::{conv_draws, embedding_draws, flow_noise_draws, linear_draws};
+use crate::noise::{
+    VOCODER_SAMPLES, conv_draws, embedding_draws, flow_noise_draws, linear_draws, normal_draws,
+};
 
 /// Everything that is particular to CosyVoice 3.
 pub(super) static FAMILY: Family = Family {
@@ -46,6 +48,7 @@ pub(super) static FAMILY: Family = Family {
     silent_tokens: &[1, 2, 28, 29, 55, 248, 494, 2241, 2242, 2322, 2323],
     flow_steps: 10,
     draws_before_vocoder_noise,
+    draws_of_constructors,
 };
 
 /// The reference builds, after seeding with 0: the flow's noise, its token embedding and speaker
@@ -62,4 +65,45 @@ fn draws_before_vocoder_noise(config: &ModelConfig) -> u64 {
         + linear_draws(channels, 1);
     let initial_phases = config.vocoder.nb_harmonics + 1;
     (draws + initial_phases) as u64
+}
+
+/// After the source's noise: its linear layer and the noise of its unvoiced branch, and then the
+/// generator's convolutions. Those of upsamplings and residual blocks, and the last one, are
+/// initialised a second time, with normals.
+fn draws_of_constructors(config: &ModelConfig) -> u64 {
+    let vocoder = &config.vocoder;
+    let (sines, base) = (vocoder.nb_harmonics + 1, vocoder.base_channels);
+    let bins = vocoder.istft_params.n_fft + 2;
+    let twice = |inputs, outputs, kernel| {
+        conv_draws(inputs, outputs, kernel) + normal_draws(inputs * outputs * kernel)
+    };
+    let res_block = |channels, kernel, dilations: &Vec<usize>| {
+        2 * dilations.len() * twice(channels, channels, kernel)
+    };
+    let mut draws = VOCODER_SAMPLES * sines + linear_draws(sines, 1) + VOCODER_SAMPLES;
+    draws += conv_draws(vocoder.in_channels, base, vocoder.conv_pre_look_right + 1);
+    for (stage, &kernel) in vocoder.upsample_kernel_sizes.iter().enumerate() {
+        draws += twice(base >> stage, base >> (stage + 1), kernel);
+    }
+    let mut channels = base;
+    for (stage, _) in vocoder.upsample_rates.iter().enumerate() {
+        channels = base >> (stage + 1);
+        // The source comes in at the rate of this stage, from which the later ones upsample.
+        let later: usize = vocoder.upsample_rates.iter().skip(stage + 1).product();
+        let kernel = if later == 1 { 1 } else { 2 * later };
+        draws += conv_draws(bins, channels, kernel);
+        let kernels = &vocoder.resblock_kernel_sizes;
+        let of_source = (
+            vocoder.source_resblock_kernel_sizes.get(stage),
+            vocoder.source_resblock_dilation_sizes.get(stage),
+        );
+        if let (Some(&kernel), Some(dilations)) = of_source {
+            draws += res_block(channels, kernel, dilations);
+        }
+        for (&kernel, dilations) in kernels.iter().zip(&vocoder.resblock_dilation_sizes) {
+            draws += res_block(channels, kernel, dilations);
+        }
+    }
+    draws += twice(channels, bins, 7);
+    draws_before_vocoder_noise(config) + draws as u64
 }

@@ -32,6 +32,8 @@ pub struct Family {
     pub(crate) flow_steps: usize,
     /// How many numbers torch's generator has drawn when the vocoder's noise begins.
     pub(crate) draws_before_vocoder_noise: fn(&ModelConfig) -> u64,
+    /// How many it has drawn when all constructors have run.
+    pub(crate) draws_of_constructors: fn(&ModelConfig) -> u64,
 }
 
 /// The files of a model directory, by their paths in it. Of alternatives, the first one that exists

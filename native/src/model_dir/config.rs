@@ -11,7 +11,8 @@ use crate::family::Family;
 use crate::file;
 use crate::flow::FlowConfig;
 use crate::llm::{LmConfig, QwenConfig};
-use crate::noise::VocoderNoise;
+use crate::noise::{VocoderNoise, generator_after};
+use crate::torch_rng::{Multinomial, TorchRng};
 use crate::vocoder::VocoderConfig;
 use crate::{Error, Result};
 
@@ -93,6 +94,12 @@ impl ModelConfig {
             skipped_draws: (self.family.draws_before_vocoder_noise)(self),
             sines: self.vocoder.nb_harmonics + 1,
         }
+    }
+
+    /// torch's generator as the reference's constructors leave it: what a program draws from that
+    /// loads a model and sets no seed. Skipping to it takes a fraction of a second.
+    pub fn generator_after_loading(&self, multinomial: Multinomial) -> TorchRng {
+        generator_after((self.family.draws_of_constructors)(self), multinomial)
     }
 
     fn check(&self, qwen_path: &Path) -> Result<(), String> {

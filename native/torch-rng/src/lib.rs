@@ -3,8 +3,10 @@
 
 mod multinomial;
 mod normal;
+mod state;
 
 pub use multinomial::{Multinomial, RaceResult};
+pub use state::StateError;
 
 use normal::box_muller_16;
 
@@ -12,7 +14,7 @@ const STATE_WORDS: usize = 624;
 const SHIFT_WORDS: usize = 397;
 
 /// PyTorch's default CPU generator: a Mersenne Twister (MT19937) with a cached normal.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct TorchRng {
     state: [u32; STATE_WORDS],
     /// Index of the next word to return; `STATE_WORDS` if the state must be regenerated first.
