@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::model;
 use native::audio::Waveform;
-use native::engine::{Chunk, Engine, Hop, Mode, Request, SpeechStream, Voice};
+use native::engine::{Chunk, Engine, Hop, Mode, Request, Speech, SpeechStream, Text, Voice};
+use native::llm::SharedRng;
+use native::torch_rng::{Multinomial, TorchRng};
 use native::voice::VoicePrompt;
 
 /// Samples of one speech token, and what a chunk that is not the last one holds back: eight mel
@@ -139,6 +141,114 @@ fn a_dropped_stream_stops_working_at_once() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+fn all(speech: SpeechStream) -> native::Result<Speech> {
+    speech.collect()
+}
+
+#[test]
+fn pieces_that_arrive_say_what_pieces_that_are_known_say() {
+    let pieces = ["Hello there, ", "this is a ", "short test."].map(str::to_owned);
+    for request in [zero_shot(""), zero_shot("").streamed()] {
+        let mut known = request.clone();
+        known.text = Text::Pieces(pieces.to_vec());
+        known.stream = request.stream.as_ref().map(|_| Hop::default());
+        let known = all(shared().speak(&known).expect("known")).expect("speech");
+        let arriving = pieces.clone().into_iter().map(Ok);
+        let arriving = shared()
+            .speak_arriving(&request, arriving)
+            .expect("a start");
+        let arriving = all(arriving).expect("speech");
+        assert_eq!(arriving.segments[0].tokens, known.segments[0].tokens);
+        assert_eq!(arriving.samples, known.samples);
+    }
+}
+
+#[test]
+fn pieces_are_taken_while_the_text_is_spoken() {
+    let (sender, arriving) = std::sync::mpsc::channel();
+    let request = zero_shot("").streamed();
+    let mut speech = shared()
+        .speak_arriving(&request, arriving)
+        .expect("a start");
+    for piece in LONG.split_inclusive(' ') {
+        sender.send(Ok(piece.to_owned())).expect("somebody listens");
+    }
+    // The text has not ended yet, and the first sound comes all the same.
+    let first = speech.next().expect("a chunk").expect("no error");
+    assert!(first.end.is_none());
+    drop(sender);
+    assert!(all(speech).expect("the rest").segments[0].tokens.len() > 25);
+}
+
+#[test]
+fn an_error_among_the_pieces_ends_the_speech_with_it() {
+    for request in [zero_shot(""), zero_shot("").streamed()] {
+        let pieces = [
+            Ok("Hello".to_owned()),
+            Err(native::Error::input("the line is cut")),
+        ];
+        let speech = shared().speak_arriving(&request, pieces).expect("a start");
+        let error = all(speech).expect_err("an error").to_string();
+        assert_eq!(error, "the line is cut");
+        let speech = shared().speak_arriving(&request, [Ok(" ".to_owned())]);
+        let error = all(speech.expect("a start")).expect_err("nothing to say");
+        assert!(error.to_string().contains("nothing to say"), "{error}");
+    }
+    let none: [native::Result<String>; 0] = [];
+    let refused = shared().speak_arriving(&conversion(), none);
+    assert!(
+        refused
+            .err()
+            .expect("refused")
+            .to_string()
+            .contains("no text")
+    );
+}
+
+#[test]
+fn a_cancelled_request_ends_with_an_error_and_not_as_if_all_were_said() {
+    let request = zero_shot(&format!("{LONG} {LONG} {LONG}"));
+    for request in [request.clone(), request.streamed()] {
+        let mut speech = shared().speak(&request).expect("a start");
+        let canceller = speech.canceller();
+        let cancelling = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            canceller.cancel();
+        });
+        let last = speech.by_ref().last().expect("an item");
+        assert!(
+            last.expect_err("an error")
+                .to_string()
+                .contains("cancelled")
+        );
+        assert!(speech.next().is_none());
+        cancelling.join().expect("no panic");
+    }
+}
+
+#[test]
+fn requests_that_share_a_generator_continue_it_from_one_to_the_next() {
+    let rng = SharedRng::new(TorchRng::new(11, Multinomial::MklStream));
+    let first = at_once(&zero_shot(SHORT).drawing_from(&rng));
+    assert_eq!(first[0].samples, at_once(&zero_shot(SHORT))[0].samples);
+    let second = at_once(&zero_shot(SHORT).drawing_from(&rng));
+    assert_ne!(first[0].samples, second[0].samples);
+    // One draw for each token and for the mark that ends them; a repeated one takes another.
+    let tokens = |chunks: &[Chunk]| chunks[0].end.as_ref().expect("an end").tokens.len() + 1;
+    let fewest = (tokens(&first) + tokens(&second)) as u64;
+    let mut expected = TorchRng::new(11, Multinomial::MklStream);
+    expected.skip(fewest);
+    let reached = (0..50).any(|_| {
+        let here = expected == rng.rng();
+        expected.skip(1);
+        here
+    });
+    assert!(
+        reached,
+        "the generator is not {fewest} draws on, nor a few more"
+    );
 }
 
 #[test]

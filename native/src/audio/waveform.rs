@@ -38,7 +38,19 @@ impl Waveform {
     /// If the file cannot be read or decoded, has no samples, has samples that are not finite, or
     /// lasts more than [`MAX_SECONDS`].
     pub fn read(path: &Path) -> Result<Self> {
-        let mut file = SoundFile::open(path)?;
+        Self::of(SoundFile::open(path)?, path)
+    }
+
+    /// Like [`Waveform::read`], of a sound file that is in memory; `path` names it in messages.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Waveform::read`].
+    pub fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self> {
+        Self::of(SoundFile::from_bytes(bytes, path)?, path)
+    }
+
+    fn of(mut file: SoundFile, path: &Path) -> Result<Self> {
         let sample_rate = file.sample_rate();
         let most = MAX_SECONDS as usize * sample_rate as usize;
         let mut samples = Vec::new();
@@ -185,6 +197,8 @@ mod tests {
         speech.write_f32(&path).unwrap();
         speech.write_f32(&path).unwrap();
         assert_eq!(Waveform::read(&path).unwrap(), speech);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(Waveform::from_bytes(bytes, &path).unwrap(), speech);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

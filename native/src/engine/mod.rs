@@ -1,7 +1,9 @@
 //! The pipeline: from a text and a voice to 24 kHz speech.
 
+mod arriving;
 mod boundaries;
 mod builder;
+mod canceller;
 mod mode;
 mod model;
 mod pauses;
@@ -13,6 +15,7 @@ mod stream;
 
 pub use boundaries::Hop;
 pub use builder::EngineBuilder;
+pub use canceller::Canceller;
 pub use mode::ModeName;
 pub use model::Engine;
 pub use pauses::PausedScript;

@@ -1,7 +1,7 @@
 use super::{Hop, ModeName};
 use crate::audio::Waveform;
 use crate::family::EndOfPrompt;
-use crate::llm::{Strategy, no_end_of_prompt};
+use crate::llm::{SharedRng, Strategy, no_end_of_prompt};
 use crate::model_dir::SavedSpeaker;
 use crate::stage::RequestTraits;
 use crate::torch_rng::Multinomial;
@@ -118,6 +118,8 @@ pub struct Request {
     pub speed: f64,
     /// How speech tokens are sampled.
     pub sampling: Strategy,
+    /// The generator to draw from instead of a fresh one that `sampling` names.
+    pub rng: Option<SharedRng>,
     /// The hop of a streamed request; without one, each segment is delivered as a whole.
     pub stream: Option<Hop>,
 }
@@ -136,6 +138,7 @@ impl Request {
             voice: voice.into(),
             speed: 1.0,
             sampling,
+            rng: None,
             stream: None,
         }
     }
@@ -184,6 +187,16 @@ impl Request {
     #[must_use]
     pub fn sampling(self, sampling: Strategy) -> Self {
         Self { sampling, ..self }
+    }
+
+    /// Samples with PyTorch's draws from a generator that other requests go on with, as the
+    /// reference's requests do with torch's global generator.
+    #[must_use]
+    pub fn drawing_from(self, rng: &SharedRng) -> Self {
+        Self {
+            rng: Some(rng.clone()),
+            ..self
+        }
     }
 
     /// Speaks faster or slower.

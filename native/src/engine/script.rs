@@ -1,3 +1,4 @@
+use super::arriving::nothing_to_say;
 use super::{Engine, Mode, Request, Text};
 use crate::family::EndOfPrompt;
 use crate::llm::{LmPrompt, Sampler, TokenStream};
@@ -113,6 +114,21 @@ impl Script {
         text: &Text,
         speaker: Option<&SavedSpeaker>,
     ) -> Result<Self> {
+        let mut script = Self::of_prompt(frontend, mode, speaker)?;
+        match (mode, text) {
+            (Mode::VoiceConversion { .. }, _) => {}
+            (_, Text::Whole(text)) => script.add_segments(frontend, text)?,
+            (_, Text::Pieces(pieces)) => script.add_pieces(frontend, pieces)?,
+        }
+        Ok(script)
+    }
+
+    /// What comes before the text.
+    pub(super) fn of_prompt(
+        frontend: &TextFrontend,
+        mode: &Mode,
+        speaker: Option<&SavedSpeaker>,
+    ) -> Result<Self> {
         let mut script = Self::default();
         match (mode, speaker) {
             // The speaker brings a transcript, so that of the request is not looked at.
@@ -128,11 +144,6 @@ impl Script {
         }
         if !script.prompt_text.is_empty() {
             script.prompt_ids = frontend.ids(&script.prompt_text)?;
-        }
-        match (mode, text) {
-            (Mode::VoiceConversion { .. }, _) => {}
-            (_, Text::Whole(text)) => script.add_segments(frontend, text)?,
-            (_, Text::Pieces(pieces)) => script.add_pieces(frontend, pieces)?,
         }
         if let Some(speaker) = speaker {
             script.replace_prompt(speaker, mode);
@@ -162,9 +173,7 @@ impl Script {
             segment.ids.extend(frontend.ids(piece)?);
         }
         if !has_words(&segment.text) {
-            return Err(Error::input(
-                "the pieces of the text are empty: there is nothing to say",
-            ));
+            return Err(nothing_to_say());
         }
         self.segments.push(segment);
         self.in_pieces = true;

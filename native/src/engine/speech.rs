@@ -1,10 +1,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::arriving::ArrivingText;
 use super::segment::SegmentSynthesizer;
 use super::stream::StreamThreads;
-use super::{Engine, Mode, Request, Script, TextSegment};
-use crate::llm::{Sampler, Stop};
+use super::{Canceller, Engine, Mode, Request, Script, TextSegment};
+use crate::llm::{Sampler, Stop, TokenStream};
 use crate::stage::Stage;
 use crate::tap::{NoTap, Tap};
 use crate::voice::VoicePrompt;
@@ -106,6 +107,36 @@ impl Engine {
         self.speak_script(request, &script, &mut NoTap)
     }
 
+    /// Says a text whose pieces are not known yet: the language model takes the next one when it is
+    /// ready for it, and waits where it is not there. Otherwise as [`Engine::speak`] does
+    /// [`Text::Pieces`](super::Text::Pieces), whatever the request's text is. Pieces are taken in
+    /// another thread if the request is streamed. An error among them ends the speech.
+    ///
+    /// # Errors
+    /// If the request is impossible. Later errors come through the iterator and end it, also where
+    /// the pieces have nothing to say.
+    pub fn speak_arriving<I>(&self, request: &Request, pieces: I) -> Result<SpeechStream>
+    where
+        I: IntoIterator<Item = Result<String>>,
+        I::IntoIter: Send + 'static,
+    {
+        request.check()?;
+        if matches!(request.mode, Mode::VoiceConversion { .. }) {
+            return Err(Error::input(
+                "voice conversion keeps the words of a recording: it has no text",
+            ));
+        }
+        let speaker = request.voice.saved();
+        let script = Script {
+            in_pieces: true,
+            ..Script::of_prompt(&self.frontend, &request.mode, speaker)?
+        };
+        let pieces = ArrivingText::new(pieces.into_iter(), self.frontend.clone());
+        let mut plan = Plan::new(self, request, &script, &mut NoTap)?;
+        plan.pending.push_back(Pending::Arriving(pieces));
+        SpeechStream::start(plan, request)
+    }
+
     /// Like [`Engine::speak`], with a script that has been made before. `tap` is handed what is
     /// computed before this returns: of voice conversion, `source.whisper_mel`.
     ///
@@ -118,15 +149,7 @@ impl Engine {
         tap: &mut dyn Tap,
     ) -> Result<SpeechStream> {
         request.check()?;
-        let plan = Plan::new(self, request, script, tap)?;
-        let work = match &request.stream {
-            Some(hop) => Work::Streamed(StreamThreads::start(plan, hop)?),
-            None => Work::Whole(Box::new(plan)),
-        };
-        Ok(SpeechStream {
-            script: script.clone(),
-            work,
-        })
+        SpeechStream::start(Plan::new(self, request, script, tap)?, request)
     }
 
     /// Synthesises a request segment by segment on this thread, handing every stage to `tap` and
@@ -172,6 +195,7 @@ impl Engine {
 /// next token or Euler step, and are not waited for.
 pub struct SpeechStream {
     script: Script,
+    cancel: Canceller,
     work: Work,
 }
 
@@ -182,6 +206,22 @@ enum Work {
 }
 
 impl SpeechStream {
+    fn start(plan: Plan, request: &Request) -> Result<Self> {
+        Ok(Self {
+            script: plan.script.clone(),
+            cancel: plan.cancel.clone(),
+            work: match &request.stream {
+                Some(hop) => Work::Streamed(StreamThreads::start(plan, hop)?),
+                None => Work::Whole(Box::new(plan)),
+            },
+        })
+    }
+
+    /// What stops the request from another thread, while this one waits for a chunk.
+    pub fn canceller(&self) -> Canceller {
+        self.cancel.clone()
+    }
+
     /// What the text frontend made of the request.
     pub fn script(&self) -> &Script {
         &self.script
@@ -193,9 +233,15 @@ impl Iterator for SpeechStream {
 
     fn next(&mut self) -> Option<Result<Chunk>> {
         let next = match &mut self.work {
-            Work::Whole(plan) => plan.next_segment(&mut NoTap).transpose(),
+            Work::Whole(plan) => plan.next_segment(&mut self.cancel.clone()).transpose(),
             Work::Streamed(threads) => threads.next(),
-            Work::Ended => None,
+            Work::Ended => return None,
+        };
+        // A stream's threads just end when they are cancelled, which must not look like the end of
+        // the speech.
+        let next = match self.cancel.check() {
+            Err(cancelled) => Some(Err(cancelled)),
+            Ok(()) => next,
         };
         if !matches!(next, Some(Ok(_))) {
             self.work = Work::Ended;
@@ -214,6 +260,7 @@ pub(super) struct Plan {
     pub(super) sampler: Sampler,
     /// Segments yet to be said.
     pub(super) pending: VecDeque<Pending>,
+    pub(super) cancel: Canceller,
     script: Script,
     /// Segments said.
     said: usize,
@@ -223,8 +270,20 @@ pub(super) struct Plan {
 pub(super) enum Pending {
     /// Its tokens are to be sampled.
     Text(TextSegment),
+    /// Its tokens are to be sampled while its text arrives.
+    Arriving(ArrivingText),
     /// Its tokens are known, as in voice conversion.
     Tokens(Vec<u32>),
+}
+
+impl Pending {
+    /// The text as far as it is known, for messages.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(segment) => segment.text.clone(),
+            Self::Arriving(_) | Self::Tokens(_) => "arrived in pieces".to_owned(),
+        }
+    }
 }
 
 impl Plan {
@@ -253,8 +312,12 @@ impl Plan {
             mode: request.mode.clone(),
             speed: request.speed,
             voice,
-            sampler: engine.sampler(request.sampling),
+            sampler: match &request.rng {
+                Some(rng) => Sampler::drawing_from(rng, engine.llm.config().sampling),
+                None => engine.sampler(request.sampling),
+            },
             pending,
+            cancel: Canceller::default(),
             script: script.clone(),
             said: 0,
         })
@@ -275,7 +338,7 @@ impl Plan {
                 stop: None,
                 seconds: StageSeconds::default(),
             },
-            Pending::Text(segment) => self.sample(index, &segment)?,
+            pending => self.sample(index, pending)?,
         };
         let synthesizer = SegmentSynthesizer::new(&self.engine, &self.voice);
         let (samples, seconds) = synthesizer.whole(&info.kept, self.speed, tap)?;
@@ -290,21 +353,20 @@ impl Plan {
         }))
     }
 
-    fn sample(&mut self, index: usize, segment: &TextSegment) -> Result<SegmentInfo> {
+    fn sample(&mut self, index: usize, pending: Pending) -> Result<SegmentInfo> {
         let started = Instant::now();
-        let sampler = &mut self.sampler;
-        let mut tokens =
-            self.engine
-                .decode(&self.mode, &self.script, segment, &self.voice, sampler)?;
+        let (text, cancel) = (pending.text(), self.cancel.clone());
+        let mut tokens = self.decode(pending)?;
         for token in &mut tokens {
             token?;
+            cancel.check()?;
         }
         let generation = tokens.finish();
         let llm = started.elapsed().as_secs_f64();
         let config = self.engine.llm.config();
         let kept = config.drop_long_silences(&generation.tokens);
         if kept.is_empty() {
-            return Err(no_speech(index, segment));
+            return Err(no_speech(index, &text));
         }
         Ok(SegmentInfo {
             tokens: generation.tokens,
@@ -317,18 +379,28 @@ impl Plan {
         })
     }
 
-    /// The segment's text as the language model is to sample it, with the sampler that goes through
-    /// all segments.
-    pub(super) fn script(&self) -> &Script {
-        &self.script
+    /// Begins to sample a segment, with the sampler that goes through all of them.
+    pub(super) fn decode(&mut self, pending: Pending) -> Result<TokenStream<'_>> {
+        let (engine, mode, script) = (&self.engine, &self.mode, &self.script);
+        let (voice, sampler) = (&self.voice, &mut self.sampler);
+        match pending {
+            Pending::Text(segment) => engine.decode(mode, script, &segment, voice, sampler),
+            Pending::Arriving(pieces) => {
+                let prompt = engine.lm_prompt(mode, script, &TextSegment::default(), voice);
+                let (ids, speech) = (&prompt.prompt_text_ids, &prompt.prompt_speech_tokens);
+                let bistream = engine.llm.decode_bistream(ids, speech, pieces, sampler)?;
+                Ok(TokenStream::Arriving(bistream))
+            }
+            Pending::Tokens(_) => Err(Error::input("these tokens are not to be sampled")),
+        }
     }
 }
 
 /// The language model ended a segment before its first audible token.
-pub(super) fn no_speech(index: usize, segment: &TextSegment) -> Error {
+pub(super) fn no_speech(index: usize, text: &str) -> Error {
     Error::input(format!(
         "the language model sampled no speech for segment {}: {:?}",
         index + 1,
-        segment.text
+        text
     ))
 }

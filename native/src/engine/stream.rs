@@ -1,20 +1,16 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use candle_core::Tensor;
-
 use super::boundaries::{Boundaries, Hop};
 use super::segment::SegmentSynthesizer;
 use super::speech::{Pending, Plan, no_speech};
-use super::{Chunk, Engine, SegmentInfo, StageSeconds};
+use super::{Canceller, Chunk, Engine, SegmentInfo, StageSeconds};
 use crate::llm::{SilenceFilter, Stop};
-use crate::stage::Stage;
-use crate::tap::Tap;
 use crate::voice::VoicePrompt;
 use crate::{Error, Portion, Result};
 
@@ -26,14 +22,14 @@ const WAITING_TOKENS: usize = 500;
 /// The threads behind a streamed request.
 pub(super) struct StreamThreads {
     chunks: Receiver<Result<Chunk>>,
-    cancel: CancelFlag,
+    cancel: Canceller,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl StreamThreads {
     /// Starts to say `plan` in chunks whose lengths follow `hop`.
     pub(super) fn start(plan: Plan, hop: &Hop) -> Result<Self> {
-        let cancel = CancelFlag::default();
+        let cancel = plan.cancel.clone();
         let (sender, chunks) = sync_channel(WAITING_CHUNKS);
         let mut threads = Vec::new();
         let sound = SoundThread {
@@ -44,7 +40,8 @@ impl StreamThreads {
             chunks: sender,
         };
         let active = &plan.engine.active_streams.clone();
-        let events = if plan.pending.iter().any(|p| matches!(p, Pending::Text(_))) {
+        let known = |pending: &Pending| matches!(pending, Pending::Tokens(_));
+        let events = if !plan.pending.iter().all(known) {
             let (sender, tokens) = sync_channel(WAITING_TOKENS);
             let sampling = SamplingThread {
                 plan,
@@ -82,7 +79,7 @@ impl StreamThreads {
 
 impl Drop for StreamThreads {
     fn drop(&mut self) {
-        self.cancel.0.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
     }
 }
 
@@ -115,26 +112,6 @@ fn spawn(
             run();
         })
         .map_err(|e| Error::input(format!("cannot start a thread: {e}")))
-}
-
-/// Set when nobody listens any more.
-#[derive(Clone, Default)]
-struct CancelFlag(Arc<AtomicBool>);
-
-impl CancelFlag {
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The flow can be left between two Euler steps.
-impl Tap for CancelFlag {
-    fn stage(&mut self, _: Stage, _: &Tensor) -> Result<()> {
-        if self.is_set() {
-            return Err(Error::input("the stream was dropped"));
-        }
-        Ok(())
-    }
 }
 
 /// What the sampling thread reports.
@@ -189,7 +166,7 @@ impl Iterator for Events {
 /// The thread of the language model.
 struct SamplingThread {
     plan: Plan,
-    cancel: CancelFlag,
+    cancel: Canceller,
     events: SyncSender<Event>,
 }
 
@@ -199,7 +176,7 @@ impl SamplingThread {
             let Some(pending) = self.plan.pending.pop_front() else {
                 return;
             };
-            if let Err(error) = self.segment(index, &pending) {
+            if let Err(error) = self.segment(index, pending) {
                 // If the receiver is gone, the stream was dropped.
                 let _ = self.events.send(Event::Failed(error));
                 return;
@@ -210,10 +187,10 @@ impl SamplingThread {
         }
     }
 
-    fn segment(&mut self, index: usize, pending: &Pending) -> Result<()> {
-        let Pending::Text(segment) = pending else {
+    fn segment(&mut self, index: usize, pending: Pending) -> Result<()> {
+        if matches!(pending, Pending::Tokens(_)) {
             return Ok(());
-        };
+        }
         let started = Instant::now();
         // Time in which the queue was full is not the model's.
         let waited = Cell::new(0.0);
@@ -224,13 +201,10 @@ impl SamplingThread {
             waited.set(waited.get() + started.elapsed().as_secs_f64());
             sent && !cancel.is_set()
         };
-        let engine = self.plan.engine.clone();
-        let (mode, script) = (self.plan.mode.clone(), self.plan.script().clone());
-        let voice = self.plan.voice.clone();
-        let mut filter = SilenceFilter::new(engine.llm.config());
+        let mut filter = SilenceFilter::new(self.plan.engine.llm.config());
         let mut audible = false;
-        let sampler = &mut self.plan.sampler;
-        let mut decoding = engine.decode(&mode, &script, segment, &voice, sampler)?;
+        let text = pending.text();
+        let mut decoding = self.plan.decode(pending)?;
         for token in &mut decoding {
             let token = token?;
             if filter.keeps(token) {
@@ -243,7 +217,7 @@ impl SamplingThread {
             }
         }
         if !audible {
-            return Err(no_speech(index, segment));
+            return Err(no_speech(index, &text));
         }
         let generation = decoding.finish();
         let seconds = started.elapsed().as_secs_f64() - waited.get();
@@ -261,7 +235,7 @@ struct SoundThread {
     engine: Engine,
     voice: VoicePrompt,
     hop: Hop,
-    cancel: CancelFlag,
+    cancel: Canceller,
     chunks: SyncSender<Result<Chunk>>,
 }
 

@@ -1,4 +1,5 @@
 use super::SamplingConfig;
+use super::SharedRng;
 use super::softmax::{log_softmax, softmax};
 use crate::torch_rng::{Multinomial, RaceResult, TorchRng};
 use crate::{Error, Result};
@@ -72,6 +73,7 @@ impl Draw {
 #[derive(Clone, Debug)]
 enum Generator {
     Torch(Box<TorchRng>),
+    Shared(SharedRng),
     Plain(SplitMix64),
     Greedy,
 }
@@ -86,6 +88,16 @@ impl Sampler {
             Strategy::Seeded { seed } => Generator::Plain(SplitMix64(seed)),
             Strategy::Greedy => Generator::Greedy,
         };
+        Self::with_generator(generator, config)
+    }
+
+    /// A sampler that draws from a generator which others go on with: torch's strategy, from
+    /// wherever that generator is.
+    pub fn drawing_from(rng: &SharedRng, config: SamplingConfig) -> Self {
+        Self::with_generator(Generator::Shared(rng.clone()), config)
+    }
+
+    fn with_generator(generator: Generator, config: SamplingConfig) -> Self {
         Self {
             config,
             generator,
@@ -117,7 +129,7 @@ impl Sampler {
         let nucleus = Nucleus::of(&all, &self.config);
         let first = self.draw(&nucleus.probs)?;
         let picked = nucleus.ids[first.winner];
-        let torch = matches!(self.generator, Generator::Torch(_));
+        let torch = matches!(self.generator, Generator::Torch(_) | Generator::Shared(_));
         self.last_draw = torch.then(|| nucleus.draw(picked, first.lead, &log_probs, &self.config));
         if !self.is_repeated(picked, history) {
             return Ok(picked);
@@ -147,6 +159,7 @@ impl Sampler {
         };
         match &mut self.generator {
             Generator::Torch(rng) => rng.race(weights),
+            Generator::Shared(rng) => rng.lock().race(weights),
             Generator::Plain(rng) => rng.categorical(weights).map(certain),
             Generator::Greedy => Some(certain(argmax(weights) as usize)),
         }
@@ -329,6 +342,21 @@ mod tests {
         ];
         for (row, tokens) in reference.iter().enumerate() {
             assert_eq!(draws(row), tokens, "row {row}");
+        }
+    }
+
+    #[test]
+    fn samplers_that_share_a_generator_continue_each_other() {
+        let logits: Vec<f32> = (0..200).map(|i| (i * 37 % 101) as f32 / 40.0).collect();
+        let mut alone = torch(9);
+        let rng = SharedRng::new(TorchRng::new(9, Multinomial::MklStream));
+        for _ in 0..5 {
+            let mut sampler = Sampler::drawing_from(&rng, SamplingConfig::default());
+            for _ in 0..4 {
+                let expected = alone.sample(&logits, &[], None).unwrap();
+                assert_eq!(sampler.sample(&logits, &[], None).unwrap(), expected);
+                assert_eq!(sampler.last_draw(), alone.last_draw());
+            }
         }
     }
 

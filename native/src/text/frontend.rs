@@ -1,6 +1,7 @@
 //! From a text to the segments that are synthesised one by one, and their token ids.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use wetext::unicode::{is_chinese, strip};
 use wetext::{Normalizer, Version};
@@ -105,8 +106,8 @@ impl Normalized {
 
 /// `CosyVoiceFrontEnd.text_normalize` and the tokenizer of CosyVoice3.
 pub struct TextFrontend {
-    tokenizer: Tokenizer,
-    wetext: Option<Normalizer>,
+    tokenizer: Arc<Tokenizer>,
+    wetext: Option<Arc<Normalizer>>,
     options: FrontendOptions,
 }
 
@@ -133,7 +134,7 @@ impl TextFrontend {
     ) -> Result<Self> {
         let wetext = match (options.version(), rules_dir) {
             (None, _) => None,
-            (Some(version), Some(dir)) => Some(Normalizer::open(dir, version)?),
+            (Some(version), Some(dir)) => Some(Arc::new(Normalizer::open(dir, version)?)),
             (Some(_), None) => {
                 return Err(Error::input(
                     "the text normaliser needs the directory of its rule files (the folder `fsts` \
@@ -142,10 +143,24 @@ impl TextFrontend {
             }
         };
         Ok(Self {
-            tokenizer: Tokenizer::open(blank_en_dir)?,
+            tokenizer: Arc::new(Tokenizer::open(blank_en_dir)?),
             wetext,
             options,
         })
+    }
+
+    /// The same frontend with texts left [as they are](FrontendOptions::verbatim); the tokenizer is
+    /// shared.
+    #[must_use]
+    pub fn verbatim(&self) -> Self {
+        Self {
+            tokenizer: self.tokenizer.clone(),
+            wetext: None,
+            options: FrontendOptions {
+                verbatim: true,
+                ..self.options.clone()
+            },
+        }
     }
 
     /// Normalises `text` and, with `split`, splits it into segments.
