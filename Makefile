@@ -14,6 +14,9 @@ TRAINING       ?= out/training
 N              ?= 20000
 TARGET         ?= wav
 MINUTES        ?= 10
+# The environment that the Python module is installed into; it is made if it is not there.
+PYTHON_ENV     ?= out/python-env
+MATURIN        := out/tools/maturin/bin/maturin
 # The user's cache, where the installed programs look for the text rules.
 CACHE          ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cosyvoice-parity
 BUILD          := cargo build --release --package parity --bin parity --package native-cli --bin native
@@ -23,7 +26,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build install fixture model report test test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup build install python fixture model report test test-python test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +42,16 @@ install: setup   ## install `parity` and `native` for this user; the text rules 
 	cargo install --locked --path native/cli
 	@$(PYTHON) python_ref/fetch_assets.py --from .cache --out "$(CACHE)"
 	@"$(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin/parity" fixture --out "$(CACHE)/voice-7" --size voice --seed 7
+
+python: setup    ## build the Python module and install it (PYTHON_ENV=…, default out/python-env); the text rules go into the user's cache
+	@test -x "$(PYTHON_ENV)/bin/python" || $(PYTHON) -m venv "$(PYTHON_ENV)"
+	@test -x $(MATURIN) || { $(PYTHON) -m venv out/tools/maturin && out/tools/maturin/bin/python -m pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'; }
+	rm -rf out/wheels
+	$(MATURIN) build --release --locked --manifest-path native/python/Cargo.toml --out out/wheels
+	@"$(PYTHON_ENV)/bin/python" -m pip uninstall --quiet --yes cosyvoice-native
+	@"$(PYTHON_ENV)/bin/python" -m pip install --quiet --disable-pip-version-check out/wheels/*.whl
+	@$(PYTHON) python_ref/fetch_assets.py --from .cache --out "$(CACHE)"
+	@echo "installed: $(PYTHON_ENV)/bin/python -c 'from cosyvoice_native import AutoModel'"
 
 fixture: setup build  ## write the models that the committed goldens belong to: one that speaks, and a tiny one of random weights
 	@$(PARITY) fixture --out $(SPEAKING) --size voice --seed 7
@@ -60,7 +73,11 @@ endif
 	@$(PARITY) report --model-dir "$(MODEL)" --golden $(GOLDEN) --cases $(CASES) --out out/report $(if $(OPEN),--open)
 
 test: setup      ## all tests, the goldens among them
-	cargo test --workspace
+	cargo test --workspace $(if $(FEATURES),--features $(FEATURES))
+
+test-python:     ## tests of the Python module, after `make test` (they need numpy: PYTHON=…)
+	cargo build --workspace --lib --tests --features native-python/module
+	$(PYTHON) native/python/tests/run.py $(or $(CARGO_TARGET_DIR),target)/debug
 
 test-reference:  ## tests of the Python side, in the reference's environment where there is one
 	@if test -x $(REFERENCE_ENV)/bin/python; then \
