@@ -230,8 +230,8 @@ fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Rep
     } else {
         "they belong to a run of all cases".to_owned()
     };
-    report
-        .not_covered
-        .push(format!("the recorded texts: {why_not}"));
+    // Before what single cases do not cover, as in a merged report.
+    let line = format!("the recorded texts: {why_not}");
+    report.not_covered.insert(0, line);
     Ok(report)
 }
