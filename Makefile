@@ -37,10 +37,11 @@ setup:           ## download the vocabulary and the text rules (pinned, hash-che
 build:           ## build `parity` and `native` into target/release (some minutes the first time)
 	$(BUILD)
 
-install: setup   ## install `parity` and `native` for this user; the text rules and the speaking model go into the user's cache
+install: setup   ## install `parity` and `native` for this user; the text rules, the speaking model and the Python side go into the user's cache
 	cargo install --locked --path parity
 	cargo install --locked --path native/cli
 	@$(PYTHON) python_ref/fetch_assets.py --from .cache --out "$(CACHE)"
+	@mkdir -p "$(CACHE)/python_ref" && cp -R python_ref/cosyvoice_reference "$(CACHE)/python_ref/"
 	@"$(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin/parity" fixture --out "$(CACHE)/voice-7" --size voice --seed 7
 
 python: setup    ## build the Python module and install it (PYTHON_ENV=…, default out/python-env); the text rules go into the user's cache
@@ -62,7 +63,7 @@ ifneq ($(filter $(MODEL),$(SPEAKING) $(TINY)),)
 model: setup build ## write the model that the other commands use: the one that speaks (or MODEL=out/tiny-7)
 	@$(PARITY) fixture --out $(MODEL) --size $(if $(filter $(TINY),$(MODEL)),tiny,voice) --seed 7
 else
-model: setup build
+model: setup $(if $(filter golden,$(MAKECMDGOALS)),,build)
 	@test -d "$(MODEL)" || { echo "MODEL=$(MODEL): there is no such folder"; exit 1; }
 endif
 

@@ -22,3 +22,4 @@ pub use default_model::default_model;
 pub use dir::{LmWeights, ModelDir};
 pub use own_voice::OwnVoice;
 pub use saved_speakers::{SavedSpeaker, SavedSpeakers};
+pub use user_cache::in_user_cache;

@@ -1,8 +1,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// `below` in the folder for caches of the user who runs this; `None` where the system names none.
-pub(super) fn in_user_cache(below: &str) -> Option<PathBuf> {
+/// `below`, such as `cosyvoice-parity/text-rules`, in the folder for caches of the user who runs this;
+/// `None` where the system names none.
+pub fn in_user_cache(below: &str) -> Option<PathBuf> {
     user_cache(|name| std::env::var_os(name)).map(|cache| cache.join(below))
 }
 

@@ -8,6 +8,7 @@ use parity::doctor::{Check, ModelOptions, PythonOptions, State, machine, model, 
 use parity::exit::Exit;
 
 use super::engine::{EngineArgs, case_bar};
+use super::python_package::PythonPackageArg;
 use super::shared::{CaseFileArgs, DEFAULT_GOLDEN, TolerancesArg, open_golden, say, say_json};
 
 /// Check a model directory, this machine, and a Python, before an hour is spent.
@@ -47,9 +48,8 @@ struct PythonArgs {
     /// The CosyVoice checkout, with its submodules
     #[arg(long, value_name = "DIR", env = "COSYVOICE_ROOT")]
     cosyvoice_root: Option<PathBuf>,
-    /// The folder of cosyvoice_reference
-    #[arg(long, value_name = "DIR", default_value = "python_ref")]
-    python_package: PathBuf,
+    #[command(flatten)]
+    package: PythonPackageArg,
     /// What the reference recorded with the model, in the pinned environment
     #[arg(long, value_name = "DIR", default_value = DEFAULT_GOLDEN)]
     golden: PathBuf,
@@ -106,7 +106,7 @@ fn examine(args: &DoctorArgs, env: &Path) -> anyhow::Result<Vec<Check>> {
     let options = PythonOptions {
         env: env.to_owned(),
         root: args.python.cosyvoice_root.clone().unwrap_or_default(),
-        package: args.python.python_package.clone(),
+        package: args.python.package.find()?,
         cases: args.python.cases.cases.clone(),
         out: folder.path().join("recording"),
         names,

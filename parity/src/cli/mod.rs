@@ -13,6 +13,7 @@ mod interrupt;
 mod judge;
 mod manual;
 mod merge;
+mod python_package;
 mod record;
 mod record_command;
 #[cfg(feature = "record")]

@@ -15,6 +15,7 @@ use parity::recording::{RecordedCase, RunShard, Writer};
 use parity_atomic::Replacement;
 
 use super::engine::EngineArgs;
+use super::python_package::PythonPackageArg;
 use super::share::{ShareArgs, hash_of_files};
 
 /// Where the Python reference is.
@@ -26,9 +27,8 @@ pub struct ReferenceLocation {
     /// The environment with the reference's packages (default: the one that is active)
     #[arg(long, value_name = "DIR", env = "VIRTUAL_ENV")]
     pub python_env: Option<PathBuf>,
-    /// The folder of cosyvoice_reference
-    #[arg(long, value_name = "DIR", default_value = "python_ref")]
-    pub python_package: PathBuf,
+    #[command(flatten)]
+    pub package: PythonPackageArg,
 }
 
 /// [`ReferenceLocation`], resolved: absolute paths.
@@ -75,7 +75,7 @@ impl ReferenceLocation {
         Ok(ReferencePaths {
             root: std::path::absolute(root)?,
             env: std::path::absolute(self.python_env.as_deref().unwrap_or(DEFAULT_ENV.as_ref()))?,
-            package: std::path::absolute(&self.python_package)?,
+            package: self.package.find()?,
         })
     }
 

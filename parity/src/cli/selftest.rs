@@ -106,6 +106,11 @@ fn listen(args: &SelftestArgs, folder: &Path) -> anyhow::Result<Exit> {
     })?;
     bar.finish_and_clear();
     if findings.texts == 0 {
+        eprintln!(
+            "{}: no case of it can be said: --listen takes zero-shot cases whose text is whole and that \
+             have neither a saved speaker nor weights of their own",
+            args.cases.display()
+        );
         return Ok(Exit::NothingCompared);
     }
     let page = folder.join(WRONG_SAMPLER_PAGE);
