@@ -13,6 +13,7 @@ use parity::report::{Detail, Rest, build_report, table};
 use parity::stage::{Feed, Key, Stage};
 use serde_json::Value;
 
+use super::{Row, assert_found_out};
 use crate::model;
 
 /// The cases: two with every stage, a stream of voice conversion, and one of tokens only.
@@ -224,4 +225,20 @@ fn copy_folder(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// A row whose golden is found damaged.
+pub fn damaged(name: &'static str, says: &'static str, spoil: fn(&mut Folders)) -> Row<Folders> {
+    Row {
+        name,
+        spoil,
+        exit: Exit::Golden,
+        says,
+    }
+}
+
+/// Spoils the committed recordings row by row.
+pub fn assert_all(rows: &[Row<Folders>]) {
+    let sound = Folders::new();
+    assert_found_out(|| sound.copy(), Folders::judge, rows);
 }

@@ -1,5 +1,6 @@
 //! Ways to spoil what the harness is given, in tables: each must be found out, for the right reason.
 
+mod files;
 mod folders;
 mod recordings;
 
