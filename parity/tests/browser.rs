@@ -280,6 +280,40 @@ fn the_waveforms_are_drawn_and_can_be_zoomed_into() {
 }
 
 #[test]
+fn a_line_on_the_mels_shows_what_is_heard_and_a_click_moves_it() {
+    let Some(mut page) = Page::open(&report(), "#case/first") else {
+        return;
+    };
+    let section = "document.getElementById('case/first')";
+    page.browser
+        .wait_for(&format!("!{section}.querySelector('.play').disabled"));
+    let line = format!("{section}.querySelector('.timed .cursor')");
+    page.browser
+        .wait_for(&format!("{line}.style.left === '0%' && !{line}.hidden"));
+    page.browser.click("[id=\"case/first\"] .timed img");
+    // In the middle of 12 frames of 20 ms.
+    page.browser.wait_for(&format!(
+        "Math.abs(parseFloat({line}.style.left) - 50) < 2 && \
+         {section}.querySelector('.time').value.startsWith('0.12 ')"
+    ));
+    let axis = format!("{section}.querySelector('.axis').innerText.split(/\\s+/).join(' ')");
+    assert_eq!(page.browser.value(&axis), "0 0.05 0.1 0.15 0.2");
+}
+
+#[test]
+fn the_case_closest_to_a_limit_comes_first_on_request() {
+    let Some(mut page) = Page::open(&report(), "") else {
+        return;
+    };
+    assert_eq!(page.rows(), ["first", "second"]);
+    page.browser.click("input[name=tight]");
+    assert_eq!(page.rows(), ["second", "first"]);
+    assert_eq!(page.hash(), "#?sort=headroom");
+    page.browser.click("input[name=tight]");
+    assert_eq!(page.rows(), ["first", "second"]);
+}
+
+#[test]
 fn the_diff_of_a_planted_fault_is_on_screen() {
     let Some(mut page) = Page::open(&report(), "") else {
         return;
@@ -289,7 +323,8 @@ fn the_diff_of_a_planted_fault_is_on_screen() {
         .value("document.querySelector('.findings li').innerText");
     let finding = finding.as_str().unwrap();
     assert!(
-        finding.contains("second: text.normalized introduced the error"),
+        finding.contains("text.normalized introduced the error (isolated) in 1 case")
+            && finding.contains("second text.normalized"),
         "{finding}"
     );
     page.browser.click(".findings a");

@@ -53,6 +53,9 @@ fn files_of_a_folder_are_paired_by_name() {
     let page = std::fs::read_to_string(dir.path().join("page.html")).unwrap();
     assert!(page.contains("2 pairs of sounds") && page.contains("mel-cepstral distortion"));
     assert!(page.contains("Range: 0 to ∞ cents; lower is better."));
+    // What a case's page shows: both mels on a time axis, and the fundamental frequency.
+    assert_eq!(page.matches("alt=\"Mel of the reference\"").count(), 2);
+    assert_eq!(page.matches("<h3>Fundamental frequency</h3>").count(), 2);
 }
 
 #[test]

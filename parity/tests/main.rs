@@ -16,6 +16,7 @@ mod formats;
 mod fuzz_corpus;
 mod golden_cases;
 mod guides;
+mod history;
 mod hostile_cases;
 mod hostile_recordings;
 #[cfg(unix)]
@@ -35,6 +36,7 @@ mod reporting;
 mod sampler_draws;
 #[cfg(feature = "record")]
 mod sampler_live;
+mod scoreboard;
 mod shards_and_trends;
 mod spoiled;
 mod spoiled_limits;

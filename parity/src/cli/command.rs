@@ -8,7 +8,7 @@ use parity::recording;
 use super::shared::GoldenFault;
 use super::{
     bench, check, compare, diff, doctor, fixture, interrupt, judge, manual, merge, record, render,
-    report, selftest, text,
+    report, scoreboard, selftest, text,
 };
 
 /// With the commit that it was built from.
@@ -45,6 +45,7 @@ enum Command {
     Record(Box<record::RecordArgs>),
     Render(render::RenderArgs),
     Report(report::ReportArgs),
+    Scoreboard(scoreboard::ScoreboardArgs),
     Selftest(selftest::SelftestArgs),
     Text(text::TextArgs),
 }
@@ -85,6 +86,7 @@ pub fn run() -> Exit {
         Command::Record(args) => record::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Text(args) => text::run(&args),
     };

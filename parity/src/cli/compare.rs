@@ -59,25 +59,26 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 fn files(args: &CompareArgs, a: &Path, b: &Path) -> anyhow::Result<Exit> {
     let (name_a, name_b) = (a.display().to_string(), b.display().to_string());
     let (a, b) = (FileSound::read(a)?, FileSound::read(b)?);
-    let mut comparison = SoundComparison::of((&name_a, &a), (&name_b, &b))?;
+    let comparison = SoundComparison::of((&name_a, &a), (&name_b, &b))?;
     page(args, || comparison_html(&comparison))?;
+    let exit = match comparison.is_empty() {
+        true => Exit::NothingCompared,
+        false => Exit::Parity,
+    };
     if args.json {
-        comparison.sound = None;
-        say_json(&comparison)?;
+        say_json(&comparison.measures_alone())?;
     } else {
         say(&comparison_table(&comparison))?;
     }
-    Ok(match comparison.is_empty() {
-        true => Exit::NothingCompared,
-        false => Exit::Parity,
-    })
+    Ok(exit)
 }
 
 fn folders(args: &CompareArgs, a: &Path, b: Option<&Path>) -> anyhow::Result<Exit> {
     let mut compared = FolderComparison::of(a, b)?;
     page(args, || folders_html(&compared))?;
     if args.json {
-        compared.pairs.iter_mut().for_each(|p| p.sound = None);
+        let pairs = std::mem::take(&mut compared.pairs).into_iter();
+        compared.pairs = pairs.map(SoundComparison::measures_alone).collect();
         say_json(&compared)?;
     } else {
         say(&folders_table(&compared))?;

@@ -10,7 +10,7 @@ use parity::report::build_report;
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{OutputArgs, TolerancesArg, open_golden};
+use super::shared::{OutputArgs, TensorsArg, TolerancesArg, open_golden};
 
 /// Judge saved recordings again, and write the report.
 ///
@@ -38,6 +38,8 @@ pub struct JudgeArgs {
     deep: DeepArg,
     #[command(flatten)]
     tolerances: TolerancesArg,
+    #[command(flatten)]
+    tensors: TensorsArg,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -112,6 +114,8 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
     };
     let again = args.again(manifest);
     let mut report = build_report(&evaluation, None, reproduce(manifest, again))?;
+    args.tensors
+        .write(&mut report, &evaluation, &args.output.out)?;
     if let Some(layers) = args.deep.compare(&args.golden, candidate, &tolerances)? {
         args.output.detail.print_layers(Some(&layers))?;
         report = report.with_layers(layers);

@@ -20,6 +20,7 @@ mod record_command;
 mod record_python;
 mod render;
 mod report;
+mod scoreboard;
 mod selftest;
 mod share;
 mod shared;

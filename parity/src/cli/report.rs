@@ -13,8 +13,8 @@ use parity::stage::Feed;
 use super::engine::{EngineArgs, case_bar};
 use super::share::ShareArgs;
 use super::shared::{
-    CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TolerancesArg,
-    open_golden,
+    CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TensorsArg,
+    TolerancesArg, open_golden,
 };
 use super::text::{read_corpus, summarise};
 
@@ -61,6 +61,8 @@ pub struct ReportArgs {
     /// the report, and never parity
     #[arg(long)]
     anyway: bool,
+    #[command(flatten)]
+    tensors: TensorsArg,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -164,6 +166,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let mut report = build_report(&evaluation, args.share.shard(), |case| {
         format!("{again} --case {case}")
     })?;
+    args.tensors.write(&mut report, &evaluation, out)?;
     // Layers have a golden of their own, which the first shard compares for all of them.
     let first = args.share.shard().is_none_or(|s| s.index == 1);
     if first && !args.layers.is_empty() {

@@ -3,10 +3,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use parity::case::CaseFile;
-use parity::judge::Tolerances;
+use parity::judge::{Evaluation, Tolerances};
 use parity::layers::LayerReport;
 use parity::recording::{self, Reader, Recording};
-use parity::report::{self, Detail, Report, Rest, Trend};
+use parity::report::{
+    self, Detail, HISTORY, PastRun, Report, Rest, Trend, add_to_history, read_history,
+};
 use parity_atomic::Lock;
 
 /// The golden cannot be used, which has an exit status of its own.
@@ -149,6 +151,12 @@ pub struct OutputArgs {
     /// An earlier report.json: shows what became better or worse since
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// The results of all runs, to which this one is added [default: history.jsonl in --out]
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// Neither show earlier runs nor add this one to them
+    #[arg(long, conflicts_with = "history")]
+    no_history: bool,
     #[command(flatten)]
     pub detail: DetailArgs,
 }
@@ -174,7 +182,14 @@ impl OutputArgs {
     /// Writes the report, prints its table, and tells GitHub where it runs.
     pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
         report.trend = earlier.map(|earlier| Trend::of(earlier, report));
+        let past = self.past(report);
+        if let Some((_, _, past)) = &past {
+            report.history.clone_from(past);
+        }
         report::write(report, &self.out)?;
+        if let Some((file, run, _)) = &past {
+            add_to_history(file, run).unwrap_or_else(|e| eprintln!("{e}"));
+        }
         let page = self.out.join("index.html");
         self.detail.print(report, Rest::Page(&page))?;
         if !self.detail.json {
@@ -188,6 +203,47 @@ impl OutputArgs {
                 .with_context(|| format!("cannot open {}", page.display()))?;
         }
         Ok(())
+    }
+}
+
+impl OutputArgs {
+    /// The file of all runs, what this one adds to it, and those before it. What is wrong with the
+    /// file costs no report.
+    fn past(&self, report: &Report) -> Option<(PathBuf, PastRun, Vec<PastRun>)> {
+        let run = PastRun::of(report).filter(|_| !self.no_history)?;
+        let usual = || self.out.join(HISTORY);
+        let file = self.history.clone().unwrap_or_else(usual);
+        let past = read_history(&file, &run)
+            .inspect_err(|e| eprintln!("{e}"))
+            .ok()?;
+        for line in &past.unreadable {
+            let file = file.display();
+            eprintln!("{file}: line {line} is damaged or of another version, and left out");
+        }
+        Some((file, run, past.runs))
+    }
+}
+
+/// The values of both sides, for other tools.
+#[derive(clap::Args, Debug)]
+pub struct TensorsArg {
+    /// Also write every tensor of both sides beside the page, as .npy files that it has links to
+    #[arg(long)]
+    tensors: bool,
+}
+
+impl TensorsArg {
+    /// Writes them into `out`, if they are wanted.
+    pub fn write(
+        &self,
+        report: &mut Report,
+        evaluation: &Evaluation<'_>,
+        out: &Path,
+    ) -> anyhow::Result<()> {
+        match self.tensors {
+            true => Ok(report::write_tensors(report, evaluation, out)?),
+            false => Ok(()),
+        }
     }
 }
 

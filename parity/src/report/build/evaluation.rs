@@ -64,6 +64,7 @@ pub fn build_report(
             tokens: token_lists(&loaded),
             mels: mels(&loaded),
             f0: contours(&loaded),
+            tensors: Vec::new(),
         });
     }
     let outcomes: Vec<_> = cases.iter().map(|c| c.outcome.clone()).collect();
@@ -93,6 +94,7 @@ pub fn build_report(
         missing_shards: Vec::new(),
         limits: Some(limits),
         trend: None,
+        history: Vec::new(),
         not_covered: [evaluation.not_covered(), cases_not_covered(&outcomes)].concat(),
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),

@@ -6,7 +6,7 @@ use crate::diff::align::dtw;
 use crate::diff::spectrum::MELS;
 use crate::judge::LoadedCase;
 use crate::report::model::{AlignedMel, Grid, MelPicture};
-use crate::stage::{Key, Stage};
+use crate::stage::{Feed, Key, Stage};
 
 /// Frames of one segment up to which mels are aligned: a minute. The table of the alignment grows
 /// with the product of both lengths.
@@ -27,22 +27,46 @@ pub(super) fn mels(loaded: &LoadedCase<'_>) -> Vec<MelPicture> {
 fn mel(loaded: &LoadedCase<'_>, key: &Key) -> Option<MelPicture> {
     let golden = loaded.golden.as_ref().ok()?.tensors.get(key)?;
     let (feed, candidate) = heard(loaded, key)?;
-    let (r, c) = (golden.as_f32()?, candidate.as_f32()?);
-    let finite = || r.iter().chain(c).copied().filter(|x| x.is_finite());
-    let (low, high) = (finite().reduce(f32::min)?, finite().reduce(f32::max)?);
-    let height = |shape: &[usize]| shape.first().copied().unwrap_or(0);
-    let difference = (golden.shape() == candidate.shape()).then(|| {
-        let difference: Vec<f32> = r.iter().zip(c).map(|(r, c)| c - r).collect();
-        signed(&difference, height(golden.shape()))
-    });
-    Some(MelPicture {
-        segment: key.segment.unwrap_or(0),
-        feed,
-        reference: Grid::new(r, height(golden.shape()), low, high)?,
-        candidate: Grid::new(c, height(candidate.shape()), low, high)?,
-        difference: difference.flatten(),
-        aligned: aligned(golden, candidate, low, high),
-    })
+    MelPicture::of(golden, candidate, key.segment.unwrap_or(0), feed)
+}
+
+impl MelPicture {
+    /// Two mels, [channels, frames]. None if one of them is empty.
+    pub(in crate::report) fn of(
+        golden: &Array,
+        candidate: &Array,
+        segment: usize,
+        feed: Feed,
+    ) -> Option<Self> {
+        let (r, c) = (golden.as_f32()?, candidate.as_f32()?);
+        let finite = || r.iter().chain(c).copied().filter(|x| x.is_finite());
+        let (low, high) = (finite().reduce(f32::min)?, finite().reduce(f32::max)?);
+        let height = |shape: &[usize]| shape.first().copied().unwrap_or(0);
+        let width = |shape: &[usize]| shape.get(1).copied().unwrap_or(0);
+        let difference = (golden.shape() == candidate.shape()).then(|| {
+            let difference: Vec<f32> = r.iter().zip(c).map(|(r, c)| c - r).collect();
+            signed(&difference, height(golden.shape()))
+        });
+        Some(Self {
+            segment,
+            feed,
+            reference: Grid::new(r, height(golden.shape()), low, high)?,
+            candidate: Grid::new(c, height(candidate.shape()), low, high)?,
+            reference_frames: width(golden.shape()),
+            candidate_frames: width(candidate.shape()),
+            difference: difference.flatten(),
+            aligned: aligned(golden, candidate, low, high),
+        })
+    }
+
+    /// Two mels as lists of frames.
+    pub(in crate::report) fn of_frames(r: &[[f32; MELS]], c: &[[f32; MELS]]) -> Option<Self> {
+        let array = |frames: &[[f32; MELS]]| {
+            let row = |channel: usize| frames.iter().filter_map(move |f| f.get(channel).copied());
+            Array::f32([MELS, frames.len()], (0..MELS).flat_map(row).collect()).ok()
+        };
+        Self::of(&array(r)?, &array(c)?, 0, Feed::Cascaded)
+    }
 }
 
 /// A picture with zero in the middle.

@@ -55,8 +55,8 @@ pub enum MergeError {
 }
 
 /// Joins the reports of shards, with the cases in the order of a single run. A shard that is not
-/// given leaves the run incomplete, and so does a case that its shard lacks. Trends are dropped:
-/// they are computed again from the whole.
+/// given leaves the run incomplete, and so does a case that its shard lacks. Trends and
+/// earlier runs are dropped: they are those of the whole.
 ///
 /// # Errors
 /// If the reports have different goldens, limits, engines or settings, or are not of different
@@ -110,6 +110,7 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
         missing_shards,
         limits,
         trend: None,
+        history: Vec::new(),
         layers,
         text_corpus,
         not_covered: Vec::new(),

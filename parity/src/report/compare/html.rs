@@ -6,7 +6,7 @@ use super::sound_comparison::SoundComparison;
 use super::terminal::OVERVIEW;
 use crate::format::{measured, number, unit};
 use crate::report::model::MetricInfo;
-use crate::report::render::{self, definition, levels, player};
+use crate::report::render::{self, Clock, definition, f0, levels, mel, player};
 
 /// Two sound files side by side, as a self-contained page.
 ///
@@ -65,7 +65,16 @@ fn one(comparison: &SoundComparison) -> minijinja::Value {
         .collect();
     let player = comparison.sound.as_ref().and_then(player);
     let levels = levels(&comparison.diff);
-    context! { of => comparison, rows, player, levels }
+    let start = comparison
+        .sound
+        .as_ref()
+        .map_or(0.0, |s| s.start as f64 / f64::from(s.rate.max(1)));
+    let mut clock = Clock::from(start, 1.0);
+    let picture = comparison.mel.as_ref();
+    let mel = picture.and_then(|m| mel(m, &mut clock, "the candidate"));
+    let contour = comparison.f0.as_ref();
+    let f0 = contour.and_then(|c| f0(std::slice::from_ref(c)));
+    context! { of => comparison, rows, player, levels, mel, f0 }
 }
 
 fn render(context: impl Serialize) -> Result<String, String> {

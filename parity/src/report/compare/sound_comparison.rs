@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diff::audio::{self, AudioDiff};
+use crate::diff::{f0, spectrum};
 use crate::recording::SAMPLE_RATE;
-use crate::report::model::{MetricInfo, Sound};
+use crate::report::model::{Contour, MelPicture, MetricInfo, Sound};
 use crate::sound::{Error, FileSound};
+use crate::stage::Feed;
 
 /// Version of the output of `parity compare --json`.
 const COMPARISON_VERSION: u32 = 2;
@@ -29,6 +31,12 @@ pub struct SoundComparison {
     pub metrics: Vec<MetricInfo>,
     /// The sounds, to listen to.
     pub sound: Option<Sound>,
+    /// Their log-mels in dB, of as much as can be heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mel: Option<MelPicture>,
+    /// Their fundamental frequencies, of as much as can be heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f0: Option<Contour>,
 }
 
 /// One of the two files.
@@ -76,6 +84,29 @@ impl SoundComparison {
             notes.push(format!("the lag is searched up to {seconds:.1} s"));
         }
         let diff = audio::diff(&r.samples, samples, rate);
+        let sound = Sound::new(&r.samples, samples, rate, SOUND_SECONDS);
+        let heard = |all: &'_ [f32]| -> Vec<f32> {
+            let (start, count) = sound.as_ref().map_or((0, 0), |s| (s.start, s.samples));
+            all.iter().skip(start).take(count).copied().collect()
+        };
+        let (heard_r, heard_c) = (heard(&r.samples), heard(samples));
+        let mel = MelPicture::of_frames(
+            &spectrum::log_mel(&heard_r, rate),
+            &spectrum::log_mel(&heard_c, rate),
+        );
+        let hz = |samples: &[f32]| {
+            let hundredths = |hz: Option<f64>| (hz.unwrap_or(0.0) * 100.0).round() as f32 / 100.0;
+            f0::track(samples, rate)
+                .into_iter()
+                .map(hundredths)
+                .collect()
+        };
+        let f0 = Contour {
+            segment: 0,
+            feed: Feed::Cascaded,
+            reference: hz(&heard_r),
+            candidate: hz(&heard_c),
+        };
         Ok(Self {
             version: COMPARISON_VERSION,
             reference: Side::of(reference),
@@ -83,13 +114,21 @@ impl SoundComparison {
             rate,
             notes,
             metrics: diff.measures.keys().map(|&m| MetricInfo::of(m)).collect(),
-            sound: Sound::new(&r.samples, samples, rate, SOUND_SECONDS),
+            sound,
+            mel,
+            f0: Some(f0),
             diff,
         })
     }
 }
 
 impl SoundComparison {
+    /// Without what is only for the page: sounds and pictures.
+    pub fn measures_alone(mut self) -> Self {
+        (self.sound, self.mel, self.f0) = (None, None, None);
+        self
+    }
+
     /// Whether a side has no samples, so that nothing was compared.
     pub fn is_empty(&self) -> bool {
         self.diff.reference.samples == 0 || self.diff.candidate.samples == 0

@@ -47,6 +47,13 @@ pub struct MelPicture {
     pub reference: Grid,
     /// The candidate's.
     pub candidate: Grid,
+    /// Frames of the reference's, which may be more than its picture has columns. 0 in reports of
+    /// version 5 and older.
+    #[serde(default)]
+    pub reference_frames: usize,
+    /// Frames of the candidate's.
+    #[serde(default)]
+    pub candidate_frames: usize,
     /// Candidate minus reference, if both have the same shape.
     pub difference: Option<Grid>,
     /// Both along their alignment, if they are not of the same length. Absent in reports of version
@@ -82,4 +89,17 @@ pub struct Contour {
     #[serde(with = "crate::number::list")]
     #[schemars(with = "Vec<Value>")]
     pub candidate: Vec<f32>,
+}
+
+/// A tensor or token list of one side as a file beside the report, to be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TensorFile {
+    /// The value.
+    pub key: Key,
+    /// The feed of the candidate's recording; none for the golden's.
+    pub feed: Option<Feed>,
+    /// The file in NumPy's format, relative to the report's folder.
+    pub file: String,
+    /// The size along each axis.
+    pub shape: Vec<usize>,
 }

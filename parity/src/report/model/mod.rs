@@ -3,6 +3,7 @@
 mod definitions;
 mod evidence;
 mod grid;
+mod history;
 mod lengths;
 mod limits;
 mod recording_info;
@@ -11,8 +12,9 @@ mod trend;
 
 pub use crate::shard::Shard;
 pub use definitions::{MetricInfo, StageInfo};
-pub use evidence::{AlignedMel, Contour, MelPicture, Sound, TokenLists};
+pub use evidence::{AlignedMel, Contour, MelPicture, Sound, TensorFile, TokenLists};
 pub use grid::Grid;
+pub use history::{PastRun, PastStage};
 pub use lengths::{Length, LengthParity, SegmentLengths};
 pub use limits::LimitsInfo;
 pub use recording_info::RecordingInfo;

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definitions::{MetricInfo, StageInfo};
-use super::evidence::{Contour, MelPicture, Sound, TokenLists};
+use super::evidence::{Contour, MelPicture, Sound, TensorFile, TokenLists};
+use super::history::PastRun;
 use super::lengths::LengthParity;
 use super::limits::LimitsInfo;
 use super::recording_info::RecordingInfo;
@@ -17,12 +18,13 @@ use crate::shard::Shard;
 use crate::text_corpus;
 
 /// Version of the `report.json` that this program writes.
-pub const REPORT_VERSION: u32 = 5;
+pub const REPORT_VERSION: u32 = 6;
 
 /// The oldest version of `report.json` that can still be read. Version 2 had other names: `deep`,
 /// `looks`, `part` and `taps` for layers, `course` for the direction of a change. Neither it nor
 /// version 3 says which limits and which cases belong to the run. Version 4 has no stories and clues,
-/// no aligned mels and sounds, and always the number of kept tokens.
+/// no aligned mels and sounds, and always the number of kept tokens. Version 5 has no earlier runs and
+/// no files of tensors.
 pub const OLDEST_REPORT_VERSION: u32 = 2;
 
 /// Everything that a run found. The page, the table and the JUnit file are made from it alone.
@@ -65,6 +67,10 @@ pub struct Report {
     pub limits: Option<LimitsInfo>,
     /// What became better or worse since an earlier report, if one was given.
     pub trend: Option<Trend>,
+    /// Earlier runs of the same engine over the same cases, oldest first. Empty in reports of version
+    /// 5 and older.
+    #[serde(default)]
+    pub history: Vec<PastRun>,
     /// What the run does not cover.
     pub not_covered: Vec<String>,
     /// The metrics used, with their definitions.
@@ -197,4 +203,8 @@ pub struct CaseReport {
     /// The signs of known mistakes. Absent in reports of version 4 and older.
     #[serde(default)]
     pub clues: Vec<Clue>,
+    /// Files with the values of both sides, if they were written. Empty in reports of version 5 and
+    /// older.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tensors: Vec<TensorFile>,
 }

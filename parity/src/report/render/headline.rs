@@ -13,20 +13,20 @@ use crate::stage::Stage;
 const NAMED: usize = 3;
 
 /// What a reader has to know first.
-pub(super) struct Headline {
+pub(in crate::report) struct Headline {
     /// Where it begins, in words.
-    pub(super) begins: String,
+    pub(in crate::report) begins: String,
     /// The mistakes that the failures have the signs of.
-    pub(super) likely: Vec<String>,
+    pub(in crate::report) likely: Vec<String>,
     /// Cases with what happened in them, the worst first.
-    pub(super) stories: Vec<(String, String)>,
+    pub(in crate::report) stories: Vec<(String, String)>,
     /// How long the speech is, if it is not as long as the reference's.
-    pub(super) lengths: Option<String>,
+    pub(in crate::report) lengths: Option<String>,
 }
 
 impl Headline {
     /// None if the report is in parity, or nothing of it could be compared.
-    pub(super) fn of(report: &Report) -> Option<Self> {
+    pub(in crate::report) fn of(report: &Report) -> Option<Self> {
         if report.is_parity() {
             return None;
         }

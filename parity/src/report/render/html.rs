@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use minijinja::{Environment, Value, context};
@@ -6,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::layers::layers_view;
 use super::view;
+use crate::report::WRONG_SAMPLER_PAGE;
 use crate::report::model::Report;
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("report.html", include_str!("templates/report.html")),
     ("case.html", include_str!("templates/case.html")),
     ("compare.html", include_str!("templates/compare.html")),
@@ -17,6 +20,7 @@ const TEMPLATES: [(&str, &str); 6] = [
         include_str!("templates/compare_parts.html"),
     ),
     ("parts.html", include_str!("templates/parts.html")),
+    ("scoreboard.html", include_str!("templates/scoreboard.html")),
     (
         "wrong_sampler.html",
         include_str!("templates/wrong_sampler.html"),
@@ -34,15 +38,19 @@ pub fn html(report: &Report) -> Result<String, String> {
     page(report, None)
 }
 
-/// The page, with a link to that of the wrong samplers if it lies beside it.
-pub(super) fn page(report: &Report, wrong_sampler: Option<&str>) -> Result<String, String> {
+/// The page that will lie in the folder `beside`, with links to what is there: the page of the wrong
+/// samplers, and files of tensors.
+pub(super) fn page(report: &Report, beside: Option<&Path>) -> Result<String, String> {
+    let wrong_sampler = beside
+        .filter(|dir| dir.join(WRONG_SAMPLER_PAGE).is_file())
+        .map(|_| WRONG_SAMPLER_PAGE);
     let glossary = view::Glossary::of(report);
     let matrix = view::matrix(report);
     let overview = view::overview(report);
     let cases: Vec<_> = report
         .cases
         .iter()
-        .map(|c| view::case(report, &glossary, c))
+        .map(|c| view::case(report, &glossary, c, beside))
         .collect();
     let candidates = &report.candidates;
     // The name of the candidate on the page.
@@ -53,6 +61,7 @@ pub(super) fn page(report: &Report, wrong_sampler: Option<&str>) -> Result<Strin
         context! {
             report, candidates, them, matrix, overview, cases, glossary,
             headline => view::headline(report),
+            headroom => view::headroom(report),
             layers => layers_view(report),
             parity => report.is_parity(),
             verdict => report.status().meaning(),

@@ -14,6 +14,7 @@ mod view;
 mod write;
 
 pub use annotations::{annotations, step_summary};
+pub(super) use headline::Headline;
 pub use html::html;
 pub(super) use html::{SOUND_SCRIPT, render};
 pub use junit::junit;
@@ -21,5 +22,5 @@ pub use layers::layers_table;
 pub use schema::schema;
 pub use terminal::{Detail, Rest, table};
 pub(super) use terminal::{item, line};
-pub(super) use view::{definition, levels, player};
+pub(super) use view::{Clock, definition, f0, levels, mel, player};
 pub use write::{WriteError, write};

@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use super::html::page;
 use super::junit::junit;
-use crate::report::WRONG_SAMPLER_PAGE;
 use crate::report::model::Report;
 
 /// A report could not be written.
@@ -39,14 +38,12 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), WriteError> {
         path: dir.to_owned(),
         source,
     })?;
-    let beside = dir.join(WRONG_SAMPLER_PAGE).is_file();
-    let beside = beside.then_some(WRONG_SAMPLER_PAGE);
     let json = serde_json::to_string(report)
         .map_err(|e| e.to_string())
         .map(|j| j + "\n");
     let files = [
         ("report.json", json),
-        ("index.html", page(report, beside)),
+        ("index.html", page(report, Some(dir))),
         ("junit.xml", junit(report)),
     ];
     let mut contents = Vec::new();

@@ -1,6 +1,6 @@
 "use strict";
 // What is shown of the report is kept in the address after the #, so that a link restores it:
-// #case/NAME/STAGE?show=failed&q=words. Without this script everything is shown at once.
+// #case/NAME/STAGE?show=failed&q=words&sort=headroom. Without this script everything is shown at once.
 (() => {
   const one = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -15,7 +15,8 @@
   };
   const tools = one(".tools");
   const help = one("#help");
-  const state = { path: "", show: "all", q: "" };
+  const order = all(".matrix .row");
+  const state = { path: "", show: "all", q: "", sort: "" };
 
   function read() {
     const [path, query = ""] = location.hash.slice(1).split("?");
@@ -25,6 +26,7 @@
     if (query || !path) {
       state.show = words.get("show") in FILTERS ? words.get("show") : query ? "all" : state.show;
       state.q = words.get("q") ?? (query ? "" : state.q);
+      state.sort = words.get("sort") === "headroom" ? "headroom" : query ? "" : state.sort;
     }
   }
 
@@ -32,6 +34,7 @@
     const words = new URLSearchParams();
     if (state.show !== "all") words.set("show", state.show);
     if (state.q) words.set("q", state.q);
+    if (state.sort) words.set("sort", state.sort);
     return "#" + state.path + (words.size ? "?" + words : "");
   }
 
@@ -43,9 +46,19 @@
     return shown && passed && row.dataset.search.includes(state.q.toLowerCase());
   };
 
+  // In each group, the case with the least room first, or the order of the run.
+  function sort() {
+    const left = (row) => state.sort ? Number(row.dataset.headroom) : order.indexOf(row);
+    for (const body of all(".matrix tbody")) {
+      body.append(...all(".row", body).sort((a, b) => left(a) - left(b)));
+    }
+  }
+
   function filter() {
     tools.elements.show.value = state.show;
     tools.elements.q.value = state.q;
+    tools.elements.tight.checked = state.sort === "headroom";
+    sort();
     const rows = all(".matrix .row");
     const looking = state.show !== "all" || state.q !== "";
     for (const body of all(".matrix tbody")) {
@@ -154,6 +167,7 @@
   tools.addEventListener("input", () => {
     state.show = tools.elements.show.value;
     state.q = tools.elements.q.value;
+    state.sort = tools.elements.tight.checked ? "headroom" : "";
     history.replaceState(null, "", address());
     filter();
   });

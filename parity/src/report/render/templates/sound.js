@@ -49,6 +49,10 @@
       box.append(audio[name]);
     }
     const now = () => audio[side].currentTime;
+    // The mels of the sound, on which a line shows what is heard.
+    const place = box.closest("section.case") ?? document;
+    const timed = "leads" in box.dataset ? [...place.querySelectorAll(".timed")] : [];
+    const span = (mel) => [Number(mel.dataset.start), Number(mel.dataset.seconds)];
     const decibels = 20 * Math.log10(sound.gain);
     box.querySelector(".gain").textContent = sound.peak === 0 ? "(silent: identical to 16 bit)"
       : decibels < 0.5 ? "" : `(${decibels.toFixed(0)} dB louder)`;
@@ -138,6 +142,13 @@
       pen.fillText(end, width - pen.measureText(end).width - 4, height - 4);
       box.querySelector(".time").value = `${(start + now()).toFixed(2)} / ${(start + length).toFixed(2)} s`;
       canvas.setAttribute("aria-valuenow", now().toFixed(2));
+      for (const mel of timed) {
+        const [from, seconds] = span(mel);
+        const share = (start + now() - from) / seconds;
+        const cursor = mel.querySelector(".cursor");
+        cursor.hidden = share < 0 || share > 1;
+        cursor.style.left = `${100 * share}%`;
+      }
       play.textContent = audio[side].paused ? "▶ play" : "❚❚ pause";
       if (!audio[side].paused) draw();
     }
@@ -173,6 +184,12 @@
       event.stopPropagation();
       keys[event.key]();
     });
+    for (const mel of timed) {
+      mel.querySelector("img").addEventListener("click", ({ offsetX, target }) => {
+        const [from, seconds] = span(mel);
+        seek(from + offsetX / target.clientWidth * seconds - start);
+      });
+    }
     play.addEventListener("click", toggle);
     radios.forEach((radio) => radio.addEventListener("change", () => hear(radio.value)));
     box.querySelectorAll("[data-zoom]").forEach((button) =>

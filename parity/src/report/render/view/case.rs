@@ -1,13 +1,17 @@
+use std::path::{Component, Path};
+
 use serde::Serialize;
 
 use super::curves;
-use super::evidence::{Mel, Player, TextRun, Tokens, mel, player, texts, tokens};
+use super::evidence::{Player, TextRun, Tokens, player, texts, tokens};
 use super::glossary::Glossary;
 use super::mark::Mark;
+use super::mels::{Clock, Mel, mel};
 use super::stages::{Stage, stage};
 use crate::case::Text;
 use crate::judge::explain;
 use crate::report::model::{CaseReport, Report};
+use crate::stage::Feed;
 
 /// Everything about one case.
 #[derive(Serialize)]
@@ -31,10 +35,26 @@ pub(in crate::report) struct Case {
     drift: Option<String>,
     f0: Option<String>,
     mels: Vec<Mel>,
+    /// Files with tensors that lie beside the page.
+    downloads: Vec<Download>,
     stages: Vec<Stage>,
 }
 
-pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseReport) -> Case {
+/// A value's files, one for each side that has it.
+#[derive(Serialize)]
+struct Download {
+    key: String,
+    shape: String,
+    files: Vec<(&'static str, String)>,
+}
+
+/// `beside` is the folder that the page will lie in.
+pub(in crate::report) fn case(
+    report: &Report,
+    glossary: &Glossary,
+    case: &CaseReport,
+    beside: Option<&Path>,
+) -> Case {
     let outcome = &case.outcome;
     let stages = &outcome.stages;
     let them = report.candidates.first().map_or("candidate", |c| &c.engine);
@@ -47,6 +67,8 @@ pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseR
         .filter(|(_, cell)| cell.origin.is_some())
         .map(|(feed, cell)| format!("{}: {}", feed.name(), explain(cell)))
         .collect();
+    let speed = outcome.case.as_ref().map_or(1.0, |c| c.speed);
+    let mut clock = Clock::from(0.0, speed);
     Case {
         name: outcome.name.clone(),
         mark: Mark::of(outcome.verdict, None),
@@ -68,13 +90,41 @@ pub(in crate::report) fn case(report: &Report, glossary: &Glossary, case: &CaseR
         divergence: curves::divergence(stages),
         drift: curves::drift(stages),
         f0: curves::f0(&case.f0),
-        mels: case.mels.iter().filter_map(|m| mel(m, them)).collect(),
+        mels: case
+            .mels
+            .iter()
+            .filter_map(|m| mel(m, &mut clock, them))
+            .collect(),
+        downloads: beside.map_or_else(Vec::new, |dir| downloads(case, dir)),
         stages: stages
             .iter()
             .filter(|s| s.cells().next().is_some())
             .map(|s| stage(report, glossary, s).first(outcome.first_introduced))
             .collect(),
     }
+}
+
+/// The files of the report's list that are there: a page may be made elsewhere than the report.
+fn downloads(case: &CaseReport, dir: &Path) -> Vec<Download> {
+    let mut all: Vec<Download> = Vec::new();
+    for file in &case.tensors {
+        let path = Path::new(&file.file);
+        let inside = path.components().all(|c| matches!(c, Component::Normal(_)));
+        if !(inside && dir.join(path).is_file()) {
+            continue;
+        }
+        let side = file.feed.map_or("golden", Feed::name);
+        let key = file.key.to_string();
+        match all.last_mut().filter(|d| d.key == key) {
+            Some(download) => download.files.push((side, file.file.clone())),
+            None => all.push(Download {
+                key,
+                shape: format!("{:?}", file.shape),
+                files: vec![(side, file.file.clone())],
+            }),
+        }
+    }
+    all
 }
 
 fn inputs(case: &CaseReport) -> Vec<(&'static str, String)> {

@@ -92,7 +92,7 @@ pub(super) fn drift(stages: &[StageOutcome]) -> Option<String> {
 
 /// Fundamental frequency of both sides, one segment after the other, with gaps at unvoiced
 /// frames.
-pub(super) fn f0(contours: &[Contour]) -> Option<String> {
+pub(in crate::report) fn f0(contours: &[Contour]) -> Option<String> {
     const FRAMES_PER_SECOND: f64 = 50.0;
     let mut curves = vec![];
     for (role, side) in [

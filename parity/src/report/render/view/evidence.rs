@@ -7,7 +7,7 @@ use crate::diff::text::{Run, Side, TextDiff};
 use crate::diff::tokens::{Edit, Mismatch, Step, TokenDiff, Whose};
 use crate::format::number;
 use crate::judge::{Detail, StageOutcome, ValueOutcome};
-use crate::report::model::{Grid, MelPicture, Sound, TokenLists};
+use crate::report::model::{Sound, TokenLists};
 use crate::stage::Feed;
 
 /// A piece of text, and which sides have it.
@@ -209,74 +209,6 @@ fn columns(alignment: &[Step], ids: &TokenLists) -> Vec<Column> {
         }
     };
     edits.map(column).take(COLUMNS).collect()
-}
-
-/// The mels of a segment as pictures.
-#[derive(Serialize)]
-pub(super) struct Mel {
-    segment: usize,
-    feed: &'static str,
-    low: String,
-    high: String,
-    /// Both on one time axis: each is as wide as it is long.
-    reference: Picture,
-    candidate: Picture,
-    difference: Option<(String, String)>,
-    /// What the longer side has more, in words.
-    excess: Option<String>,
-    /// Reference, candidate, difference and its largest value, along the alignment.
-    aligned: Option<(String, String, String, String)>,
-}
-
-/// A picture and its width, in per cent of the longer one's.
-#[derive(Serialize)]
-struct Picture {
-    png: String,
-    width: String,
-}
-
-/// Frames of a second of mel.
-const FRAMES_PER_SECOND: f64 = 50.0;
-
-/// None if a picture of the report is damaged.
-pub(super) fn mel(picture: &MelPicture, them: &str) -> Option<Mel> {
-    let difference = picture.difference.as_ref();
-    let (r, c) = (picture.reference.width, picture.candidate.width);
-    let longer = r.max(c).max(1) as f64;
-    let shown = |grid: &Grid| {
-        let width = format!("{:.2}", 100.0 * grid.width as f64 / longer);
-        Some(Picture {
-            png: grid.png()?,
-            width,
-        })
-    };
-    let more = r.abs_diff(c);
-    let excess = (more > 0).then(|| {
-        let who = if c > r { them } else { "the reference" };
-        let seconds = more as f64 / FRAMES_PER_SECOND;
-        format!("{who} has {more} frames more, {seconds:.2} s, of {r} and {c}")
-    });
-    let aligned = picture.aligned.as_ref().and_then(|a| {
-        let pictures = (a.reference.png()?, a.candidate.png()?, a.difference.png()?);
-        let (reference, candidate, difference) = pictures;
-        Some((
-            reference,
-            candidate,
-            difference,
-            number(a.difference.high.0),
-        ))
-    });
-    Some(Mel {
-        excess,
-        aligned,
-        segment: picture.segment,
-        feed: picture.feed.name(),
-        low: number(picture.reference.low.0),
-        high: number(picture.reference.high.0),
-        reference: shown(&picture.reference)?,
-        candidate: shown(&picture.candidate)?,
-        difference: difference.and_then(|d| Some((d.png()?, number(d.high.0)))),
-    })
 }
 
 /// The sound of both sides, to be decoded, drawn and played by the page.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::mark::Mark;
 use crate::case::{Case, Keep, Text};
-use crate::judge::{StageOutcome, Verdict};
+use crate::judge::{Check, StageOutcome, Verdict, is_exact, margin};
 use crate::report::model::{CaseReport, ChangeDirection, Report};
 use crate::stage::{Feed, Stage};
 
@@ -34,6 +34,9 @@ struct Row {
     has: String,
     /// The text that the search matches.
     search: String,
+    /// The smallest share of a limit that is left, for sorting; below every other if the case fails
+    /// where nothing may differ.
+    headroom: f64,
     cells: Vec<CellView>,
 }
 
@@ -108,12 +111,28 @@ fn row(report: &Report, case: &CaseReport) -> Row {
         mark: Mark::of(outcome.verdict, None),
         has: has.into_iter().collect::<Vec<_>>().join(" "),
         search: format!("{} {mode} {text}", outcome.name).to_lowercase(),
+        headroom: headroom(&outcome.stages),
         cells: report
             .stages
             .iter()
             .map(|info| cell(report, case, info.stage))
             .collect(),
     }
+}
+
+/// The smallest share of a limit that is left in any stage. JSON has no infinity.
+fn headroom(stages: &[StageOutcome]) -> f64 {
+    let cells = stages.iter().flat_map(StageOutcome::cells);
+    let checks = cells
+        .flat_map(|(_, c)| &c.values)
+        .flat_map(|v| &v.checks)
+        .filter(|c| c.value.is_some() && !c.by_floor);
+    let left = |check: &Check| match (is_exact(check), check.passed) {
+        (true, true) => f64::MAX,
+        (true, false) => f64::MIN,
+        (false, _) => margin(check).clamp(f64::MIN, f64::MAX),
+    };
+    checks.map(left).fold(f64::MAX, f64::min)
 }
 
 fn cell(report: &Report, case: &CaseReport, stage: Stage) -> CellView {

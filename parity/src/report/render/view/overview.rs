@@ -1,14 +1,14 @@
 use serde::Serialize;
 
 use super::curves::lengths;
+use super::findings::{Group, findings};
 use super::mark::Mark;
 use crate::format::{number, unit};
-use crate::judge::{Check, Verdict, explain, held_to_limit, is_exact, margin};
+use crate::judge::{Check, Verdict, held_to_limit, is_exact, margin};
 use crate::report::model::{
-    CaseReport, Change, ChangeDirection, Length, LengthParity, Report, SegmentLengths, Trend,
+    Change, ChangeDirection, Length, LengthParity, Report, SegmentLengths, Trend,
 };
 use crate::report::render::gaps::gaps;
-use crate::report::render::headline::begins;
 
 /// The top of the report.
 #[derive(Serialize)]
@@ -16,10 +16,9 @@ pub(in crate::report) struct Overview {
     counts: Vec<Count>,
     /// The passing check with the smallest margin.
     closest: Option<Closest>,
-    findings: Vec<Finding>,
+    findings: Vec<Group>,
     /// What the candidate does not have, one line for each stage.
     gaps: Vec<String>,
-    more_findings: usize,
     trend: Option<TrendView>,
     lengths: Option<Lengths>,
 }
@@ -39,16 +38,6 @@ struct Closest {
     case: String,
     stage: String,
     words: String,
-}
-
-/// What is wrong with a case.
-#[derive(Serialize)]
-struct Finding {
-    case: String,
-    stage: Option<String>,
-    what: String,
-    why: String,
-    mark: Mark,
 }
 
 #[derive(Serialize)]
@@ -97,21 +86,7 @@ struct Differing {
 /// Maximum length of the description of the closest check, in characters.
 const WORDS: usize = 31;
 
-/// Maximum number of failed cases listed at the top of the page.
-const FINDINGS: usize = 8;
-
 pub(in crate::report) fn overview(report: &Report) -> Overview {
-    // By the stage that it begins in; what is wrong with a golden comes first. A case that only
-    // lacks something is told by stage.
-    let mut cases_at_fault: Vec<_> = report
-        .cases
-        .iter()
-        .filter(|c| c.outcome.verdict != Verdict::Missing || c.outcome.problem.is_some())
-        .collect();
-    cases_at_fault.sort_by_key(|c| begins(c));
-    let mut findings: Vec<_> = cases_at_fault.into_iter().filter_map(finding).collect();
-    let more_findings = findings.len().saturating_sub(FINDINGS);
-    findings.truncate(FINDINGS);
     let summary = &report.summary;
     let cases = |v| summary.cases.get(&v).copied().unwrap_or(0);
     let count = |verdict: Verdict| Count {
@@ -124,8 +99,7 @@ pub(in crate::report) fn overview(report: &Report) -> Overview {
         closest: report.is_parity().then(|| closest(report)).flatten(),
         gaps: gaps(report),
         counts: Verdict::ALL.into_iter().map(count).collect(),
-        findings,
-        more_findings,
+        findings: findings(report),
         trend: report.trend.as_ref().map(trend),
         lengths: report.length_parity.as_ref().map(token_lengths),
     }
@@ -190,36 +164,6 @@ fn differing(segment: &SegmentLengths) -> Differing {
         reference: words(&segment.reference),
         candidate: words(&segment.candidate),
     }
-}
-
-fn finding(case: &CaseReport) -> Option<Finding> {
-    let outcome = &case.outcome;
-    let found = |stage: Option<String>, what: String, why: String| Finding {
-        case: outcome.name.clone(),
-        stage,
-        what,
-        why,
-        mark: Mark::of(outcome.verdict, None),
-    };
-    if let Some(problem) = &outcome.problem {
-        let what = format!("the golden is {}", outcome.verdict.name());
-        return Some(found(None, what, problem.clone()));
-    }
-    let bad = |v: Verdict| v == Verdict::Fail;
-    let first = outcome.first_introduced;
-    let stage = outcome.stages.iter().find(|s| match first {
-        Some(first) => s.stage == first,
-        None => s.cells().any(|(_, c)| bad(c.verdict)),
-    })?;
-    let (feed, cell) = stage.cells().find(|(_, c)| bad(c.verdict))?;
-    let what = match first.is_some() {
-        true => format!("introduced the error ({})", feed.name()),
-        false => format!(
-            "fails ({}), although every stage passes on its own",
-            feed.name()
-        ),
-    };
-    Some(found(Some(stage.stage.to_string()), what, explain(cell)))
 }
 
 fn trend(trend: &Trend) -> TrendView {
