@@ -1,7 +1,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use git_version::git_version;
 
-use crate::{batch, manual, speaker, synth, text};
+#[cfg(feature = "serve")]
+use crate::serve;
+use crate::{batch, interrupt, manual, speaker, synth, text};
 
 /// With the commit that it was built from.
 pub const VERSION: &str = git_version!(
@@ -24,6 +26,8 @@ enum Action {
     Batch(Box<batch::Args>),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     Speaker(speaker::Args),
     Synth(Box<synth::Args>),
     Text(text::Args),
@@ -31,13 +35,24 @@ enum Action {
 
 /// Runs the command that the arguments name.
 pub fn run() -> anyhow::Result<()> {
-    match Command::parse().action {
+    let action = Command::parse().action;
+    // A server finishes what it has begun.
+    #[cfg(feature = "serve")]
+    let finishes = matches!(action, Action::Serve(_));
+    #[cfg(not(feature = "serve"))]
+    let finishes = false;
+    if !finishes {
+        interrupt::watch()?;
+    }
+    match action {
         Action::Batch(args) => args.run(),
         Action::Completions(args) => {
             args.run(Command::command());
             Ok(())
         }
         Action::Man(args) => args.run(Command::command()),
+        #[cfg(feature = "serve")]
+        Action::Serve(args) => args.run(),
         Action::Speaker(args) => args.run(),
         Action::Synth(args) => args.run(),
         Action::Text(args) => args.run(),

@@ -8,6 +8,8 @@ mod manual;
 mod mode;
 mod options;
 mod progress;
+#[cfg(feature = "serve")]
+mod serve;
 mod sink;
 mod speaker;
 mod subtitles;
@@ -19,7 +21,7 @@ mod timing;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match interrupt::watch().and_then(|()| command::run()) {
+    match command::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
