@@ -34,8 +34,8 @@ enum Weight {
 }
 
 impl PackedLinear {
-    /// Packs `weight` [outputs, inputs] with its `bias` [outputs]. Elements beyond the last whole
-    /// row are left out.
+    /// Packs `weight` of shape `[outputs, inputs]` with its `bias` of shape `[outputs]`. Elements
+    /// beyond the last whole row are left out.
     ///
     /// # Panics
     /// If the bias does not have one element for each output.
