@@ -148,7 +148,9 @@ miri:            ## undefined behaviour in the kernels and the crates below the 
 		cargo +nightly miri test --lib --package torch-rng --target-dir target/miri
 	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-ignore-leaks" PROPTEST_CASES=4 \
 		cargo +nightly miri test --lib --package native --target-dir target/miri -- \
-		ops::matrix ops::conv_kernel ops::linear_kernel ops::simd
+		ops::conv_kernel ops::simd
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-ignore-leaks" PROPTEST_CASES=4 \
+		cargo +nightly miri test --lib --package packed-linear --target-dir target/miri
 
 lint:            ## what CI checks besides the tests
 	cargo fmt --all --check

@@ -2,11 +2,10 @@
 
 use std::marker::PhantomData;
 
-use half::bf16;
-
 use crate::cpu::Cpu;
 use crate::float32::{Expand, RUN, widest};
 use crate::panel::{PANEL, PanelRow, Words, pack};
+use crate::rows::in_bf16;
 use crate::source::Source;
 use crate::unpack::{Expansion, Halves, OneRow};
 
@@ -24,11 +23,12 @@ impl Panels {
         let length = inputs.div_ceil(2);
         let mut words = vec![Words::ZERO; outputs.div_ceil(PANEL) * length];
         pack(weight, inputs, &mut words, length, |weight, panel| {
+            let rows = in_bf16(weight, inputs, length, 1, false);
+            // In blocks, or each read would fetch a cache line for a single element.
             for (block, panel) in panel.chunks_mut(PANEL).enumerate() {
-                for (o, weight) in weight.chunks_exact(inputs).enumerate() {
-                    let pairs = weight[2 * block * PANEL..].chunks(2);
-                    for (words, pair) in panel.iter_mut().zip(pairs) {
-                        words.0[o] = word(pair[0], pair.get(1).copied().unwrap_or(0.0));
+                for (o, row) in rows.chunks_exact(length).enumerate() {
+                    for (words, &word) in panel.iter_mut().zip(&row[block * PANEL..]) {
+                        words.0[o] = word;
                     }
                 }
             }
@@ -49,12 +49,6 @@ impl Panels {
     pub(crate) fn length(&self) -> usize {
         self.length
     }
-}
-
-/// Two bfloat16 in a word, the first in the lower half.
-pub(crate) fn word(first: f32, second: f32) -> u32 {
-    let bits = |x| u32::from(bf16::from_f32(x).to_bits());
-    bits(first) | bits(second) << 16
 }
 
 impl Expand for Panels {

@@ -24,6 +24,7 @@ pub struct Flow {
     grid: Vec<TimeStep>,
     device: Device,
     dtype: DType,
+    precision: Precision,
     noise: OnceLock<Tensor>,
 }
 
@@ -87,6 +88,7 @@ impl Flow {
             config: config.clone(),
             device: vb.device().clone(),
             dtype: vb.dtype(),
+            precision: vb.precision(),
             noise: OnceLock::new(),
         })
     }
@@ -191,7 +193,8 @@ impl Flow {
             (portion == Portion::Partial).then_some(static_chunk_size),
             self.dtype,
             &self.device,
-        )?;
+        )?
+        .in_precision(self.precision);
         Ok(Conditioning {
             features: Tensor::stack(&[&guided, &guided.zeros_like()?], 0)?,
             positions,

@@ -1,18 +1,16 @@
 use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use candle_nn::rotary_emb::rope_i;
+use packed_linear::{Cpu, Format};
 use rayon::prelude::*;
 
-use crate::ops::math::{exp, maximum, sum};
-use crate::ops::matrix::{Matrix, add_product};
-use crate::ops::simd::vectorized;
+use crate::ops::head::attend;
 use crate::ops::{elements, has_kernel};
+use crate::precision::Precision;
 
 /// Upper bound on the attention scores held at once on a device, so that memory grows with the
 /// length and not with its square.
 const MAX_SCORES: usize = 1 << 26;
-/// Queries per task of the kernel.
-const TASK_ROWS: usize = 64;
 
 /// Rotary embedding and attention mask of a sequence, the same for all layers and steps.
 pub(crate) struct Positions {
@@ -23,6 +21,8 @@ pub(crate) struct Positions {
     cos: Tensor,
     sin: Tensor,
     chunks: Option<Chunks>,
+    /// The numbers that the kernel multiplies.
+    format: Format,
 }
 
 /// A chunked mask: frames attend to all frames up to the end of their own chunk.
@@ -75,7 +75,20 @@ impl Positions {
             cos,
             sin,
             chunks,
+            format: Format::F32,
         })
+    }
+
+    /// The same, for a network in `precision`: below float32, the kernel multiplies bfloat16 where the
+    /// processor does so quickly.
+    pub(crate) fn in_precision(self, precision: Precision) -> Self {
+        let cpu = Cpu::detect();
+        let format = match precision {
+            Precision::F32 | Precision::F16 => Format::F32,
+            _ if cpu.amx_bf16 || cpu.avx512_bf16 => Format::Bf16,
+            _ => Format::F32,
+        };
+        Self { format, ..self }
     }
 }
 
@@ -209,66 +222,34 @@ impl Kernel<'_> {
     /// One sequence of the batch, [frames, width] each.
     fn sequence(&self, q: &[f32], k: &[f32], v: &[f32], width: usize, out: &mut [f32]) {
         let head_width = width / self.heads;
-        let (rotated_q, rotated_k) = (self.rotated(q, width), self.rotated(k, width));
-        let rows = self
-            .positions
-            .chunks
-            .as_ref()
-            .map_or(TASK_ROWS, |chunks| chunks.length);
-        out.par_chunks_mut(rows * width)
-            .enumerate()
-            .for_each(|(i, out)| {
-                let (first, count) = (i * rows, out.len() / width);
-                let seen = match self.positions.chunks {
-                    None => self.positions.frames,
-                    Some(_) => first + count,
+        let frames = self.positions.frames;
+        let seen = |query: usize| match &self.positions.chunks {
+            None => frames,
+            Some(chunks) => (query / chunks.length + 1) * chunks.length,
+        };
+        let of_head = |x: &[f32], head: usize| -> Vec<f32> {
+            let mut rows = Vec::with_capacity(frames * head_width);
+            for row in x.chunks_exact(width) {
+                rows.extend_from_slice(&row[head * head_width..][..head_width]);
+            }
+            rows
+        };
+        let heads: Vec<Vec<f32>> = (0..self.heads)
+            .into_par_iter()
+            .map(|head| {
+                let (q, k) = match head {
+                    0 => (self.rotated(q, width), self.rotated(k, width)),
+                    _ => (of_head(q, head), of_head(k, head)),
                 };
-                let mut scores = vec![0f32; count * seen];
-                for head in 0..self.heads {
-                    // The rotated copies hold the first head only.
-                    let (q, k, stride, offset) = match head {
-                        0 => (&rotated_q[..], &rotated_k[..], head_width, 0),
-                        _ => (q, k, width, head * head_width),
-                    };
-                    let queries = Matrix {
-                        data: &q[first * stride + offset..],
-                        rows: count,
-                        columns: head_width,
-                        row_stride: stride,
-                        column_stride: 1,
-                    };
-                    let keys = Matrix {
-                        data: &k[offset..],
-                        rows: head_width,
-                        columns: seen,
-                        row_stride: 1,
-                        column_stride: stride,
-                    };
-                    scores.fill(0.0);
-                    add_product(&mut scores, seen, 0, queries, keys);
-                    let sums = softmax_numerators(&mut scores, seen, head_width);
-                    let weights = Matrix {
-                        data: &scores,
-                        rows: count,
-                        columns: seen,
-                        row_stride: seen,
-                        column_stride: 1,
-                    };
-                    let values = Matrix {
-                        data: &v[head * head_width..],
-                        rows: seen,
-                        columns: head_width,
-                        row_stride: width,
-                        column_stride: 1,
-                    };
-                    add_product(out, width, head * head_width, weights, values);
-                    for (row, sum) in out.chunks_exact_mut(width).zip(sums) {
-                        for value in &mut row[head * head_width..][..head_width] {
-                            *value /= sum;
-                        }
-                    }
-                }
-            });
+                let v = of_head(v, head);
+                attend(&q, &k, &v, head_width, self.positions.format, seen)
+            })
+            .collect();
+        for (frame, row) in out.chunks_exact_mut(width).enumerate() {
+            for (part, head) in row.chunks_exact_mut(head_width).zip(&heads) {
+                part.copy_from_slice(&head[frame * head_width..][..head_width]);
+            }
+        }
     }
 
     /// The first head, rotated by position: [frames, head width].
@@ -286,26 +267,12 @@ impl Kernel<'_> {
     }
 }
 
-/// Replaces rows of scores by the numerators of their softmax, and returns each row's denominator.
-fn softmax_numerators(scores: &mut [f32], row: usize, head_width: usize) -> Vec<f32> {
-    let scale = (head_width as f32).sqrt().recip();
-    let mut denominators = vec![0f32; scores.len() / row];
-    vectorized(|| {
-        for (scores, denominator) in scores.chunks_exact_mut(row).zip(&mut denominators) {
-            let largest = maximum(scores);
-            for score in scores.iter_mut() {
-                *score = exp((*score - largest) * scale);
-            }
-            *denominator = sum(scores);
-        }
-    });
-    denominators
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// More than are computed at once.
+    const ROWS: usize = 150;
     const HEADS: usize = 3;
     const WIDTH: usize = 24;
 
@@ -328,8 +295,8 @@ mod tests {
 
     #[test]
     fn the_kernel_agrees_with_candle_in_float64() -> Result<()> {
-        for frames in [1, 7, TASK_ROWS, 2 * TASK_ROWS + 3] {
-            for chunk in [None, Some(1), Some(5), Some(TASK_ROWS)] {
+        for frames in [1, 7, ROWS, 2 * ROWS + 3] {
+            for chunk in [None, Some(1), Some(5), Some(ROWS)] {
                 let qkv = inputs(frames)?;
                 let error = apart(
                     &run(&qkv, chunk, DType::F32)?,

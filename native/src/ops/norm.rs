@@ -1,4 +1,5 @@
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use crate::ops::math::sum;
@@ -66,19 +67,45 @@ impl CustomOp3 for ModulatedNorm {
         out.par_chunks_mut(dim)
             .zip(x.par_chunks(dim))
             .for_each(|(out, x)| {
-                vectorized(|| {
-                    let mean = sum(x) / dim as f32;
-                    for (out, x) in out.iter_mut().zip(x) {
-                        *out = (x - mean) * (x - mean);
-                    }
-                    let variance = sum(out) / dim as f32;
-                    let deviation = (variance + EPSILON as f32).sqrt();
-                    for (((out, x), scale), shift) in out.iter_mut().zip(x).zip(scale).zip(shift) {
-                        *out = (x - mean) / deviation * (1.0 + scale) + shift;
-                    }
+                pulp::Arch::new().dispatch(NormRow {
+                    out,
+                    x,
+                    scale,
+                    shift,
                 });
             });
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+}
+
+/// One row of a [`ModulatedNorm`].
+struct NormRow<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+}
+
+impl NullaryFnOnce for NormRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            out,
+            x,
+            scale,
+            shift,
+        } = self;
+        let mean = sum(x) / x.len() as f32;
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = (x - mean) * (x - mean);
+        }
+        let variance = sum(out) / x.len() as f32;
+        let deviation = (variance + EPSILON as f32).sqrt();
+        for (((out, x), scale), shift) in out.iter_mut().zip(x).zip(scale).zip(shift) {
+            *out = (x - mean) / deviation * (1.0 + scale) + shift;
+        }
     }
 }
 
