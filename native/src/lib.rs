@@ -17,6 +17,7 @@ pub mod device;
 pub mod engine;
 pub mod family;
 pub mod flow;
+pub mod kernels;
 pub mod llm;
 pub mod model_dir;
 pub mod new_file;

@@ -10,6 +10,7 @@ use candle_nn::{Init, VarBuilder};
 
 use crate::error::without_backtrace;
 use crate::file::shown;
+use crate::kernels::Kernels;
 use crate::magnitude;
 use crate::precision::Precision;
 use crate::weights_file::{WeightsFile, damaged, in_tensor};
@@ -23,6 +24,7 @@ use crate::{Error, Result};
 pub struct Builder {
     vb: VarBuilder<'static>,
     precision: Precision,
+    kernels: Kernels,
 }
 
 impl Builder {
@@ -30,7 +32,12 @@ impl Builder {
     pub fn new(vb: VarBuilder<'static>, precision: Precision, device: &Device) -> Self {
         let dtype = precision.dtype(device);
         let vb = vb.set_dtype(dtype).set_device(device.clone());
-        Self { vb, precision }
+        let kernels = Kernels::default();
+        Self {
+            vb,
+            precision,
+            kernels,
+        }
     }
 
     /// From tensors in memory.
@@ -47,7 +54,7 @@ impl Builder {
     pub fn pp(&self, name: impl ToString) -> Self {
         Self {
             vb: self.vb.pp(name),
-            precision: self.precision,
+            ..self.clone()
         }
     }
 
@@ -126,6 +133,21 @@ impl Builder {
     pub fn precision(&self) -> Precision {
         self.precision
     }
+
+    /// The same weights for layers that use other kernels.
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        // A GPU computes everything in the precision's dtype, and so does its stand-in.
+        let vb = match kernels {
+            Kernels::Own => self.vb,
+            Kernels::Composed => self.vb.set_dtype(self.precision.range()),
+        };
+        Self { vb, kernels, ..self }
+    }
+
+    /// The kernels that the layers use.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
 }
 
 /// A loaded `.pt` or `.safetensors` file that knows which of its tensors were used.
@@ -135,6 +157,7 @@ impl Builder {
 /// instead of a wrong voice.
 pub struct Weights {
     path: PathBuf,
+    kernels: Kernels,
     store: Arc<Store>,
 }
 
@@ -163,6 +186,7 @@ impl Weights {
         let file = WeightsFile::open(path)?;
         Ok(Self {
             path: path.to_owned(),
+            kernels: Kernels::default(),
             store: Arc::new(Store(Mutex::new(file))),
         })
     }
@@ -203,6 +227,11 @@ impl Weights {
         self
     }
 
+    /// Chooses the kernels of the network.
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
     /// A builder that hands out each tensor once, on `device`, for a network in `precision`.
     pub fn builder(&self, precision: Precision, device: &Device) -> Builder {
         let backend = Box::new(Taken {
@@ -210,7 +239,7 @@ impl Weights {
             range: precision.range(),
         });
         let vb = VarBuilder::from_backend(backend, precision.dtype(device), device.clone());
-        Builder { vb, precision }
+        Builder::new(vb, precision, device).with_kernels(self.kernels)
     }
 
     /// Adds the name of the file to an error of the network's constructor.

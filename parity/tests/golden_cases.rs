@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use native::engine::Engine;
+use native::kernels::Kernels;
 use parity::case::{CaseFile, Keep};
 use parity::exit::Exit;
 use parity::judge::{Evaluation, StageOutcome, Summary, Tolerances, Verdict};
@@ -27,18 +28,30 @@ struct Model {
 static VOICE: Model = Model {
     golden: "golden/voice-7",
     cases: "golden/voice.toml",
-    recorder: LazyLock::new(|| recorder(voice_model())),
+    recorder: LazyLock::new(|| recorder(voice_model(), Kernels::Own)),
 };
 
 /// The one with random weights.
 static TINY: Model = Model {
     golden: "golden/tiny-7",
     cases: "golden/cases.toml",
-    recorder: LazyLock::new(|| recorder(model::tiny())),
+    recorder: LazyLock::new(|| recorder(model::tiny(), Kernels::Own)),
 };
 
-fn recorder(model: &Path) -> Mutex<NativeRecorder> {
-    let recorder = NativeRecorder::load(Engine::builder(model), "cpu", "f32");
+/// Both once more, computed as on a GPU.
+static COMPOSED_VOICE: Model = Model {
+    recorder: LazyLock::new(|| recorder(voice_model(), Kernels::Composed)),
+    golden: "golden/voice-7",
+    cases: "golden/voice.toml",
+};
+static COMPOSED_TINY: Model = Model {
+    recorder: LazyLock::new(|| recorder(model::tiny(), Kernels::Composed)),
+    golden: "golden/tiny-7",
+    cases: "golden/cases.toml",
+};
+
+fn recorder(model: &Path, kernels: Kernels) -> Mutex<NativeRecorder> {
+    let recorder = NativeRecorder::load(Engine::builder(model).kernels(kernels), "cpu", "f32");
     Mutex::new(recorder.expect("the model loads"))
 }
 
@@ -122,4 +135,35 @@ fn least(keep: Keep) -> usize {
 fn the_goldens_and_the_generated_tests_cover_exactly_the_cases() {
     VOICE.is_covered(voice::GENERATED);
     TINY.is_covered(tiny::GENERATED);
+}
+
+/// The sounds of every mode, streamed and not.
+const SOUNDS: [&str; 9] = [
+    "english-short",
+    "cross-lingual",
+    "instruct",
+    "voice-conversion",
+    "stream-one-chunk",
+    "stream-two-segments",
+    "stream-cross-lingual",
+    "stream-instruct",
+    "stream-voice-conversion",
+];
+
+#[test]
+fn composed_of_candle_s_operations_as_on_a_gpu_every_mode_sounds_like_the_reference() {
+    for name in SOUNDS {
+        COMPOSED_TINY.check(name);
+    }
+}
+
+#[test]
+fn composed_of_candle_s_operations_as_on_a_gpu_every_token_is_the_reference_s() {
+    for model in [&COMPOSED_TINY, &COMPOSED_VOICE] {
+        let cases = model.cases().cases;
+        let names = cases.iter().filter(|case| case.keep == Keep::Tokens);
+        let names: Vec<_> = names.map(|case| &case.name).collect();
+        assert!(names.len() > 50, "{names:?}");
+        names.into_iter().for_each(|name| model.check(name));
+    }
 }

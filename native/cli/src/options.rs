@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use native::device::DeviceName;
 use native::engine::{Engine, EngineBuilder};
+use native::kernels::Kernels;
 use native::model_dir::{LmWeights, ModelDir, default_model};
 use native::precision::Precisions;
 use native::text::{FrontendOptions, NormalizerKind};
@@ -55,6 +56,9 @@ pub struct ModelOptions {
     /// Exceptions follow, as in `q4,flow=bf16`. Only f32 is held to the reference
     #[arg(long, default_value = "f32")]
     pub precision: Precisions,
+    /// On the CPU in f32: this program's own kernels, or candle's operations, as a GPU runs them
+    #[arg(long, default_value = "own", value_parser = named::<Kernels>(Kernels::NAMES))]
+    pub kernels: Kernels,
     /// Weight file of the language model [default: llm.pt as in the reference, else llm.safetensors]
     #[arg(long, value_name = "FILE", value_parser = named::<LmWeights>(LmWeights::NAMES))]
     pub lm_weights: Option<LmWeights>,
@@ -113,6 +117,7 @@ impl ModelOptions {
         Ok(Engine::builder(&self.dir.path()?)
             .device(self.device.open()?)
             .precision(self.precision)
+            .kernels(self.kernels)
             .frontend(self.text.frontend())
             .pooling(self.speaker.pooling)
             .lm_weights(self.lm_weights.unwrap_or_default())

@@ -6,12 +6,14 @@ use candle_core::Device;
 
 use super::Engine;
 use crate::flow::Flow;
+use crate::kernels::Kernels;
 use crate::llm::SpeechLm;
 use crate::model_dir::{LmWeights, ModelDir};
 use crate::precision::Precisions;
 use crate::text::{FrontendOptions, TextFrontend};
 use crate::vocoder::Vocoder;
 use crate::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
+use crate::weights::Weights;
 use crate::{Error, Result};
 
 /// How an engine is loaded; see [`Engine::builder`].
@@ -20,6 +22,7 @@ pub struct EngineBuilder {
     model_dir: PathBuf,
     device: Device,
     precision: Precisions,
+    kernels: Kernels,
     frontend: FrontendOptions,
     pooling: PartialWindow,
     lm_weights: LmWeights,
@@ -33,6 +36,7 @@ impl EngineBuilder {
             model_dir: model_dir.to_owned(),
             device: Device::Cpu,
             precision: Precisions::default(),
+            kernels: Kernels::default(),
             frontend: FrontendOptions::default(),
             pooling: PartialWindow::default(),
             lm_weights: LmWeights::default(),
@@ -55,6 +59,12 @@ impl EngineBuilder {
             precision: precision.into(),
             ..self
         }
+    }
+
+    /// Which kernels they use on the CPU. Default: this crate's own.
+    #[must_use]
+    pub fn kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
     }
 
     /// How texts are normalised.
@@ -132,24 +142,26 @@ impl EngineBuilder {
                 ),
             ));
         }
+        let open = |file: &Path| Ok::<_, Error>(Weights::open(file)?.with_kernels(self.kernels));
         // The two large networks are read side by side.
         let (llm, (flow, (vocoder, voice))) = rayon::join(
             || {
-                SpeechLm::load(
+                let weights = open(&lm_weights)?;
+                SpeechLm::from_weights(
                     &config.llm,
                     &config.qwen,
-                    &lm_weights,
+                    weights,
                     device,
                     precision.llm,
                 )
             },
             || {
-                let flow = dir
-                    .flow_weights()
-                    .and_then(|path| Flow::load(&config.flow, &path, device, precision.flow));
+                let flow = dir.flow_weights().and_then(|path| {
+                    Flow::from_weights(&config.flow, open(&path)?, device, precision.flow)
+                });
                 let vocoder = dir.vocoder_weights().and_then(|path| {
-                    let noise = config.vocoder_noise();
-                    Vocoder::load(&config.vocoder, noise, &path, device, precision.vocoder)
+                    let (noise, weights) = (config.vocoder_noise(), open(&path)?);
+                    Vocoder::from_weights(&config.vocoder, noise, weights, device, precision.vocoder)
                 });
                 (flow, (vocoder, self.voice_networks(&dir)))
             },
@@ -165,6 +177,7 @@ impl EngineBuilder {
             lm_weights,
             device: self.device,
             precision,
+            kernels: self.kernels,
             model_dir: Arc::new(dir),
             active_streams: Arc::new(AtomicUsize::new(0)),
         })

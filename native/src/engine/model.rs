@@ -8,6 +8,7 @@ use super::EngineBuilder;
 use crate::Result;
 use crate::audio::Waveform;
 use crate::flow::Flow;
+use crate::kernels::Kernels;
 use crate::llm::{Sampler, SpeechLm, Strategy};
 use crate::model_dir::{LmWeights, ModelDir};
 use crate::precision::Precisions;
@@ -15,6 +16,7 @@ use crate::tap::{NoTap, Tap};
 use crate::text::TextFrontend;
 use crate::vocoder::Vocoder;
 use crate::voice::{SpeakerEncoder, SpeechTokenizer, VoicePrompt};
+use crate::weights::Weights;
 
 /// A loaded model.
 ///
@@ -25,6 +27,7 @@ pub struct Engine {
     pub(super) model_dir: Arc<ModelDir>,
     pub(super) device: Device,
     pub(super) precision: Precisions,
+    pub(super) kernels: Kernels,
     pub(super) frontend: Arc<TextFrontend>,
     pub(super) speech_tokenizer: Arc<SpeechTokenizer>,
     pub(super) speaker_encoder: Arc<SpeakerEncoder>,
@@ -51,10 +54,10 @@ impl Engine {
     pub fn with_lm_weights(&self, weights: LmWeights) -> Result<Self> {
         let file = self.model_dir.lm_weights(weights)?;
         let config = self.model_dir.config();
-        let llm = SpeechLm::load(
+        let llm = SpeechLm::from_weights(
             &config.llm,
             &config.qwen,
-            &file,
+            Weights::open(&file)?.with_kernels(self.kernels),
             &self.device,
             self.precision.llm,
         )?;

@@ -1,7 +1,8 @@
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::flow::DitConfig;
 use crate::flow::time::{TimeEmbedding, modulation};
+use crate::kernels::Kernels;
 use crate::ops::{Conv1d, Linear, Positions, add_gated, attention, mish, modulated_norm};
 use crate::tap::Layers;
 use crate::weights::Builder;
@@ -22,6 +23,7 @@ pub(super) struct Dit {
     out_modulation: Tensor,
     out: Linear,
     inverse_frequencies: Vec<f32>,
+    kernels: Kernels,
 }
 
 impl Dit {
@@ -40,7 +42,8 @@ impl Dit {
         };
         let inputs = 2 * config.mel_dim + config.mu_dim + config.spk_dim;
         let blocks = vb.pp("transformer_blocks");
-        let frequencies = vb.get(config.dim_head / 2, "rotary_embed.inv_freq")?;
+        // A half precision would turn late frames by another angle.
+        let frequencies = vb.get_float64(config.dim_head / 2, "rotary_embed.inv_freq")?;
         Ok(Self {
             input: Linear::load(inputs, dim, vb.pp("input_embed.proj").finer())?,
             position: [position_conv("conv1")?, position_conv("conv2")?],
@@ -49,11 +52,9 @@ impl Dit {
                 .collect::<Result<_>>()?,
             out_modulation: modulation(2, dim, &time, vb.pp("norm_out"))?,
             out: Linear::load(dim, config.out_channels, vb.pp("proj_out").finer())?,
-            inverse_frequencies: frequencies
-                .to_dtype(DType::F32)?
-                .to_device(&Device::Cpu)?
-                .to_vec1()?,
+            inverse_frequencies: frequencies.to_dtype(DType::F32)?.to_vec1()?,
             time_embedding: time.embedding,
+            kernels: vb.kernels(),
         })
     }
 
@@ -90,7 +91,7 @@ impl Dit {
         let x = self.input.forward(x)?;
         let mut h = x.transpose(1, 2)?;
         for conv in &self.position {
-            h = mish(&conv.causal(&h)?)?;
+            h = mish(&conv.causal(&h)?, self.kernels)?;
         }
         let mut x = (h.transpose(1, 2)? + x)?;
         layers.record("input_embed", &x)?;
@@ -100,7 +101,7 @@ impl Dit {
             layers.record(name, &x)?;
         }
         let table = self.out_modulation.get(index)?;
-        let x = modulated_norm(&x, &table.get(1)?, &table.get(0)?)?;
+        let x = modulated_norm(&x, &table.get(1)?, &table.get(0)?, self.kernels)?;
         layers.record("norm_out", &x)?;
         Ok(self.out.forward(&x)?)
     }
@@ -116,6 +117,7 @@ struct Block {
     attended: Linear,
     expand: Linear,
     contract: Linear,
+    kernels: Kernels,
 }
 
 impl Block {
@@ -132,6 +134,7 @@ impl Block {
             attended: Linear::load(width, dim, attention.pp("to_out.0"))?,
             expand: Linear::load(dim, inner, vb.pp("ff.ff.0.0"))?,
             contract: Linear::load(inner, dim, vb.pp("ff.ff.2"))?,
+            kernels: vb.kernels(),
         })
     }
 
@@ -144,14 +147,14 @@ impl Block {
     ) -> crate::Result<Tensor> {
         let table = self.modulation.get(index)?;
         let row = |i| table.get(i);
-        let h = modulated_norm(x, &row(0)?, &row(1)?)?;
+        let h = modulated_norm(x, &row(0)?, &row(1)?, self.kernels)?;
         let [q, k, v] = Linear::forward_three([&self.query, &self.key, &self.value], &h)?;
         let h = attention(&q, &k, &v, self.heads, positions)?;
         let attended = self.attended.forward(&h)?;
         layers.record("attention", &attended)?;
-        let x = add_gated(x, &attended, &row(2)?)?;
-        let h = modulated_norm(&x, &row(3)?, &row(4)?)?;
+        let x = add_gated(x, &attended, &row(2)?, self.kernels)?;
+        let h = modulated_norm(&x, &row(3)?, &row(4)?, self.kernels)?;
         let h = self.contract.forward(&self.expand.forward_gelu(&h)?)?;
-        Ok(add_gated(&x, &h, &row(5)?)?)
+        Ok(add_gated(&x, &h, &row(5)?, self.kernels)?)
     }
 }

@@ -7,6 +7,7 @@ use crate::flow::dit::Dit;
 use crate::flow::encoder::Encoder;
 use crate::flow::time::{TimeStep, time_grid};
 use crate::flow::{DitConfig, FlowConfig};
+use crate::kernels::Kernels;
 use crate::noise::{FLOW_CHANNELS, FLOW_FRAMES, flow_noise};
 use crate::ops::Positions;
 use crate::precision::Precision;
@@ -25,6 +26,7 @@ pub struct Flow {
     device: Device,
     dtype: DType,
     precision: Precision,
+    kernels: Kernels,
     noise: OnceLock<Tensor>,
 }
 
@@ -70,7 +72,19 @@ impl Flow {
         device: &Device,
         precision: Precision,
     ) -> Result<Self> {
-        let weights = Weights::open(weights)?;
+        Self::from_weights(config, Weights::open(weights)?, device, precision)
+    }
+
+    /// Like [`Flow::load`], from weights that are already open.
+    ///
+    /// # Errors
+    /// If the tensors are not those of a model of these sizes.
+    pub fn from_weights(
+        config: &FlowConfig,
+        weights: Weights,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self> {
         let network = Self::new(config, weights.builder(precision, device));
         weights.finish(network, |_| false)
     }
@@ -89,6 +103,7 @@ impl Flow {
             device: vb.device().clone(),
             dtype: vb.dtype(),
             precision: vb.precision(),
+            kernels: vb.kernels(),
             noise: OnceLock::new(),
         })
     }
@@ -193,6 +208,7 @@ impl Flow {
             (portion == Portion::Partial).then_some(static_chunk_size),
             self.dtype,
             &self.device,
+            self.kernels,
         )?
         .in_precision(self.precision);
         Ok(Conditioning {

@@ -82,6 +82,7 @@ impl Qwen2 {
             layers: vec![LayerCache { kv: None }; self.layers.len()],
             len: 0,
             room: positions,
+            rotation: None,
         }
     }
 
@@ -99,9 +100,7 @@ impl Qwen2 {
             return Ok(self.step(packed, embeddings, cache)?);
         }
         let span = Positions {
-            rotation: self
-                .rotary
-                .rotation(cache.len, positions, embeddings.dtype())?,
+            rotation: cache.rotation(positions, embeddings.dtype(), &self.rotary)?,
             mask: causal_mask(cache.len, positions, embeddings)?,
             past: cache.len,
             room: cache.room,
@@ -250,6 +249,7 @@ pub(super) struct Rotary {
 }
 
 /// Cosines and sines of some positions, each [positions, head_dim / 2].
+#[derive(Clone, Debug)]
 pub(super) struct Rotation {
     pub(super) cos: Tensor,
     pub(super) sin: Tensor,
@@ -270,9 +270,10 @@ impl Rotary {
         })
     }
 
-    pub(super) fn rotation(&self, from: usize, count: usize, dtype: DType) -> Result<Rotation> {
+    /// Of the first `count` positions.
+    fn rotation(&self, count: usize, dtype: DType) -> Result<Rotation> {
         let device = self.frequencies.device();
-        let positions = Tensor::arange(from as u32, (from + count) as u32, device)?
+        let positions = Tensor::arange(0, count as u32, device)?
             .to_dtype(DType::F32)?
             .unsqueeze(1)?;
         let angles = positions.broadcast_mul(&self.frequencies)?;
@@ -284,6 +285,18 @@ impl Rotary {
 }
 
 impl Rotation {
+    fn positions(&self) -> usize {
+        self.cos.dims().first().copied().unwrap_or_default()
+    }
+
+    /// That of `count` positions from `from` on.
+    fn narrow(&self, from: usize, count: usize) -> Result<Self> {
+        Ok(Self {
+            cos: self.cos.narrow(0, from, count)?,
+            sin: self.sin.narrow(0, from, count)?,
+        })
+    }
+
     /// Rotates [heads, positions, head_dim].
     fn apply(&self, x: &Tensor) -> Result<Tensor> {
         candle_nn::rotary_emb::rope(&x.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)
@@ -310,6 +323,9 @@ pub(super) struct KvCache {
     layers: Vec<LayerCache>,
     len: usize,
     room: usize,
+    /// That of all positions that there is room for: on a GPU, making it position by position
+    /// would send every one of them there.
+    rotation: Option<Rotation>,
 }
 
 #[derive(Clone, Debug)]
@@ -343,6 +359,20 @@ impl KvCache {
         if positions > self.room {
             self.room = positions.max(2 * self.room);
         }
+    }
+
+    /// The rotation of the next `count` positions, for which there must be room.
+    pub(super) fn rotation(
+        &mut self,
+        count: usize,
+        dtype: DType,
+        rotary: &Rotary,
+    ) -> Result<Rotation> {
+        let all = match self.rotation.take() {
+            Some(all) if all.positions() >= self.len + count => all,
+            _ => rotary.rotation(self.room, dtype)?,
+        };
+        self.rotation.insert(all).narrow(self.len, count)
     }
 }
 

@@ -57,7 +57,7 @@ impl Qwen2 {
         cache: &mut KvCache,
     ) -> Result<Tensor> {
         let mut x: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
-        let rotation = self.rotary.rotation(cache.len(), 1, embedding.dtype())?;
+        let rotation = cache.rotation(1, embedding.dtype(), &self.rotary)?;
         let cos: Vec<f32> = rotation.cos.flatten_all()?.to_vec1()?;
         let sin: Vec<f32> = rotation.sin.flatten_all()?.to_vec1()?;
         let mut normed = vec![0.0; x.len()];

@@ -1,23 +1,16 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use crate::kernels::Kernels;
+use crate::ops::elements;
 use crate::ops::math::{exp, sin_squared};
 use crate::ops::simd::vectorized;
-use crate::ops::{elements, has_kernel};
 use crate::weights::Builder;
 
 /// Elements per task.
 const TASK: usize = 1 << 14;
 
-/// GELU in its tanh form.
-pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
-        return x.contiguous()?.apply_op1_no_bwd(&Map("gelu", gelu_of));
-    }
-    x.gelu()
-}
-
-/// The same of a slice, in place.
+/// GELU in its tanh form, of a slice, in place.
 pub(super) fn gelu_slice(values: &mut [f32]) {
     vectorized(|| {
         for value in values {
@@ -27,8 +20,8 @@ pub(super) fn gelu_slice(values: &mut [f32]) {
 }
 
 /// x · tanh(ln(1 + eˣ)).
-pub(crate) fn mish(x: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
+pub(crate) fn mish(x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    if kernels.fit(x) {
         return x.contiguous()?.apply_op1_no_bwd(&Map("mish", mish_of));
     }
     // In float32: half precision would overflow before x reaches the bound below.
@@ -85,6 +78,7 @@ impl<F: Fn(f32) -> f32 + Sync> CustomOp1 for Map<F> {
 pub(crate) struct Snake {
     /// α and 1 / α, [2, channels].
     parameters: Tensor,
+    kernels: Kernels,
 }
 
 impl Snake {
@@ -93,19 +87,21 @@ impl Snake {
 
     /// Reads `alpha` [channels].
     pub(crate) fn load(channels: usize, vb: Builder) -> Result<Self> {
-        Self::new(&vb.get(channels, "alpha")?)
-    }
-
-    /// From α [channels].
-    fn new(alpha: &Tensor) -> Result<Self> {
-        let inverse = (alpha.to_dtype(DType::F64)? + Self::NO_DIV_BY_ZERO)?.recip()?;
+        let parameters = Self::parameters(&vb.get_float64(channels, "alpha")?)?;
         Ok(Self {
-            parameters: Tensor::stack(&[alpha, &inverse.to_dtype(alpha.dtype())?], 0)?,
+            parameters: vb.place(&parameters)?,
+            kernels: vb.kernels(),
         })
     }
 
+    /// Of α [channels], in float64 on the CPU: not every device has it.
+    fn parameters(alpha: &Tensor) -> Result<Tensor> {
+        let inverse = (alpha + Self::NO_DIV_BY_ZERO)?.recip()?;
+        Tensor::stack(&[alpha, &inverse], 0)
+    }
+
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if has_kernel(x) {
+        if self.kernels.fit(x) {
             return x
                 .contiguous()?
                 .apply_op2_no_bwd(&self.parameters, &SnakeKernel);
@@ -188,34 +184,46 @@ mod tests {
             0.5 * x * (1.0 + u.tanh())
         };
         let mish_exact = |x: f64| x * x.exp().ln_1p().tanh();
-        assert!(worst(&gelu(&ramp()?)?, gelu_exact)? < 3e-7);
-        assert!(worst(&mish(&ramp()?)?, mish_exact)? < 3e-7);
-        let half = mish(&ramp()?.to_dtype(DType::F64)?)?.to_dtype(DType::F32)?;
-        assert!(
-            worst(&half, mish_exact)? < 3e-7,
-            "the form for other devices and dtypes"
-        );
+        let own_gelu = ramp()?.apply_op1_no_bwd(&Map("gelu", gelu_of))?;
+        assert!(worst(&own_gelu, gelu_exact)? < 3e-7);
+        assert!(worst(&ramp()?.gelu()?, gelu_exact)? < 3e-6);
+        for kernels in Kernels::ALL {
+            assert!(worst(&mish(&ramp()?, kernels)?, mish_exact)? < 3e-7);
+        }
         Ok(())
     }
 
     #[test]
-    fn snake_agrees_with_candle_in_float64() -> Result<()> {
+    fn own_and_composed_snake_agree_with_candle_in_float64() -> Result<()> {
         let x = Tensor::randn(0f32, 3.0, (1, 4, 50), &Device::Cpu)?;
         let alpha = Tensor::new(&[0.3f32, 1.0, 2.5, 17.0], &Device::Cpu)?;
-        let want = Snake::new(&alpha.to_dtype(DType::F64)?)?.forward(&x.to_dtype(DType::F64)?)?;
-        let got = Snake::new(&alpha)?.forward(&x)?.to_dtype(DType::F64)?;
-        let error = (got - want)?.abs()?.max_all()?.to_scalar::<f64>()?;
-        // αx itself is rounded, and the sine passes that on.
-        assert!(error < 1e-5, "{error}");
+        let snake = |dtype, kernels| {
+            let parameters = Snake::parameters(&alpha.to_dtype(DType::F64)?)?;
+            Ok::<_, candle_core::Error>(Snake {
+                parameters: parameters.to_dtype(dtype)?,
+                kernels,
+            })
+        };
+        let want = snake(DType::F64, Kernels::Own)?.forward(&x.to_dtype(DType::F64)?)?;
+        for kernels in Kernels::ALL {
+            let got = snake(DType::F32, kernels)?.forward(&x)?;
+            let error = (got.to_dtype(DType::F64)? - &want)?.abs()?.max_all()?;
+            // αx itself is rounded, and the sine passes that on.
+            assert!(error.to_scalar::<f64>()? < 1e-5, "{kernels}: {error}");
+        }
         Ok(())
     }
 
     #[test]
     fn empty_tensors_pass_through() -> Result<()> {
         let empty = Tensor::zeros((1, 3, 0), DType::F32, &Device::Cpu)?;
-        let alpha = Tensor::ones(3, DType::F32, &Device::Cpu)?;
-        assert_eq!(Snake::new(&alpha)?.forward(&empty)?.dims(), [1, 3, 0]);
-        assert_eq!(gelu(&empty)?.dims(), [1, 3, 0]);
+        let alpha = Tensor::ones(3, DType::F64, &Device::Cpu)?;
+        let snake = Snake {
+            parameters: Snake::parameters(&alpha)?.to_dtype(DType::F32)?,
+            kernels: Kernels::Own,
+        };
+        assert_eq!(snake.forward(&empty)?.dims(), [1, 3, 0]);
+        assert_eq!(mish(&empty, Kernels::Own)?.dims(), [1, 3, 0]);
         Ok(())
     }
 }

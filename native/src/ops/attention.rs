@@ -4,8 +4,9 @@ use candle_nn::rotary_emb::rope_i;
 use packed_linear::{Cpu, Format};
 use rayon::prelude::*;
 
+use crate::kernels::Kernels;
+use crate::ops::elements;
 use crate::ops::head::attend;
-use crate::ops::{elements, has_kernel};
 use crate::precision::Precision;
 
 /// Upper bound on the attention scores held at once on a device, so that memory grows with the
@@ -23,6 +24,7 @@ pub(crate) struct Positions {
     chunks: Option<Chunks>,
     /// The numbers that the kernel multiplies.
     format: Format,
+    kernels: Kernels,
 }
 
 /// A chunked mask: frames attend to all frames up to the end of their own chunk.
@@ -42,6 +44,7 @@ impl Positions {
         chunk: Option<usize>,
         dtype: DType,
         device: &Device,
+        kernels: Kernels,
     ) -> Result<Self> {
         let turns: Vec<(f32, f32)> = (0..frames)
             .flat_map(|i| {
@@ -62,7 +65,7 @@ impl Positions {
             None => None,
             Some(0) => candle_core::bail!("attention chunks must be at least one frame long"),
             Some(length) => {
-                let mask = match has_kernel(&cos) {
+                let mask = match kernels.fit(&cos) {
                     true => None,
                     false => Some(chunk_mask(frames, length, dtype, device)?),
                 };
@@ -76,6 +79,7 @@ impl Positions {
             sin,
             chunks,
             format: Format::F32,
+            kernels,
         })
     }
 
@@ -129,7 +133,7 @@ pub(crate) fn attention(
             v.dims()
         );
     }
-    if has_kernel(q) {
+    if positions.kernels.fit(q) {
         let kernel = Kernel { heads, positions };
         return q
             .contiguous()?
@@ -282,9 +286,18 @@ mod tests {
     }
 
     fn run(qkv: &[Tensor; 3], chunk: Option<usize>, dtype: DType) -> Result<Tensor> {
+        run_with(Kernels::Own, qkv, chunk, dtype)
+    }
+
+    fn run_with(
+        kernels: Kernels,
+        qkv: &[Tensor; 3],
+        chunk: Option<usize>,
+        dtype: DType,
+    ) -> Result<Tensor> {
         let frames = qkv[0].dim(1)?;
         let frequencies = [1.0, 0.3, 0.1, 0.01];
-        let positions = Positions::new(&frequencies, frames, chunk, dtype, &Device::Cpu)?;
+        let positions = Positions::new(&frequencies, frames, chunk, dtype, &Device::Cpu, kernels)?;
         let [q, k, v] = qkv.each_ref().map(|x| x.to_dtype(dtype));
         attention(&q?, &k?, &v?, HEADS, &positions)?.to_dtype(DType::F64)
     }
@@ -294,18 +307,18 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_agrees_with_candle_in_float64() -> Result<()> {
+    fn own_and_composed_agree_with_candle_in_float64() -> Result<()> {
         for frames in [1, 7, ROWS, 2 * ROWS + 3] {
             for chunk in [None, Some(1), Some(5), Some(ROWS)] {
                 let qkv = inputs(frames)?;
-                let error = apart(
-                    &run(&qkv, chunk, DType::F32)?,
-                    &run(&qkv, chunk, DType::F64)?,
-                )?;
-                assert!(
-                    error < 2e-6,
-                    "{frames} frames, chunks of {chunk:?}: {error}"
-                );
+                let want = run(&qkv, chunk, DType::F64)?;
+                for kernels in Kernels::ALL {
+                    let error = apart(&run_with(kernels, &qkv, chunk, DType::F32)?, &want)?;
+                    assert!(
+                        error < 2e-6,
+                        "{kernels}, {frames} frames, chunks of {chunk:?}: {error}"
+                    );
+                }
             }
         }
         Ok(())

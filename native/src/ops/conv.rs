@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
 
+use crate::kernels::Kernels;
 use crate::ops::conv_kernel::{ConvKernel, ConvShape};
-use crate::ops::{cpu_elements, has_kernel};
+use crate::ops::cpu_elements;
 use crate::weights::Builder;
 
 /// A convolution over time, [batch, in, time] to [batch, out, time].
@@ -33,12 +34,12 @@ enum Weight {
 
 impl Conv1d {
     /// From `weight` [out, in, kernel] and `bias` [out].
-    pub(crate) fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
-        Self::grouped(weight, bias, 1)
+    pub(crate) fn new(weight: Tensor, bias: Tensor, kernels: Kernels) -> Result<Self> {
+        Self::grouped(weight, bias, 1, kernels)
     }
 
     /// From `weight` [out, in / groups, kernel] and `bias` [out].
-    fn grouped(weight: Tensor, bias: Tensor, groups: usize) -> Result<Self> {
+    fn grouped(weight: Tensor, bias: Tensor, groups: usize, kernels: Kernels) -> Result<Self> {
         let (outputs, inputs, kernel) = weight.dims3()?;
         if kernel == 0 || groups == 0 || outputs % groups != 0 || bias.dims() != [outputs] {
             candle_core::bail!(
@@ -47,7 +48,7 @@ impl Conv1d {
                 bias.dims()
             );
         }
-        let weight = if has_kernel(&weight) {
+        let weight = if kernels.fit(&weight) {
             let weight: Vec<f32> = weight.flatten_all()?.to_vec1()?;
             let bias = bias.to_vec1()?;
             Weight::Kernel(Arc::new(ConvKernel::new(
@@ -81,7 +82,8 @@ impl Conv1d {
         vb: Builder,
     ) -> Result<Self> {
         let weight = vb.get((out_channels, in_channels, kernel), "weight")?;
-        Self::grouped(weight, vb.get(out_channels, "bias")?, groups)
+        let bias = vb.get(out_channels, "bias")?;
+        Self::grouped(weight, bias, groups, vb.kernels())
     }
 
     pub(crate) fn with_stride(self, stride: usize) -> Self {
@@ -238,27 +240,35 @@ mod tests {
         let x = random(&[batch, groups * group_in, frames])?;
         let weight = random(&[groups * group_out, group_in, kernel])?;
         let bias = random(&[groups * group_out])?;
-        let conv = |dtype| {
-            let conv = Conv1d::grouped(weight.to_dtype(dtype)?, bias.to_dtype(dtype)?, groups)?;
+        let conv = |dtype, kernels| {
+            let (weight, bias) = (weight.to_dtype(dtype)?, bias.to_dtype(dtype)?);
+            let conv = Conv1d::grouped(weight, bias, groups, kernels)?;
             Ok::<_, candle_core::Error>(conv.with_stride(stride).with_dilation(dilation))
         };
-        let single = conv(DType::F32)?;
-        let got = single.forward(&x, left, right)?;
-        let residual = random(got.dims())?;
-        let both = single.convolve(&x, (left, right), Some(&residual))?;
         let wide = |t: &Tensor| t.to_dtype(DType::F64);
-        let want = conv(DType::F64)?.forward(&wide(&x)?, left, right)?;
+        let want = conv(DType::F64, Kernels::Own)?.forward(&wide(&x)?, left, right)?;
         let off = |got: &Tensor, want: &Tensor| -> Result<f64> {
             (wide(got)? - want)?.abs()?.max_all()?.to_scalar()
         };
-        Ok(off(&got, &want)?.max(off(&both, &(&want + wide(&residual)?)?)?))
+        let mut worst = 0f64;
+        for kernels in Kernels::ALL {
+            let single = conv(DType::F32, kernels)?;
+            let got = single.forward(&x, left, right)?;
+            let residual = random(got.dims())?;
+            let both = single.convolve(&x, (left, right), Some(&residual))?;
+            let with_residual = (&want + wide(&residual)?)?;
+            worst = worst
+                .max(off(&got, &want)?)
+                .max(off(&both, &with_residual)?);
+        }
+        Ok(worst)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn the_kernel_agrees_with_candle(
+        fn own_and_composed_agree_with_candle_in_float64(
             (batch, groups, group_in, group_out) in (1..3usize, 1..4usize, 1..6usize, 1..20usize),
             (kernel, stride, dilation) in (1..6usize, 1..5usize, 1..4usize),
             (left, right, frames) in (0..12usize, 0..12usize, 1..130usize),
@@ -299,7 +309,8 @@ mod tests {
     #[test]
     fn inputs_that_do_not_fit_are_refused() -> Result<()> {
         let weight = Tensor::zeros((2, 2, 5), DType::F32, &Device::Cpu)?;
-        let conv = Conv1d::new(weight, Tensor::zeros(2, DType::F32, &Device::Cpu)?)?;
+        let bias = Tensor::zeros(2, DType::F32, &Device::Cpu)?;
+        let conv = Conv1d::new(weight, bias, Kernels::Own)?;
         let zeros =
             |channels, frames| Tensor::zeros((1, channels, frames), DType::F32, &Device::Cpu);
         // Shorter than the kernel, of other channels, and with a residual of another shape.

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use candle_core::{Device, Module, Result, Tensor};
 use packed_linear::{Finish, Format, PackedLinear, Source};
 
-use crate::ops::activation::{gelu, gelu_slice};
-use crate::ops::{cpu_elements, has_kernel};
+use crate::kernels::Kernels;
+use crate::ops::activation::gelu_slice;
+use crate::ops::cpu_elements;
 use crate::weights::Builder;
 
 /// An affine map of the last dimension, of one row as well as of many.
@@ -26,19 +27,28 @@ impl Linear {
     pub(crate) fn load(inputs: usize, outputs: usize, vb: Builder) -> Result<Self> {
         let bias = vb.get(outputs, "bias")?;
         let weight = vb.get((outputs, inputs), "weight")?;
-        Self::new(weight, Some(bias), vb.precision().format())
+        Self::new(weight, Some(bias), &vb)
     }
 
     /// Reads `weight` [outputs, inputs].
     pub(crate) fn load_no_bias(inputs: usize, outputs: usize, vb: Builder) -> Result<Self> {
         let weight = vb.get((outputs, inputs), "weight")?;
-        Self::new(weight, None, vb.precision().format())
+        Self::new(weight, None, &vb)
+    }
+
+    fn new(weight: Tensor, bias: Option<Tensor>, vb: &Builder) -> Result<Self> {
+        Self::packed_as(weight, bias, vb.precision().format(), vb.kernels())
     }
 
     /// From `weight` [outputs, inputs] and `bias` [outputs].
-    fn new(weight: Tensor, bias: Option<Tensor>, format: Format) -> Result<Self> {
+    fn packed_as(
+        weight: Tensor,
+        bias: Option<Tensor>,
+        format: Format,
+        kernels: Kernels,
+    ) -> Result<Self> {
         let device = weight.device().clone();
-        let weight = if has_kernel(&weight) {
+        let weight = if kernels.fit(&weight) {
             let (_, inputs) = weight.dims2()?;
             let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
             let weight = weight.contiguous()?;
@@ -64,11 +74,11 @@ impl Linear {
         }
     }
 
-    /// The same, followed by [`gelu`].
+    /// The same, followed by GELU in its tanh form.
     pub(crate) fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
         match &self.weight {
             Weight::Packed(packed) => run(packed, x, Some(&gelu_slice)),
-            Weight::Plain(plain) => gelu(&plain.forward(x)?),
+            Weight::Plain(plain) => plain.forward(x)?.gelu(),
         }
     }
 }
@@ -153,17 +163,17 @@ mod tests {
         Tensor::randn(0f32, deviation, shape, &Device::Cpu)
     }
 
-    fn error(rows: usize, inputs: usize, outputs: usize) -> Result<f64> {
+    fn error(kernels: Kernels, rows: usize, inputs: usize, outputs: usize) -> Result<f64> {
         let (weight, bias) = (random((outputs, inputs), 0.04)?, random(outputs, 0.04)?);
         let x = random((1, rows, inputs), 1.0)?;
-        let linear = Linear::new(weight.clone(), Some(bias.clone()), Format::F32)?;
+        let float32 = |weight, bias| Linear::packed_as(weight, bias, Format::F32, kernels);
+        let linear = float32(weight.clone(), Some(bias.clone()))?;
         let got = linear.forward(&x)?;
         assert_eq!(got.dims(), [1, rows, outputs]);
-        let activated = linear.forward_gelu(&x)? - gelu(&got)?;
-        assert_eq!(activated?.abs()?.max_all()?.to_scalar::<f32>()?, 0.0);
+        let activated = (linear.forward_gelu(&x)? - got.gelu()?)?;
+        assert!(activated.abs()?.max_all()?.to_scalar::<f32>()? < 5e-7);
         let wide = |t: &Tensor| t.to_dtype(DType::F64);
-        let exact = Linear::new(wide(&weight)?, Some(wide(&bias)?), Format::F32)?;
-        let want = exact.forward(&wide(&x)?)?;
+        let want = float32(wide(&weight)?, Some(wide(&bias)?))?.forward(&wide(&x)?)?;
         (wide(&got)? - want)?.abs()?.max_all()?.to_scalar()
     }
 
@@ -177,16 +187,22 @@ mod tests {
             (5, 300, 521),
             (201, 600, 530),
         ] {
-            let error = error(rows, inputs, outputs)?;
-            // The largest of up to 106,530 sums rounds to 3e-6 at times; a wrong term is 1e-2.
-            assert!(error < 1e-5, "{rows} × {inputs} → {outputs}: {error}");
+            for kernels in Kernels::ALL {
+                let error = error(kernels, rows, inputs, outputs)?;
+                // The largest of up to 106,530 sums rounds to 3e-6 at times; a wrong term is 1e-2.
+                assert!(
+                    error < 1e-5,
+                    "{kernels}, {rows} × {inputs} → {outputs}: {error}"
+                );
+            }
         }
         Ok(())
     }
 
     #[test]
     fn empty_inputs_pass_and_other_widths_are_errors() -> Result<()> {
-        let linear = Linear::new(random((3, 4), 1.0)?, None, Format::F32)?;
+        let weight = random((3, 4), 1.0)?;
+        let linear = Linear::packed_as(weight, None, Format::F32, Kernels::Own)?;
         assert_eq!(linear.forward(&random((2, 0, 4), 1.0)?)?.dims(), [2, 0, 3]);
         let error = linear.forward(&random((1, 5), 1.0)?).unwrap_err();
         assert!(error.to_string().contains("4 inputs got"), "{error}");

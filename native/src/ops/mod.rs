@@ -2,7 +2,10 @@
 //!
 //! On the CPU in float32 each has a kernel of its own if candle's is slow (single-threaded, or
 //! copying for a matrix product) or rounds more than necessary. On other devices and in other dtypes
-//! it is composed of candle's operations; tests compare the two.
+//! it is composed of candle's operations, and so it is on the CPU with [`Kernels::Composed`]; tests
+//! hold both to float64.
+//!
+//! [`Kernels::Composed`]: crate::kernels::Kernels::Composed
 
 mod activation;
 mod attention;
@@ -54,11 +57,6 @@ impl Embedding {
     pub(crate) fn forward(&self, ids: &Tensor) -> Result<Tensor> {
         self.table.index_select(ids, 0)?.to_dtype(self.dtype)
     }
-}
-
-/// Whether this tensor is in float32 on the CPU, as the kernels require.
-fn has_kernel(x: &Tensor) -> bool {
-    x.device().is_cpu() && x.dtype() == DType::F32
 }
 
 /// The elements of a contiguous float32 tensor on the CPU.

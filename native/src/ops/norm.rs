@@ -2,16 +2,22 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
+use crate::kernels::Kernels;
+use crate::ops::elements;
 use crate::ops::math::sum;
 use crate::ops::simd::vectorized;
-use crate::ops::{elements, has_kernel};
 
 const EPSILON: f64 = 1e-6;
 
 /// Layer norm of the last dimension without weights of its own, multiplied by 1 + `scale` `[dim]`
 /// and shifted by `shift` `[dim]`.
-pub(crate) fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
+pub(crate) fn modulated_norm(
+    x: &Tensor,
+    shift: &Tensor,
+    scale: &Tensor,
+    kernels: Kernels,
+) -> Result<Tensor> {
+    if kernels.fit(x) {
         return x
             .contiguous()?
             .apply_op3_no_bwd(shift, scale, &ModulatedNorm);
@@ -35,8 +41,8 @@ fn plain_modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Te
 }
 
 /// `x` + `gate` · `y`, with `gate` `[dim]` the same for every row.
-pub(crate) fn add_gated(x: &Tensor, y: &Tensor, gate: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
+pub(crate) fn add_gated(x: &Tensor, y: &Tensor, gate: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    if kernels.fit(x) {
         return x
             .contiguous()?
             .apply_op3_no_bwd(&y.contiguous()?, gate, &AddGated);
@@ -171,15 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_agree_with_candle_in_float64() -> Result<()> {
+    fn own_and_composed_agree_with_candle_in_float64() -> Result<()> {
         let random = |shape: &[usize]| Tensor::randn(0.3f32, 2.0, shape, &Device::Cpu);
         let (x, y) = (random(&[2, 5, 37])?, random(&[2, 5, 37])?);
         let (a, b) = (random(&[37])?, random(&[37])?);
         let wide = |t: &Tensor| t.to_dtype(DType::F64);
         let want = plain_modulated_norm(&wide(&x)?, &wide(&a)?, &wide(&b)?)?;
-        assert!(apart(&modulated_norm(&x, &a, &b)?, &want)? < 1e-5);
-        let want = (wide(&x)? + wide(&y)?.broadcast_mul(&wide(&a)?)?)?;
-        assert!(apart(&add_gated(&x, &y, &a)?, &want)? < 1e-5);
+        let gated = (wide(&x)? + wide(&y)?.broadcast_mul(&wide(&a)?)?)?;
+        for kernels in Kernels::ALL {
+            let got = modulated_norm(&x, &a, &b, kernels)?;
+            assert!(apart(&got, &want)? < 1e-5, "{kernels}");
+            assert!(apart(&add_gated(&x, &y, &a, kernels)?, &gated)? < 1e-5);
+        }
         Ok(())
     }
 
@@ -191,8 +200,10 @@ mod tests {
             .collect();
         let x = Tensor::from_vec(x, (1, 64), &Device::Cpu)?;
         let zero = Tensor::zeros(64, DType::F32, &Device::Cpu)?;
-        let y = modulated_norm(&x, &zero, &zero)?.to_vec2::<f32>()?;
-        assert!((y[0][0] - 1.0).abs() < 1e-6 && (y[0][1] + 1.0).abs() < 1e-6);
+        for kernels in Kernels::ALL {
+            let y = modulated_norm(&x, &zero, &zero, kernels)?.to_vec2::<f32>()?;
+            assert!((y[0][0] - 1.0).abs() < 1e-6 && (y[0][1] + 1.0).abs() < 1e-6);
+        }
         Ok(())
     }
 }

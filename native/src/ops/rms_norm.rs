@@ -1,9 +1,10 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use crate::kernels::Kernels;
 use crate::ops::math::sum;
 use crate::ops::simd::vectorized;
-use crate::ops::{cpu_elements, elements, has_kernel};
+use crate::ops::{cpu_elements, elements};
 use crate::weights::Builder;
 
 /// RMS norm: the last dimension divided by its root mean square and multiplied by a weight.
@@ -11,6 +12,7 @@ use crate::weights::Builder;
 pub(crate) struct RmsNorm {
     weight: Tensor,
     epsilon: f32,
+    kernels: Kernels,
 }
 
 impl RmsNorm {
@@ -19,13 +21,14 @@ impl RmsNorm {
         Ok(Self {
             weight: vb.get(width, "weight")?,
             epsilon: epsilon as f32,
+            kernels: vb.kernels(),
         })
     }
 
     /// [.., width] to the same shape.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.contiguous()?;
-        if has_kernel(&x) {
+        if self.kernels.fit(&x) {
             return x.apply_op2_no_bwd(&self.weight, &Kernel(self.epsilon));
         }
         candle_nn::ops::rms_norm(&x, &self.weight, self.epsilon)
@@ -97,9 +100,12 @@ mod tests {
 
     #[test]
     fn the_kernel_agrees_with_the_definition_in_float64() -> Result<()> {
-        let norm = RmsNorm {
-            weight: Tensor::new(normals(1, 37), &Device::Cpu)?,
-            epsilon: 1e-6,
+        let norm = |kernels| {
+            Ok::<_, candle_core::Error>(RmsNorm {
+                weight: Tensor::new(normals(1, 37), &Device::Cpu)?,
+                epsilon: 1e-6,
+                kernels,
+            })
         };
         let x = Tensor::from_vec(normals(2, 2 * 5 * 37), (2, 5, 37), &Device::Cpu)?;
         let x = (x * 3.0)?;
@@ -107,13 +113,16 @@ mod tests {
         let mean_square = (wide.sqr()?.mean_keepdim(D::Minus1)? + 1e-6)?;
         let want = wide
             .broadcast_div(&mean_square.sqrt()?)?
-            .broadcast_mul(&norm.weight.to_dtype(DType::F64)?)?;
-        let error = (norm.forward(&x)?.to_dtype(DType::F64)? - want)?
-            .abs()?
-            .max_all()?
-            .to_scalar::<f64>()?;
-        assert!(error < 1e-6, "{error}");
-        assert!(norm.forward(&x.narrow(2, 0, 5)?).is_err());
+            .broadcast_mul(&norm(Kernels::Own)?.weight.to_dtype(DType::F64)?)?;
+        for kernels in Kernels::ALL {
+            let norm = norm(kernels)?;
+            let error = (norm.forward(&x)?.to_dtype(DType::F64)? - &want)?
+                .abs()?
+                .max_all()?
+                .to_scalar::<f64>()?;
+            assert!(error < 1e-6, "{kernels}: {error}");
+            assert!(norm.forward(&x.narrow(2, 0, 5)?).is_err());
+        }
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl Generator {
             )?,
             upsamplings: (0..count).map(upsampling).collect::<Result<_>>()?,
             post: weight_norm_conv(last, bins, POST_KERNEL, vb.pp("conv_post"))?,
-            stft: Stft::new(&config.istft_params, vb.dtype(), vb.device())?,
+            stft: Stft::new(&config.istft_params, vb.dtype(), vb.device(), vb.kernels())?,
             slope: config.lrelu_slope,
             limit: config.audio_limit,
             rate: config.upsample_rates.iter().product(),

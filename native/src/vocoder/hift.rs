@@ -36,7 +36,21 @@ impl Vocoder {
         device: &Device,
         precision: Precision,
     ) -> Result<Self> {
-        let weights = Weights::open(weights)?.strip_prefix("generator.");
+        Self::from_weights(config, noise, Weights::open(weights)?, device, precision)
+    }
+
+    /// Like [`Vocoder::load`], from weights that are already open.
+    ///
+    /// # Errors
+    /// If the tensors are not those of a model of these sizes.
+    pub fn from_weights(
+        config: &VocoderConfig,
+        noise: VocoderNoise,
+        weights: Weights,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self> {
+        let weights = weights.strip_prefix("generator.");
         let vb = weights.builder(precision, device);
         weights.finish(Self::new(config, noise, vb), |_| false)
     }

@@ -21,7 +21,8 @@ pub(super) fn weight_norm_conv(
     let direction = parts.get_float64((out_channels, in_channels, kernel), "original1")?;
     let norm = direction.sqr()?.sum_keepdim((1, 2))?.sqrt()?;
     let weight = direction.broadcast_mul(&(magnitude / norm)?)?;
-    Conv1d::new(vb.place(&weight)?, vb.get(out_channels, "bias")?)
+    let bias = vb.get(out_channels, "bias")?;
+    Conv1d::new(vb.place(&weight)?, bias, vb.kernels())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use native::device::DeviceName;
 use native::engine::{Engine, EngineBuilder};
+use native::kernels::Kernels;
 use native::model_dir::{LmWeights, ModelDir};
 use native::precision::Precisions;
 use parity::record::NativeRecorder;
@@ -24,6 +25,9 @@ pub struct EngineArgs {
     /// Exceptions follow, as in `q4,flow=bf16`. Limits are set for f32
     #[arg(long, default_value = "f32")]
     pub precision: Precisions,
+    /// own, or composed: on the CPU in f32 too, run the operations that a GPU runs
+    #[arg(long, default_value = "own")]
+    pub kernels: Kernels,
     /// Weight file of the language model, for cases that name no set themselves: llm.pt,
     /// llm.rl.pt, llm.safetensors or llm.rl.safetensors (default: as the reference chooses)
     #[arg(long, value_name = "FILE")]
@@ -46,6 +50,7 @@ impl EngineArgs {
         Ok(Engine::builder(&self.model_dir)
             .device(self.device.open()?)
             .precision(self.precision)
+            .kernels(self.kernels)
             .lm_weights(self.lm_weights.unwrap_or_default())
             .text_rules(self.text_rules.clone()))
     }

@@ -185,6 +185,7 @@ impl ReportArgs {
             model_dir,
             device,
             precision,
+            kernels,
             lm_weights,
             text_rules,
         } = &self.engine;
@@ -198,6 +199,7 @@ impl ReportArgs {
             ),
             ("--device", device.to_string(), "cpu"),
             ("--precision", precision.to_string(), "f32"),
+            ("--kernels", kernels.to_string(), "own"),
         ];
         for (flag, value, usual) in options {
             if value != usual {
