@@ -26,7 +26,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build install python fixture model report test test-python test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup build cuda install python fixture model report test test-python test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ setup:           ## download the vocabulary and the text rules (pinned, hash-che
 
 build:           ## build `parity` and `native` into target/release (some minutes the first time)
 	$(BUILD)
+
+cuda:            ## build both for CUDA into target/cuda; needs neither CUDA nor a GPU: NVIDIA's compiler comes from PyPI (COMPUTE_CAP=90)
+	PYTHON=$(PYTHON) .ci/cuda.sh
 
 install: setup   ## install `parity` and `native` for this user; the text rules, the speaking model and the Python side go into the user's cache
 	cargo install --locked --path parity
