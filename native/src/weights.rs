@@ -141,7 +141,11 @@ impl Builder {
             Kernels::Own => self.vb,
             Kernels::Composed => self.vb.set_dtype(self.precision.range()),
         };
-        Self { vb, kernels, ..self }
+        Self {
+            vb,
+            kernels,
+            ..self
+        }
     }
 
     /// The kernels that the layers use.

@@ -147,13 +147,7 @@ impl EngineBuilder {
         let (llm, (flow, (vocoder, voice))) = rayon::join(
             || {
                 let weights = open(&lm_weights)?;
-                SpeechLm::from_weights(
-                    &config.llm,
-                    &config.qwen,
-                    weights,
-                    device,
-                    precision.llm,
-                )
+                SpeechLm::from_weights(&config.llm, &config.qwen, weights, device, precision.llm)
             },
             || {
                 let flow = dir.flow_weights().and_then(|path| {
@@ -161,7 +155,13 @@ impl EngineBuilder {
                 });
                 let vocoder = dir.vocoder_weights().and_then(|path| {
                     let (noise, weights) = (config.vocoder_noise(), open(&path)?);
-                    Vocoder::from_weights(&config.vocoder, noise, weights, device, precision.vocoder)
+                    Vocoder::from_weights(
+                        &config.vocoder,
+                        noise,
+                        weights,
+                        device,
+                        precision.vocoder,
+                    )
                 });
                 (flow, (vocoder, self.voice_networks(&dir)))
             },
