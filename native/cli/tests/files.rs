@@ -46,7 +46,12 @@ fn every_format_has_the_speech_at_the_rate_that_was_asked_for() {
     };
     let speech = say("a.wav", &[]);
     let rate = |hz: u32| native::audio::resample(&speech.samples, 24_000, hz);
-    for (name, hz) in [("a.flac", 16_000), ("a.mp3", 24_000), ("a.ogg", 48_000)] {
+    // The tiny model's sound is noise up to 12 kHz, much of which mp3 leaves out.
+    for (name, hz, bound) in [
+        ("a.flac", 16_000, 0.05),
+        ("a.mp3", 24_000, 0.4),
+        ("a.ogg", 48_000, 0.05),
+    ] {
         let written = say(name, &["--sample-rate", &hz.to_string()]);
         let expected = rate(hz);
         assert_eq!(written.sample_rate, hz, "{name}");
@@ -58,7 +63,7 @@ fn every_format_has_the_speech_at_the_rate_that_was_asked_for() {
             .map(|(a, b)| a - b)
             .collect();
         let error = power(&errors) / power(&expected);
-        assert!(error < 0.05, "{name}: {error}");
+        assert!(error < bound, "{name}: {error}");
     }
     let short = say("b.wav", &["--sample-format", "int16"]);
     for (whole, rounded) in speech.samples.iter().zip(&short.samples) {

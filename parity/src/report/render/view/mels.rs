@@ -144,11 +144,11 @@ pub(in crate::report) fn mel(picture: &MelPicture, clock: &mut Clock, them: &str
 }
 
 fn marks(start: f64, seconds: f64) -> Vec<TimeMark> {
-    let step = STEPS.into_iter().find(|step| seconds / step <= MARKS);
-    let step = step.unwrap_or(seconds / MARKS);
-    if !(step > 0.0 && seconds.is_finite()) {
+    if !(seconds > 0.0 && seconds.is_finite()) {
         return Vec::new();
     }
+    let step = STEPS.into_iter().find(|step| seconds / step <= MARKS);
+    let step = step.unwrap_or(seconds / MARKS);
     let (first, last) = ((start / step).ceil(), ((start + seconds) / step).floor());
     let count = (last - first).max(-1.0) as usize + 1;
     let mark = |i: usize| {
