@@ -46,11 +46,11 @@ fn every_format_has_the_speech_at_the_rate_that_was_asked_for() {
     };
     let speech = say("a.wav", &[]);
     let rate = |hz: u32| native::audio::resample(&speech.samples, 24_000, hz);
-    // The tiny model's sound is noise up to 12 kHz, much of which mp3 leaves out.
+    // The tiny model's sound is noise up to 12 kHz, much of which lossy formats leave out.
     for (name, hz, bound) in [
         ("a.flac", 16_000, 0.05),
         ("a.mp3", 24_000, 0.4),
-        ("a.ogg", 48_000, 0.05),
+        ("a.ogg", 48_000, 0.4),
     ] {
         let written = say(name, &["--sample-rate", &hz.to_string()]);
         let expected = rate(hz);
