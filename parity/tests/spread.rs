@@ -60,6 +60,12 @@ fn merge(folder: &Path, arguments: &[&str]) -> Output {
 fn kept(folder: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let paths = entries.map(|entry| entry.unwrap().path());
+    // What a killed process had not finished is hidden.
+    let hidden = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with('.')
+    };
+    let paths = paths.filter(|path| !hidden(path));
     let manifests = paths.map(|path| path.join("manifest.json"));
     manifests
         .filter_map(|path| Some((path.clone(), path.metadata().ok()?.modified().ok()?)))
