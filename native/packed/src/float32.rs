@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::cpu::Cpu;
 use crate::panel::{PANEL, PanelRow, pack};
 use crate::source::Source;
-use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
+use crate::tasks::{Cut, Kernel, Rows, TASK_OUTPUTS, Task};
 
 /// Terms summed in one run. A float32 sum of fewer terms rounds less, and adding up the runs costs
 /// little.
@@ -95,6 +95,32 @@ pub(crate) struct InFloat32<'a, W> {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     pub(crate) cpu: Cpu,
+    pub(crate) together: Rows,
+}
+
+impl<W: Expand> InFloat32<'_, W> {
+    /// Whether every row is summed as if it were alone.
+    fn alone(&self, x: &[f32]) -> bool {
+        x.len() == self.inputs || self.together == Rows::Apart
+    }
+
+    /// Adds the products of rows one by one, or says that the weights are faster read otherwise.
+    fn add_apart(&self, x: &[f32], task: &mut Task<'_>) -> bool {
+        let x = &x[task.row * self.inputs..];
+        let first = task.output / PANEL;
+        // A panel stays in the caches for all rows.
+        for (panel, at) in (first..).zip((0..task.outputs()).step_by(PANEL)) {
+            for (row, x) in task.rows.iter_mut().zip(x.chunks_exact(self.inputs)) {
+                let Some(sums) = self.weights.one_row(panel, x, self.cpu) else {
+                    return false;
+                };
+                for (out, sum) in row[at..].iter_mut().zip(sums) {
+                    *out += sum;
+                }
+            }
+        }
+        true
+    }
 }
 
 impl<W: Expand> Kernel for InFloat32<'_, W> {
@@ -104,7 +130,11 @@ impl<W: Expand> Kernel for InFloat32<'_, W> {
         Cut {
             inputs: self.inputs,
             outputs: self.outputs,
-            tile: if self.cpu.avx512 { TALL_TILE } else { TILE },
+            tile: match self.together {
+                Rows::Apart => 1,
+                Rows::Together if self.cpu.avx512 => TALL_TILE,
+                Rows::Together => TILE,
+            },
             block: TASK_ROWS,
         }
     }
@@ -114,10 +144,10 @@ impl<W: Expand> Kernel for InFloat32<'_, W> {
     }
 
     fn add(&self, x: &Cow<'_, [f32]>, task: &mut Task<'_>) {
-        if x.len() == self.inputs && add_one_row(self.weights, x, self.cpu, task) {
+        if self.alone(x) && self.add_apart(x, task) {
             return;
         }
-        let rows = Rows {
+        let rows = Tiles {
             weights: self.weights,
             x: &x[task.row * self.inputs..],
             inputs: self.inputs,
@@ -127,22 +157,6 @@ impl<W: Expand> Kernel for InFloat32<'_, W> {
         };
         widest(self.cpu, rows);
     }
-}
-
-/// Adds the products of a single row, or says that the weights are faster read otherwise.
-fn add_one_row<W: Expand>(weights: &W, x: &[f32], cpu: Cpu, task: &mut Task<'_>) -> bool {
-    let first = task.output / PANEL;
-    for out in &mut task.rows {
-        for (panel, out) in (first..).zip(out.chunks_mut(PANEL)) {
-            let Some(sums) = weights.one_row(panel, x, cpu) else {
-                return false;
-            };
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out += sum;
-            }
-        }
-    }
-    true
 }
 
 /// Runs the operation with the widest vectors that `cpu` allows.
@@ -185,7 +199,7 @@ fn height(rows: usize, tile: usize) -> usize {
 
 /// The rows of each tile side by side, [inputs, rows of the tile], tile by tile.
 fn interleaved(x: &[f32], inputs: usize, tile: usize, parallel: bool) -> Cow<'_, [f32]> {
-    if x.len() == inputs {
+    if x.len() == inputs || tile == 1 {
         return Cow::Borrowed(x);
     }
     let mut out = vec![0f32; x.len()];
@@ -213,7 +227,7 @@ fn interleaved(x: &[f32], inputs: usize, tile: usize, parallel: bool) -> Cow<'_,
 }
 
 /// Many rows, or one of weights in float32.
-struct Rows<'a, 'b, W> {
+struct Tiles<'a, 'b, W> {
     weights: &'a W,
     /// The rows' tiles.
     x: &'a [f32],
@@ -225,7 +239,7 @@ struct Rows<'a, 'b, W> {
     task: &'a mut Task<'b>,
 }
 
-impl<W: Expand> WithSimd for Rows<'_, '_, W> {
+impl<W: Expand> WithSimd for Tiles<'_, '_, W> {
     type Output = ();
 
     #[inline(always)]
@@ -233,7 +247,7 @@ impl<W: Expand> WithSimd for Rows<'_, '_, W> {
         let (inputs, outputs) = (self.inputs, self.task.outputs());
         // A single tile reads the weight in its own order. For several, a run of two panels stays
         // in the first-level cache.
-        let span = match W::EXPANDS || self.task.rows.len() > TILE {
+        let span = match W::EXPANDS || self.task.rows.len() > self.tile.min(TILE) {
             true => RUN,
             false => inputs,
         };

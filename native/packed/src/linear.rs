@@ -2,7 +2,7 @@ use crate::cpu::Cpu;
 use crate::float32::InFloat32;
 use crate::format::Format;
 use crate::source::Source;
-use crate::tasks::{self, Task};
+use crate::tasks::{self, Rows, Task};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{
     bf16::Vectors as Bf16Vectors,
@@ -103,7 +103,7 @@ impl PackedLinear {
     /// # Panics
     /// If `x` and `out` do not consist of as many whole rows.
     pub fn run_into(&self, x: &[f32], out: &mut [f32], finish: Option<Finish<'_>>) {
-        run_all(&[self], x, &mut [out], finish);
+        run_all(&[self], x, &mut [out], finish, Rows::Together);
     }
 
     /// Runs several layers on the same `x`, into one output each, at less cost than one after the
@@ -118,6 +118,25 @@ impl PackedLinear {
             x,
             &mut outs.each_mut().map(|out| &mut out[..]),
             None,
+            Rows::Together,
+        );
+        outs
+    }
+
+    /// Like [`Self::run_many`], with the very outputs that each row has when it is run alone: more
+    /// rows may otherwise be summed in another order. The weights are still read once for all rows,
+    /// of which there should be few.
+    ///
+    /// # Panics
+    /// If `x` does not consist of whole rows of every layer.
+    pub fn run_rows_apart<const N: usize>(layers: [&Self; N], x: &[f32]) -> [Vec<f32>; N] {
+        let mut outs = layers.map(|layer| vec![0.0; layer.rows(x) * layer.outputs]);
+        run_all(
+            &layers,
+            x,
+            &mut outs.each_mut().map(|out| &mut out[..]),
+            None,
+            Rows::Apart,
         );
         outs
     }
@@ -185,6 +204,7 @@ fn run_all(
     x: &[f32],
     outs: &mut [&mut [f32]],
     finish: Option<Finish<'_>>,
+    together: Rows,
 ) {
     let Some(first) = layers.first() else {
         return;
@@ -194,14 +214,21 @@ fn run_all(
         assert_eq!(x.len(), rows * layer.inputs, "whole rows of inputs");
         assert_eq!(out.len(), rows * layer.outputs, "as many rows of outputs");
     }
-    let kind = first.kind(rows);
-    let alike = |layer: &&PackedLinear| layer.kind(rows) == kind && layer.outputs > 0;
+    let chosen_for = match together {
+        Rows::Together => rows,
+        Rows::Apart => 1,
+    };
+    let kind = first.kind(chosen_for);
+    let cpu = first.cpu;
+    let alike = |layer: &&PackedLinear| {
+        layer.kind(chosen_for) == kind && layer.cpu == cpu && layer.outputs > 0
+    };
     if rows == 0 || first.inputs == 0 || (layers.len() == 1 && first.outputs == 0) {
         return;
     }
     if !layers.iter().all(alike) {
         for (layer, out) in layers.iter().zip(outs) {
-            run_all(&[*layer], x, &mut [out], finish);
+            run_all(&[*layer], x, &mut [out], finish, together);
         }
         return;
     }
@@ -213,12 +240,11 @@ fn run_all(
     };
     /// Runs the kernel `$kernel` of the weights `$weight`.
     macro_rules! with {
-        ($weight:ident, $kernel:ident $(, $cpu:ident)?) => {{
+        ($weight:ident, $kernel:ident $(, $field:ident)*) => {{
             let kernels = layers.iter().copied().filter_map(|layer| match &layer.weight {
                 Weight::$weight(weights) => {
                     let (inputs, outputs) = (layer.inputs, layer.outputs);
-                    $( let $cpu = layer.cpu; )?
-                    Some($kernel { weights, inputs, outputs $(, $cpu)? })
+                    Some($kernel { weights, inputs, outputs $(, $field)* })
                 }
                 _ => None,
             });
@@ -227,14 +253,14 @@ fn run_all(
         }};
     }
     match kind {
-        Kind::Float32 => with!(Float32, InFloat32, cpu),
-        Kind::Bf16InFloat32 => with!(Bf16, InFloat32, cpu),
-        Kind::Int8InFloat32 => with!(Int8, InFloat32, cpu),
-        Kind::Int4InFloat32 => with!(Int4, InFloat32, cpu),
+        Kind::Float32 => with!(Float32, InFloat32, cpu, together),
+        Kind::Bf16InFloat32 => with!(Bf16, InFloat32, cpu, together),
+        Kind::Int8InFloat32 => with!(Int8, InFloat32, cpu, together),
+        Kind::Int4InFloat32 => with!(Int4, InFloat32, cpu, together),
         #[cfg(target_arch = "x86_64")]
-        Kind::Bf16Vectors => with!(Bf16, Bf16Vectors),
+        Kind::Bf16Vectors => with!(Bf16, Bf16Vectors, together),
         #[cfg(target_arch = "x86_64")]
-        Kind::Int8Vectors => with!(Int8, Int8Vectors),
+        Kind::Int8Vectors => with!(Int8, Int8Vectors, together),
         #[cfg(target_arch = "x86_64")]
         Kind::Int4Vectors => with!(Int4, Int4Vectors),
         #[cfg(target_arch = "x86_64")]

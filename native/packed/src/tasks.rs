@@ -16,6 +16,15 @@ const SMALL: usize = 1 << 16;
 /// Products of more rows take so long that threads may be woken for them.
 const FEW_ROWS: usize = 8;
 
+/// Whether a row's outputs may depend, by a rounding, on how many rows there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// As is fastest for all of them.
+    Together,
+    /// Each row is summed as if it were alone.
+    Apart,
+}
+
 /// A way to multiply rows of inputs with a weight.
 pub(crate) trait Kernel: Sync {
     /// Rows as the kernel reads them.

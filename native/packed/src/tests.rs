@@ -104,3 +104,42 @@ fn every_format_and_processor_agrees_with_float64_for_any_number_of_rows() {
         }
     }
 }
+
+#[test]
+fn rows_apart_have_the_bits_of_each_row_alone() {
+    let shapes = [
+        (5, 16),
+        (33, 40),
+        (519, 2 * TASK_OUTPUTS + 19),
+        (1100, TASK_OUTPUTS),
+    ];
+    for cpu in processors() {
+        for format in Format::ALL {
+            for (inputs, outputs) in shapes {
+                if cfg!(miri) && inputs > 33 {
+                    continue;
+                }
+                let layer = |outputs: usize, bias| {
+                    let weight = wave(outputs * inputs, 0.7);
+                    PackedLinear::new(format, Source::F32(&weight), bias, inputs).restricted_to(cpu)
+                };
+                let (one, other) = (layer(outputs, Some(wave(outputs, 0.3))), layer(7, None));
+                for rows in [1, 2, 3, 5, 8, 13] {
+                    let x = wave(rows * inputs, 0.11);
+                    let apart = PackedLinear::run_rows_apart([&one, &other], &x);
+                    for (layer, apart) in [&one, &other].into_iter().zip(apart) {
+                        let alone = x.chunks(inputs).flat_map(|row| layer.run(row, None));
+                        assert!(
+                            alone
+                                .map(f32::to_bits)
+                                .eq(apart.iter().map(|x| x.to_bits())),
+                            "{format:?} on {}: {rows} × {inputs} → {}",
+                            cpu.names(),
+                            layer.outputs()
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

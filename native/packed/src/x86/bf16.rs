@@ -10,7 +10,7 @@ use super::{add_to, load};
 use crate::bf16::Panels;
 use crate::panel::{PANEL, Words};
 use crate::rows;
-use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
+use crate::tasks::{self, Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// Rows of a tile: with two panels, their sums take 24 of 32 registers.
 const TILE: usize = 12;
@@ -24,12 +24,23 @@ pub(crate) struct Vectors<'a> {
     pub(crate) weights: &'a Panels,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    pub(crate) together: tasks::Rows,
 }
 
 /// Rows of bfloat16 in tiles, and the tiles' rows.
 pub(crate) struct Rows {
     tiles: Vec<u32>,
     height: usize,
+}
+
+impl Vectors<'_> {
+    /// Rows of a tile, of so many rows.
+    fn height(&self, rows: usize) -> usize {
+        match self.together {
+            tasks::Rows::Together => super::height(rows),
+            tasks::Rows::Apart => 1,
+        }
+    }
 }
 
 impl Kernel for Vectors<'_> {
@@ -39,14 +50,14 @@ impl Kernel for Vectors<'_> {
         Cut {
             inputs: self.inputs,
             outputs: self.outputs,
-            tile: super::height(rows),
+            tile: self.height(rows),
             block: TASK_ROWS,
         }
     }
 
     fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
         let words = self.weights.length();
-        let height = super::height(x.len() / self.inputs);
+        let height = self.height(x.len() / self.inputs);
         let rows = rows::in_bf16(x, self.inputs, words, 1, parallel);
         let tiles = match height {
             1 => rows,

@@ -9,7 +9,7 @@ use super::{add_to, load};
 use crate::int8::{BLOCK, BLOCK_WORDS, OFFSET, Panels};
 use crate::panel::{PANEL, PanelRow, Words};
 use crate::rows::{self, Bytes};
-use crate::tasks::{Cut, Kernel, TASK_OUTPUTS, Task};
+use crate::tasks::{self, Cut, Kernel, TASK_OUTPUTS, Task};
 
 /// Rows of a task.
 const TASK_ROWS: usize = 192;
@@ -19,12 +19,23 @@ pub(crate) struct Vectors<'a> {
     pub(crate) weights: &'a Panels,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
+    pub(crate) together: tasks::Rows,
 }
 
 /// Rows of bytes, their words in tiles, and the tiles' rows.
 pub(crate) struct Rows {
     bytes: Bytes,
     height: usize,
+}
+
+impl Vectors<'_> {
+    /// Rows of a tile, of so many rows.
+    fn height(&self, rows: usize) -> usize {
+        match self.together {
+            tasks::Rows::Together => super::height(rows),
+            tasks::Rows::Apart => 1,
+        }
+    }
 }
 
 impl Kernel for Vectors<'_> {
@@ -34,14 +45,14 @@ impl Kernel for Vectors<'_> {
         Cut {
             inputs: self.inputs,
             outputs: self.outputs,
-            tile: super::height(rows),
+            tile: self.height(rows),
             block: TASK_ROWS,
         }
     }
 
     fn prepare(&self, x: &[f32], parallel: bool) -> Rows {
         let words = self.weights.length();
-        let height = super::height(x.len() / self.inputs);
+        let height = self.height(x.len() / self.inputs);
         let mut bytes = rows::in_bytes(x, self.inputs, (words, BLOCK), 1, parallel);
         if height > 1 {
             bytes.words = rows::tiled(&bytes.words, words, height, parallel);
