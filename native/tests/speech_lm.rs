@@ -3,7 +3,7 @@
 //! ace7c47, torch 2.3.1, float32, CPU) on the same weights.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Barrier, LazyLock};
 
 use candle_core::{DType, Device, Tensor};
 use native::Error;
@@ -308,6 +308,54 @@ fn tokens_one_at_a_time_are_the_same_tokens() {
     assert_eq!(decoding.stop(), None);
     let all = generate(&zero_shot(), &mut torch(0));
     assert_eq!(all.tokens[..7], first);
+}
+
+/// The logits of up to `count` steps, to the bit.
+fn steps(lm: &SpeechLm, prompt: &LmPrompt, seed: u64, count: usize) -> Vec<Vec<u32>> {
+    let mut sampler = torch(seed);
+    let mut decoding = lm.decode(prompt, &mut sampler).unwrap();
+    let mut steps = Vec::new();
+    while steps.len() < count && decoding.next().is_some() {
+        steps.push(decoding.logits().iter().map(|x| x.to_bits()).collect());
+    }
+    steps
+}
+
+#[test]
+fn segments_at_once_have_the_bits_of_each_alone_whoever_leaves() {
+    for precision in ["f32", "bf16", "q8", "q4"] {
+        let vb = Builder::from_tensors(weights(), precision.parse().unwrap(), &Device::Cpu);
+        let lm = SpeechLm::new(&config(), &qwen(), vb).unwrap();
+        let (separate, lm) = (
+            lm.clone().decoding_together(false),
+            lm.decoding_together(true),
+        );
+        // Some are cancelled after a few tokens.
+        let asked: Vec<_> = (0..10)
+            .map(|seed| match seed % 3 {
+                0 => (zero_shot(), seed, 200),
+                1 => (cross_lingual(), seed, 200),
+                _ => (zero_shot(), seed, 3 + seed as usize),
+            })
+            .collect();
+        let expected: Vec<_> = asked
+            .iter()
+            .map(|(prompt, seed, count)| steps(&separate, prompt, *seed, *count))
+            .collect();
+        let begin = Barrier::new(asked.len());
+        std::thread::scope(|scope| {
+            for ((prompt, seed, count), expected) in asked.iter().zip(&expected) {
+                let (lm, begin) = (&lm, &begin);
+                scope.spawn(move || {
+                    begin.wait();
+                    for _ in 0..3 {
+                        let got = steps(lm, prompt, *seed, *count);
+                        assert!(got == *expected, "seed {seed} in {precision}");
+                    }
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod softmax;
 mod speech_lm;
 mod step;
 mod steps;
+mod together;
 mod token_stream;
 
 pub use bistream::Bistream;

@@ -96,9 +96,6 @@ impl Qwen2 {
     ) -> crate::Result<Tensor> {
         let positions = embeddings.dim(0)?;
         cache.reserve(cache.len + positions);
-        if let (1, Some(packed), false) = (positions, &self.packed, layers.are_wanted()) {
-            return Ok(self.step(packed, embeddings, cache)?);
-        }
         let span = Positions {
             rotation: cache.rotation(positions, embeddings.dtype(), &self.rotary)?,
             mask: causal_mask(cache.len, positions, embeddings)?,
@@ -145,6 +142,11 @@ impl Qwen2 {
             .sum::<u64>()
         });
         layers.sum()
+    }
+
+    /// The layers' packed weights, on the CPU.
+    pub(super) fn packed(&self) -> Option<&PackedLayers> {
+        self.packed.as_ref()
     }
 
     pub(super) fn config(&self) -> &QwenConfig {
@@ -318,7 +320,7 @@ fn causal_mask(past: usize, positions: usize, like: &Tensor) -> Result<Option<Te
 }
 
 /// Keys and values of the positions so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KvCache {
     layers: Vec<LayerCache>,
     len: usize,
@@ -355,7 +357,8 @@ impl KvCache {
         self.layers[layer].append(k, v, self.len, self.room)
     }
 
-    fn reserve(&mut self, positions: usize) {
+    /// Has room for so many positions.
+    pub(super) fn reserve(&mut self, positions: usize) {
         if positions > self.room {
             self.room = positions.max(2 * self.room);
         }

@@ -1,18 +1,27 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
+use packed_linear::PackedLinear;
 
 use super::bistream::Bistream;
 use super::decode::{Decoding, Generation};
 use super::prompt::{InputId, LmPrompt};
 use super::qwen2::{KvCache, Qwen2};
+use super::step::{PackedLayers, Position};
+use super::together::{self, Together};
 use super::{LmConfig, QwenConfig, Sampler, Steps};
+
 use crate::ops::{Embedding, Linear};
 use crate::precision::Precision;
 use crate::stage::Stage;
 use crate::tap::{Layers, Tap};
 use crate::weights::{Builder, Weights};
 use crate::{Error, Result, finite};
+
+/// Weights of more bytes are in no processor's cache: reading them for several segments at once is
+/// faster. Smaller models are faster segment by segment, each on a core of its own.
+const LARGE: u64 = 64 << 20;
 
 /// The speech language model: a Qwen2 body that reads text and speech tokens, and predicts the
 /// next speech token. 25 tokens are one second of speech.
@@ -22,6 +31,9 @@ pub struct SpeechLm {
     speech_embedding: Embedding,
     llm_decoder: Linear,
     config: LmConfig,
+    /// Where segments that are decoded at the same time meet, if they share the reading of the
+    /// weights.
+    together: Option<Arc<Together<Position, Vec<f32>>>>,
 }
 
 impl SpeechLm {
@@ -66,12 +78,26 @@ impl SpeechLm {
     /// If a tensor is missing or has another shape.
     pub fn new(config: &LmConfig, qwen: &QwenConfig, vb: Builder) -> candle_core::Result<Self> {
         let (vocabulary, hidden) = (config.vocabulary(), qwen.hidden_size);
-        Ok(Self {
+        let lm = Self {
             body: Qwen2::new(qwen, vb.pp("llm.model.model"))?,
             speech_embedding: Embedding::load(vocabulary, hidden, vb.pp("speech_embedding"))?,
             llm_decoder: Linear::load_no_bias(hidden, vocabulary, vb.pp("llm_decoder").finer())?,
             config: config.clone(),
-        })
+            together: None,
+        };
+        let large = lm.bytes_per_token() > LARGE;
+        Ok(lm.decoding_together(large))
+    }
+
+    /// Whether segments that are decoded at the same time share the reading of the weights, which
+    /// changes none of their tokens. By default they do where that is faster: with weights that are
+    /// too large for the caches. Only steps on the CPU are shared.
+    #[must_use]
+    pub fn decoding_together(self, together: bool) -> Self {
+        Self {
+            together: together.then(Arc::default),
+            ..self
+        }
     }
 
     /// The model's sizes.
@@ -220,13 +246,49 @@ impl SpeechLm {
         fed: &mut Vec<InputId>,
     ) -> Result<Vec<f32>> {
         fed.extend(input);
-        let logits = self.logits_after(input, cache, &mut Layers::ignored())?;
+        let packed = self.body.packed().zip(self.llm_decoder.packed());
+        let logits = match (packed, input) {
+            (Some((body, head)), [one]) => {
+                let logits = self.logits_after_one(*one, cache, body, head)?;
+                Tensor::new(logits, &Device::Cpu)?
+            }
+            _ => self.logits_after(input, cache, &mut Layers::ignored())?,
+        };
         finite::check(Stage::LlmLogits, &logits, |search| {
             let mut cache = self.body.cache(fed.len());
             let mut layers = Layers::of(search, Stage::LlmLogits);
             self.logits_after(fed, &mut cache, &mut layers).map(drop)
         })?;
         Ok(logits.to_vec1()?)
+    }
+
+    /// The logits after one more position. It is computed with those of other segments that come at
+    /// the same time, which changes none of them.
+    fn logits_after_one(
+        &self,
+        input: InputId,
+        cache: &mut KvCache,
+        body: &PackedLayers,
+        head: &PackedLinear,
+    ) -> Result<Vec<f32>> {
+        let position = Position {
+            embedding: self.embed(&[input])?.flatten_all()?.to_vec1()?,
+            cache: std::mem::take(cache),
+        };
+        let step = |positions: &mut [Position]| {
+            let hidden = self.body.step(body, positions)?;
+            let [logits] = PackedLinear::run_rows_apart([head], &hidden);
+            let rows = logits.chunks_exact(head.outputs());
+            Ok(rows.map(<[f32]>::to_vec).collect())
+        };
+        let (position, logits) = match &self.together {
+            Some(together) => together.run(position, step),
+            None => together::alone(position, step),
+        };
+        *cache = position.cache;
+        let logits = logits?;
+        cache.advance(1);
+        Ok(logits)
     }
 
     fn logits_after(

@@ -1,15 +1,18 @@
-//! One more position of Qwen2's decoder, on the CPU, with no tensors in between.
+//! One more position of Qwen2's decoder, of one segment or of several, on the CPU, with no tensors in
+//! between.
 //!
-//! Decoding a token is reading the weights once. What lies between the products is small, but done
-//! tensor by tensor it would take as long as the products of 8-bit weights.
+//! Decoding a token is reading the weights once, for several segments as for one: each is computed
+//! as if it were alone. What lies between the products is small, but done tensor by tensor it would
+//! take as long as the products of 8-bit weights.
 
 use std::sync::Arc;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use packed_linear::PackedLinear;
+use rayon::prelude::*;
 
 use super::qwen2::{KvCache, Layer, Qwen2};
-use crate::ops::{Head, Linear, add, cpu_elements, rotate_halves, row_attention, swiglu};
+use crate::ops::{Head, Linear, RmsNorm, add, cpu_elements, rotate_halves, row_attention, swiglu};
 
 /// The packed weights of a layer.
 #[derive(Clone, Debug)]
@@ -47,53 +50,95 @@ impl PackedLayers {
     }
 }
 
+/// A position of a segment.
+#[derive(Debug)]
+pub(super) struct Position {
+    /// [hidden].
+    pub(super) embedding: Vec<f32>,
+    /// What it follows.
+    pub(super) cache: KvCache,
+}
+
 impl Qwen2 {
-    /// The hidden state after the last norm, [1, hidden], of one embedding [1, hidden] that follows
-    /// what is in the cache, which has room for it.
+    /// The hidden states after the last norm, [positions, hidden], of positions of as many segments.
+    /// A position is not counted in its cache yet ([`KvCache::advance`]).
     pub(super) fn step(
         &self,
         packed: &PackedLayers,
-        embedding: &Tensor,
-        cache: &mut KvCache,
-    ) -> Result<Tensor> {
-        let mut x: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
-        let rotation = cache.rotation(1, embedding.dtype(), &self.rotary)?;
-        let cos: Vec<f32> = rotation.cos.flatten_all()?.to_vec1()?;
-        let sin: Vec<f32> = rotation.sin.flatten_all()?.to_vec1()?;
+        positions: &mut [Position],
+    ) -> Result<Vec<f32>> {
+        let width = self.config().hidden_size;
+        let mut x = Vec::with_capacity(positions.len() * width);
+        let mut rotations = Vec::with_capacity(positions.len());
+        for Position { embedding, cache } in &mut *positions {
+            cache.reserve(cache.len() + 1);
+            let rotation = cache.rotation(1, DType::F32, &self.rotary)?;
+            rotations.push(Angles {
+                cos: rotation.cos.flatten_all()?.to_vec1()?,
+                sin: rotation.sin.flatten_all()?.to_vec1()?,
+            });
+            x.extend(&*embedding);
+        }
         let mut normed = vec![0.0; x.len()];
         for (number, (layer, packed)) in self.layers.iter().zip(&packed.0).enumerate() {
-            layer.input_layernorm.row(&x, &mut normed)?;
+            norm_rows(&layer.input_layernorm, &x, &mut normed, width)?;
             let [mut q, mut k, v] =
-                PackedLinear::run_many([&packed.q, &packed.k, &packed.v], &normed);
-            rotate_halves(&mut q, &cos, &sin);
-            rotate_halves(&mut k, &cos, &sin);
-            let attended = attend(layer, &q, k, v, cache, number)?;
-            add(&mut x, &packed.o.run(&attended, None));
-            layer.post_attention_layernorm.row(&x, &mut normed)?;
-            let [mut gate, up] = PackedLinear::run_many([&packed.gate, &packed.up], &normed);
+                PackedLinear::run_rows_apart([&packed.q, &packed.k, &packed.v], &normed);
+            let (q_width, kv_width) = (packed.q.outputs(), packed.k.outputs());
+            let rows = q
+                .chunks_exact_mut(q_width)
+                .zip(k.chunks_exact_mut(kv_width));
+            let rows = rows.zip(v.chunks_exact(kv_width));
+            let rows = rows.zip(&rotations).zip(&mut *positions);
+            let one = |((((q, k), v), angles), position): (_, &mut Position)| {
+                attend(layer, (q, k, v), angles, &mut position.cache, number)
+            };
+            let attended = match rows.len() {
+                1 => rows.map(one).collect::<Result<Vec<_>>>()?,
+                _ => {
+                    let rows: Vec<_> = rows.collect();
+                    rows.into_par_iter().map(one).collect::<Result<Vec<_>>>()?
+                }
+            };
+            let [attended] = PackedLinear::run_rows_apart([&packed.o], &attended.concat());
+            add(&mut x, &attended);
+            norm_rows(&layer.post_attention_layernorm, &x, &mut normed, width)?;
+            let [mut gate, up] = PackedLinear::run_rows_apart([&packed.gate, &packed.up], &normed);
             swiglu(&mut gate, &up);
-            add(&mut x, &packed.down.run(&gate, None));
+            let [fed] = PackedLinear::run_rows_apart([&packed.down], &gate);
+            add(&mut x, &fed);
         }
-        cache.advance(1);
-        self.norm.row(&x, &mut normed)?;
-        Tensor::from_vec(normed, (1, x.len()), &Device::Cpu)
+        norm_rows(&self.norm, &x, &mut normed, width)?;
+        Ok(normed)
     }
+}
+
+/// By how much the halves of a position's heads are rotated.
+struct Angles {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+fn norm_rows(norm: &RmsNorm, x: &[f32], out: &mut [f32], width: usize) -> Result<()> {
+    let mut rows = x.chunks_exact(width).zip(out.chunks_exact_mut(width));
+    rows.try_for_each(|(x, out)| norm.row(x, out))
 }
 
 /// Adds a position's keys and values to the cache, and returns what its queries see of all.
 fn attend(
     layer: &Layer,
-    q: &[f32],
-    k: Vec<f32>,
-    v: Vec<f32>,
+    (q, k, v): (&mut [f32], &mut [f32], &[f32]),
+    Angles { cos, sin }: &Angles,
     cache: &mut KvCache,
     number: usize,
 ) -> Result<Vec<f32>> {
+    rotate_halves(q, cos, sin);
+    rotate_halves(k, cos, sin);
     let attention = &layer.attention;
     let (groups, width) = (attention.kv_heads, attention.head_dim);
     let shape = (groups, 1, width);
-    let k = Tensor::from_vec(k, shape, &Device::Cpu)?;
-    let v = Tensor::from_vec(v, shape, &Device::Cpu)?;
+    let k = Tensor::from_slice(k, shape, &Device::Cpu)?;
+    let v = Tensor::from_slice(v, shape, &Device::Cpu)?;
     let (k, v) = cache.append(number, &k, &v)?;
     let mut out = vec![0.0; q.len()];
     let per_group = (q.len() / groups).max(1);
