@@ -1,17 +1,21 @@
+use std::convert::Infallible as Never;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use futures_util::future::{Either, select};
 use native::engine::Engine;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::error::Failure;
 use crate::metrics::Metrics;
 use crate::order::{Order, Words};
-use crate::queue::{Place, Queue};
+use crate::queue::{Place, Queue, Ticket};
 use crate::say::{Event, Outcome, Said, Summary, say};
 use crate::voices::Voices;
 
@@ -61,26 +65,18 @@ impl App {
         let (app, runtime) = (self.clone(), Handle::current());
         let arrived = Instant::now();
         let deadline = arrived + self.config.time_limit;
-        // Taken by a worker, or given up because none was free in time: whichever comes first.
-        let taken = Arc::new(AtomicBool::new(false));
-        let giving_up = runtime.spawn(give_up(sender.clone(), deadline, taken.clone()));
-        self.queue.submit(place, move || {
-            giving_up.abort();
-            if taken.swap(true, Ordering::AcqRel) {
-                app.metrics.said(
-                    order.route,
-                    Outcome::Failed,
-                    &Summary::default(),
-                    arrived.elapsed().as_secs_f64(),
-                );
-                tracing::warn!(
-                    number,
-                    route = order.route,
-                    "no worker was free within the time limit"
-                );
-                return;
-            }
-            let (route, seed) = (order.route, order.seed);
+        let route = order.route;
+        let (begins, begun) = oneshot::channel::<Never>();
+        let waiting = Wait {
+            app: self.clone(),
+            events: sender.clone(),
+            arrived,
+            number,
+            route,
+        };
+        let ticket = self.queue.submit(place, move || {
+            drop(begins);
+            let seed = order.seed;
             let text = match &order.text {
                 Words::Whole(text) if app.config.log_texts => Some(text.clone()),
                 _ => None,
@@ -127,16 +123,52 @@ impl App {
                 );
             }
         });
+        Handle::current().spawn(waiting.watch(ticket, begun));
         Submitted { number, events }
     }
 }
 
-/// Answers an order that no worker has taken by its deadline.
-async fn give_up(events: UnboundedSender<Event>, deadline: Instant, taken: Arc<AtomicBool>) {
-    let gone = tokio::time::timeout_at(deadline.into(), events.closed()).await;
-    if gone.is_err() && !taken.swap(true, Ordering::AcqRel) {
-        // Where it cannot be sent, nobody listens any more.
-        let _ = events.send(Event::Failed(Failure::timeout()));
+/// An order that no worker has taken yet.
+struct Wait {
+    app: Arc<App>,
+    events: UnboundedSender<Event>,
+    arrived: Instant,
+    number: u64,
+    route: &'static str,
+}
+
+impl Wait {
+    /// Takes the order out of the queue at its deadline, which is answered, or when the client goes
+    /// away. `begun` is dropped when a worker takes it.
+    async fn watch(self, ticket: Ticket, begun: oneshot::Receiver<Never>) {
+        let Self {
+            app,
+            events,
+            arrived,
+            number,
+            route,
+        } = self;
+        let deadline = arrived + app.config.time_limit;
+        let given_up = pin!(tokio::time::timeout_at(deadline.into(), events.closed()));
+        let Either::Left((given_up, _)) = select(given_up, begun).await else {
+            return;
+        };
+        if !ticket.withdraw() {
+            return;
+        }
+        let outcome = match given_up {
+            Ok(()) => Outcome::Cancelled,
+            Err(_) => Outcome::Failed,
+        };
+        let waited = arrived.elapsed().as_secs_f64();
+        // Whoever has the answer finds it counted.
+        app.metrics
+            .said(route, outcome, &Summary::default(), waited);
+        if outcome == Outcome::Failed {
+            tracing::warn!(number, route, "no worker was free within the time limit");
+            // Where it cannot be sent, nobody listens any more.
+            let _ = events.send(Event::Failed(Failure::timeout()));
+        }
     }
 }
 
@@ -156,6 +188,41 @@ mod tests {
     use super::*;
     use crate::order::{Manner, Output, Recording, Speaker};
 
+    fn order() -> Order {
+        Order {
+            route: "/",
+            text: Words::Whole("Hello.".to_owned()),
+            speaker: Speaker::Recording {
+                sound: Recording::Bytes(Vec::new()),
+                manner: Manner::CrossLingual,
+            },
+            seed: 0,
+            speed: 1.0,
+            streamed: false,
+            output: Output::Reference,
+        }
+    }
+
+    #[test]
+    fn a_client_that_goes_away_while_it_waits_leaves_its_place() {
+        let engine = Engine::builder(tiny_model()).build().unwrap();
+        let mut config = Config::new("tiny");
+        config.workers = 1;
+        let app = Arc::new(App::new(engine, config).unwrap());
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        app.queue.submit(app.place().ok().unwrap(), move || {
+            let _ = wait.recv();
+        });
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            drop(app.submit(app.place().ok().unwrap(), order()));
+            while app.queue.length() > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        drop(go);
+    }
+
     #[test]
     fn an_order_that_no_worker_takes_in_time_is_answered_in_time() {
         let engine = Engine::builder(tiny_model()).build().unwrap();
@@ -167,27 +234,16 @@ mod tests {
         app.queue.submit(busy, move || {
             let _ = wait.recv();
         });
-        let order = Order {
-            route: "/",
-            text: Words::Whole("Hello.".to_owned()),
-            speaker: Speaker::Recording {
-                sound: Recording::Bytes(Vec::new()),
-                manner: Manner::CrossLingual,
-            },
-            seed: 0,
-            speed: 1.0,
-            streamed: false,
-            output: Output::Reference,
-        };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let answer = runtime.block_on(async {
-            let mut submitted = app.submit(app.place().ok().unwrap(), order);
+            let mut submitted = app.submit(app.place().ok().unwrap(), order());
             tokio::time::timeout(Duration::from_secs(20), submitted.events.recv()).await
         });
         let Ok(Some(Event::Failed(failure))) = answer else {
             panic!("the order waits for the worker");
         };
         assert_eq!(failure.code, "time_limit");
+        assert_eq!(app.queue.length(), 1, "its place is free again");
         drop(go);
     }
 }

@@ -13,9 +13,12 @@ use crate::error::Failure;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// A job with its place, until a worker takes it or it is withdrawn.
+type Waiting = Arc<Mutex<Option<(Place, Job)>>>;
+
 /// A bounded queue and its workers. They end with it.
 pub(crate) struct Queue {
-    jobs: Sender<Job>,
+    jobs: Sender<Waiting>,
     /// One for each request that is being said or waits.
     places: Arc<Semaphore>,
     workers: usize,
@@ -36,10 +39,27 @@ pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// A job that was submitted.
+pub(crate) struct Ticket(Waiting);
+
+impl Ticket {
+    /// Gives up the job and its place, unless a worker has taken it.
+    pub(crate) fn withdraw(&self) -> bool {
+        take(&self.0).is_some()
+    }
+}
+
+fn take(waiting: &Waiting) -> Option<(Place, Job)> {
+    waiting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
+
 impl Queue {
     pub(crate) fn start(workers: usize, waiting: usize) -> std::io::Result<Self> {
         let workers = workers.max(1);
-        let (jobs, receiver) = channel::<Job>();
+        let (jobs, receiver) = channel::<Waiting>();
         let receiver = Arc::new(Mutex::new(receiver));
         let load = Arc::new(Load::default());
         for number in 1..=workers {
@@ -50,7 +70,11 @@ impl Queue {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .recv();
-                    let Ok(job) = next else { return };
+                    let Ok(waiting) = next else { return };
+                    // One that was withdrawn has left nothing.
+                    let Some((_place, job)) = take(&waiting) else {
+                        continue;
+                    };
                     load.running.fetch_add(1, Ordering::Relaxed);
                     let began = Instant::now();
                     // A bug in one request must not take the worker from the others.
@@ -91,14 +115,13 @@ impl Queue {
         })
     }
 
-    /// Hands a job to the next worker that is free. Its place is given up when it is done.
-    pub(crate) fn submit(&self, place: Place, job: impl FnOnce() + Send + 'static) {
-        let job = move || {
-            let _place = place;
-            job();
-        };
+    /// Hands a job to the next worker that is free. Its place is given up when it is done or
+    /// withdrawn.
+    pub(crate) fn submit(&self, place: Place, job: impl FnOnce() + Send + 'static) -> Ticket {
+        let waiting: Waiting = Arc::new(Mutex::new(Some((place, Box::new(job)))));
         // The workers live as long as the sender.
-        let _ = self.jobs.send(Box::new(job));
+        let _ = self.jobs.send(waiting.clone());
+        Ticket(waiting)
     }
 
     /// Requests that are being said or wait.
@@ -154,6 +177,30 @@ mod tests {
         drop(waiting);
         assert!(queue.place().is_ok());
         drop(go);
+    }
+
+    #[test]
+    fn a_job_that_is_withdrawn_gives_up_its_place_and_never_runs() {
+        let queue = Queue::start(1, 1).unwrap();
+        let (go, wait) = channel::<()>();
+        let (began, begun) = channel();
+        let running = queue.submit(queue.place().unwrap(), move || {
+            began.send(()).unwrap();
+            let _ = wait.recv();
+        });
+        begun.recv().unwrap();
+        assert!(!running.withdraw());
+        let (ran, runs) = channel();
+        let withdrawn = {
+            let ran = ran.clone();
+            queue.submit(queue.place().unwrap(), move || ran.send("first").unwrap())
+        };
+        assert!(queue.place().is_err());
+        assert!(withdrawn.withdraw() && !withdrawn.withdraw());
+        assert_eq!(queue.length(), 1);
+        queue.submit(queue.place().unwrap(), move || ran.send("second").unwrap());
+        drop(go);
+        assert_eq!(runs.iter().collect::<Vec<_>>(), ["second"]);
     }
 
     #[test]
