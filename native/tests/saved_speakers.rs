@@ -42,7 +42,7 @@ fn what_torch_saved_is_read() {
     let speakers = SavedSpeakers::open(&by_torch()).unwrap();
     assert_eq!(
         speakers.names().collect::<Vec<_>>(),
-        ["anna", "sft", "中文女"]
+        ["anna", "中文女", "sft"]
     );
     assert_is(&speakers.get("anna").unwrap(), 1);
     assert_is(&speakers.get("中文女").unwrap(), 2);
@@ -60,9 +60,12 @@ fn what_is_saved_is_read_again_with_all_that_was_there_before() {
     let again = SavedSpeakers::open(&path).unwrap();
     assert_eq!(
         again.names().collect::<Vec<_>>(),
-        ["anna", "bob", "sft", "中文女"]
+        ["anna", "中文女", "sft", "bob"]
     );
     assert_is(&again.get("bob").unwrap(), 1);
+    // Replaced, a speaker keeps its place, as in a dictionary of Python.
+    speakers.add("anna", &anna).unwrap();
+    assert_eq!(speakers.names().next(), Some("anna"));
     assert_is(&again.get("中文女").unwrap(), 2);
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
@@ -103,7 +106,7 @@ fn a_speaker_of_another_kind_is_an_error_that_says_what_is_missing() {
         "{error}"
     );
     let error = speakers.get("carl").unwrap_err().to_string();
-    assert!(error.contains("anna, sft"), "{error}");
+    assert!(error.contains("anna, 中文女, sft"), "{error}");
 }
 
 #[test]

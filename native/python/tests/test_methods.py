@@ -130,8 +130,10 @@ class Speakers(unittest.TestCase):
         set_all_random_seed(3)
         ours = said(model.inference_zero_shot(TEXT, "", "", zero_shot_spk_id="fox"))
         self.assertEqual(ours.tobytes(), zero_shot(3).tobytes())
+        model.add_zero_shot_spk(TRANSCRIPT, PROMPT, "a later one")
         model.save_spkinfo()
-        self.assertEqual(AutoModel(model_dir=folder).list_available_spks(), ["fox"])
+        for known in (model, AutoModel(model_dir=folder)):
+            self.assertEqual(known.list_available_spks(), ["fox", "a later one"])
 
 
 if __name__ == "__main__":

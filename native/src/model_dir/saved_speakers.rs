@@ -1,11 +1,10 @@
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use super::torch_archive::{Array, Record, Values, read, write};
+use super::torch_archive::{Array, Record, Records, Values, read, write};
 use crate::text::TextFrontend;
 use crate::voice::VoicePrompt;
 use crate::{Error, Result};
@@ -16,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct SavedSpeakers {
     path: PathBuf,
-    records: BTreeMap<String, Record>,
+    records: Records,
 }
 
 /// A voice as it is saved: what was extracted from a recording, and its transcript's text ids.
@@ -56,7 +55,7 @@ impl SavedSpeakers {
             records: if path.exists() {
                 read(path)?
             } else {
-                BTreeMap::new()
+                Records::new()
             },
         })
     }
@@ -83,7 +82,7 @@ impl SavedSpeakers {
         Ok(speakers)
     }
 
-    /// The speakers' names, sorted.
+    /// The speakers' names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(String::as_str)
     }

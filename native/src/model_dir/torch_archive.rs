@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use indexmap::IndexMap;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -15,6 +16,8 @@ use crate::{Error, Result};
 
 /// Name → tensor.
 pub(super) type Record = BTreeMap<String, Array>;
+/// Name → record, in the order in which the names were added, which is that of Python's dictionaries.
+pub(super) type Records = IndexMap<String, Record>;
 
 /// A tensor of one of the two kinds that saved speakers consist of.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +33,7 @@ pub(super) enum Values {
 }
 
 /// Reads a dictionary of dictionaries of tensors. Tensors of other kinds are left out.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Record>> {
+pub(super) fn read(path: &Path) -> Result<Records> {
     let damaged = |reason: String| Error::format(path, reason);
     let TorchFile {
         pickle,
@@ -42,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Record>> {
         let entries = pickle.dict(object);
         entries.ok_or_else(|| damaged("not a dictionary of dictionaries of tensors".to_owned()))
     };
-    let mut records = BTreeMap::new();
+    let mut records = Records::new();
     // One dictionary can stand for many records, so that a short file asks for endless work.
     let mut entries = 0;
     for (name, record) in dict(pickle.root())? {
@@ -90,13 +93,13 @@ fn decode<T>(bytes: &[u8], decode: fn([u8; 4]) -> T) -> Vec<T> {
 
 /// Writes what [`read`] reads, and `torch.load(…, weights_only=True)` too. The file is replaced
 /// as a whole: an interrupted write leaves the old one.
-pub(super) fn write(path: &Path, records: &BTreeMap<String, Record>) -> Result<()> {
+pub(super) fn write(path: &Path, records: &Records) -> Result<()> {
     let new = NewFile::create(path)?;
     write_archive(BufWriter::new(new.file()), records).map_err(Error::io(path))?;
     new.finish()
 }
 
-fn write_archive(file: BufWriter<&File>, records: &BTreeMap<String, Record>) -> io::Result<()> {
+fn write_archive(file: BufWriter<&File>, records: &Records) -> io::Result<()> {
     let mut zip = ZipWriter::new(file);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut add = |name: &str, bytes: &[u8]| {
