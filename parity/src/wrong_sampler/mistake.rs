@@ -3,7 +3,7 @@ use native::torch_rng::Multinomial;
 use serde::Serialize;
 
 /// A mistake that ports make in sampling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mistake {
     /// The nucleus is limited by top-k alone.
@@ -22,7 +22,7 @@ pub enum Mistake {
 
 /// What was sampled.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sampled {
+pub struct Sampled {
     /// Speech tokens alone.
     pub tokens: Vec<u32>,
     /// Whether a control token ended them.

@@ -3,6 +3,8 @@
 
 mod mistake;
 mod run;
+mod utterance;
 
-pub use mistake::Mistake;
+pub use mistake::{Mistake, Sampled};
 pub use run::{Findings, Heard, Margins, Row, Runs, run};
+pub use utterance::Utterance;

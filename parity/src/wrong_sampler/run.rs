@@ -1,8 +1,8 @@
 use native::audio::Waveform;
-use native::engine::{Engine, Mode, Script, Text};
-use native::voice::VoicePrompt;
+use native::engine::Engine;
 
-use super::mistake::{Mistake, Sampled, sample};
+use super::mistake::{Mistake, Sampled};
+use super::utterance::Utterance;
 use crate::case::{self, Case, CaseFile};
 
 /// A run is overlong if it is half as long again as the right one of its text and seed.
@@ -108,9 +108,9 @@ pub fn run(
     let (mut heard, mut margins) = (Vec::new(), Vec::new());
     for (done, case) in usable.iter().enumerate() {
         progress(done, usable.len());
-        let said = Said::of(engine, cases, case)?;
+        let said = utterance(engine, cases, case)?;
         for seed in (0..runs.seeds).map(|i| case.seed + i) {
-            let sample = |row: &Row| said.sample(engine, row.mistake, seed);
+            let sample = |row: &Row| said.sample(row.mistake, seed);
             let sampled: Vec<_> = rows.iter().map(sample).collect::<native::Result<_>>()?;
             let [right, ..] = sampled.as_slice() else {
                 continue;
@@ -121,11 +121,11 @@ pub fn run(
             }
             if seed == case.seed && heard.len() < runs.heard {
                 let sound = |(row, sampled): (&Row, &Sampled)| {
-                    Ok((row.mistake, said.sound(engine, &sampled.tokens)?))
+                    Ok((row.mistake, said.sound(&sampled.tokens)?))
                 };
                 let sounds = rows.iter().zip(&sampled).map(sound);
                 heard.push(Heard {
-                    text: said.text.clone(),
+                    text: said.text().to_owned(),
                     sounds: sounds.collect::<native::Result<_>>()?,
                 });
             }
@@ -161,51 +161,14 @@ impl Row {
     }
 }
 
-/// The first segment of a case, with its voice.
-struct Said {
-    text: String,
-    mode: Mode,
-    script: Script,
-    voice: VoicePrompt,
-}
-
-impl Said {
-    fn of(engine: &Engine, cases: &CaseFile, case: &Case) -> native::Result<Self> {
-        let text = case.text().map(case::Text::joined).unwrap_or_default();
-        let mode = Mode::ZeroShot {
-            prompt_text: case.prompt_text().unwrap_or_default().to_owned(),
-        };
-        let script = engine.script_of(&mode, &Text::Whole(text), None)?;
-        let prompt = Waveform::read(&cases.resolve(&case.prompt_wav))?;
-        let first = script.segments.first();
-        Ok(Self {
-            text: first
-                .map(|segment| segment.text.clone())
-                .unwrap_or_default(),
-            mode,
-            voice: engine.voice(&prompt)?.aligned()?,
-            script,
-        })
-    }
-
-    fn sample(
-        &self,
-        engine: &Engine,
-        mistake: Option<Mistake>,
-        seed: u64,
-    ) -> native::Result<Sampled> {
-        let [segment, ..] = self.script.segments.as_slice() else {
-            return Err(native::Error::input("a text without a segment"));
-        };
-        let prompt = engine.lm_prompt(&self.mode, &self.script, segment, &self.voice);
-        sample(engine.llm(), &prompt, mistake, seed)
-    }
-
-    fn sound(&self, engine: &Engine, tokens: &[u32]) -> native::Result<Vec<f32>> {
-        let kept = engine.llm().config().drop_long_silences(tokens);
-        if kept.is_empty() {
-            return Ok(Vec::new());
-        }
-        engine.sound_of_tokens(&self.voice, &kept)
-    }
+/// What a case says, in its voice.
+fn utterance<'e>(
+    engine: &'e Engine,
+    cases: &CaseFile,
+    case: &Case,
+) -> native::Result<Utterance<'e>> {
+    let text = case.text().map(case::Text::joined).unwrap_or_default();
+    let transcript = case.prompt_text().unwrap_or_default().to_owned();
+    let prompt = Waveform::read(&cases.resolve(&case.prompt_wav))?;
+    Utterance::new(engine, text, transcript, &prompt)
 }
