@@ -64,6 +64,14 @@ impl<'a> Parting<'a> {
         })
     }
 
+    /// Whether nothing but the maximum length ended the candidate's list, of which ids that are no
+    /// speech may have been left out.
+    fn is_endless(&self) -> bool {
+        let unmarked = self.candidate_stop.is_none_or(|id| id < 0);
+        let nearly = |(_, max)| self.candidate.len() * 10 >= max * 9;
+        unmarked && self.bounds.is_some_and(nearly)
+    }
+
     /// How far back the candidate's token stands in what both sampled, if the repetition rule
     /// looks that far.
     fn repeats(&self) -> Option<usize> {
@@ -122,7 +130,7 @@ impl<'a> Parting<'a> {
         let drawn_instead = self
             .standing
             .is_some_and(|s| s.place() != Place::OutsideBoth);
-        if p == r && !drawn_instead {
+        if p == r && (self.is_endless() || !drawn_instead) {
             return Some(self.beyond_the_end());
         }
         if let Some(back) = self.repeats() {
