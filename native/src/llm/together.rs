@@ -94,7 +94,7 @@ impl<T, R> Together<T, R> {
                 continue;
             }
             state.working = true;
-            state = self.gather(state);
+            state = self.wait_for_neighbours(state);
             let count = state.waiting.len().min(MOST);
             let (numbers, pieces) = state.waiting.drain(..count).unzip();
             drop(state);
@@ -111,7 +111,10 @@ impl<T, R> Together<T, R> {
     }
 
     /// Waits for those who will be back in a moment.
-    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State<T, R>>) -> MutexGuard<'a, State<T, R>> {
+    fn wait_for_neighbours<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T, R>>,
+    ) -> MutexGuard<'a, State<T, R>> {
         let until = Instant::now() + state.took / PATIENCE;
         while state.away > 0 && state.waiting.len() < MOST {
             let left = until.saturating_duration_since(Instant::now());
@@ -245,7 +248,7 @@ mod tests {
             let mut state = together.lock();
             (state.away, state.took) = (0, Duration::from_secs(3600));
             let began = Instant::now();
-            drop(together.gather(state));
+            drop(together.wait_for_neighbours(state));
             began.elapsed()
         };
         assert!(gathered < Duration::from_secs(1), "{gathered:?}");
