@@ -11,7 +11,6 @@ use super::qwen2::{KvCache, Qwen2};
 use super::step::{PackedLayers, Position};
 use super::together::{self, Together};
 use super::{LmConfig, QwenConfig, Sampler, Steps};
-
 use crate::ops::{Embedding, Linear};
 use crate::precision::Precision;
 use crate::stage::Stage;
