@@ -7,6 +7,7 @@
 
 mod legacy;
 mod onnx;
+mod onnx_file;
 mod pickle;
 mod safetensors;
 mod speakers;
