@@ -70,11 +70,11 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
         checks.push(check);
     };
     let options = ModelOptions {
-        text_rules: args.engine.text_rules.clone(),
+        text_rules: args.engine.model.text_rules.clone(),
         lm_weights: args.engine.lm_weights.unwrap_or_default(),
         precision: args.engine.precision,
     };
-    let weights = model(&args.engine.model_dir, &options, &mut keep);
+    let weights = model(&args.engine.model.model_dir, &options, &mut keep);
     machine(weights, &args.out).into_iter().for_each(&mut keep);
     if let Some(env) = &args.python.python_env {
         examine(args, env)?.into_iter().for_each(&mut keep);
@@ -84,7 +84,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     if args.json {
         say_json(&checks)?;
     } else {
-        let dir = args.engine.model_dir.display();
+        let dir = args.engine.model.model_dir.display();
         say(&match bad {
             0 => format!("\n{dir}: ready\n"),
             1 => format!("\n{dir}: 1 thing will not do\n"),
@@ -116,7 +116,7 @@ fn examine(args: &DoctorArgs, env: &Path) -> anyhow::Result<Vec<Check>> {
     bar.set_message("loading the reference");
     let checks = python(
         &options,
-        &args.engine.model()?,
+        &args.engine.model.open()?,
         &golden,
         &tolerances,
         |name| {

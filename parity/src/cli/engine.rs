@@ -11,12 +11,31 @@ use parity::record::NativeRecorder;
 
 use super::shared::DEFAULT_MODEL;
 
-/// Where and how the native engine computes.
+/// A model, and the rules that normalise its texts.
 #[derive(Args, Debug)]
-pub struct EngineArgs {
+pub struct ModelArgs {
     /// Model directory, laid out like Fun-CosyVoice3-0.5B
     #[arg(long, value_name = "DIR", default_value = DEFAULT_MODEL)]
     pub model_dir: PathBuf,
+    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
+    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
+    #[arg(long, value_name = "DIR")]
+    pub text_rules: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Opens the model directory, and reads its configuration.
+    pub fn open(&self) -> anyhow::Result<ModelDir> {
+        let rules = self.text_rules.clone();
+        Ok(ModelDir::open(&self.model_dir)?.with_text_rules(rules))
+    }
+}
+
+/// Where and how the native engine computes.
+#[derive(Args, Debug)]
+pub struct EngineArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// cpu, cuda, cuda:1 or metal (cuda and metal need a build with that feature)
     #[arg(long, default_value = "cpu")]
     pub device: DeviceName,
@@ -32,27 +51,17 @@ pub struct EngineArgs {
     /// llm.rl.pt, llm.safetensors or llm.rl.safetensors (default: as the reference chooses)
     #[arg(long, value_name = "FILE")]
     pub lm_weights: Option<LmWeights>,
-    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
-    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
-    #[arg(long, value_name = "DIR")]
-    pub text_rules: Option<PathBuf>,
 }
 
 impl EngineArgs {
-    /// Opens the model directory, and reads its configuration.
-    pub fn model(&self) -> anyhow::Result<ModelDir> {
-        let rules = self.text_rules.clone();
-        Ok(ModelDir::open(&self.model_dir)?.with_text_rules(rules))
-    }
-
     /// The engine, not loaded yet.
     pub fn builder(&self) -> anyhow::Result<EngineBuilder> {
-        Ok(Engine::builder(&self.model_dir)
+        Ok(Engine::builder(&self.model.model_dir)
             .device(self.device.open()?)
             .precision(self.precision)
             .kernels(self.kernels)
             .lm_weights(self.lm_weights.unwrap_or_default())
-            .text_rules(self.text_rules.clone()))
+            .text_rules(self.model.text_rules.clone()))
     }
 
     /// Loads the engine, to record what it does.

@@ -72,7 +72,10 @@ enum EngineName {
 /// Runs `parity record`.
 pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
     let mut cases = args.cases.load()?;
-    let mut inputs = vec![("the model's directory", args.native.model_dir.as_path())];
+    let mut inputs = vec![(
+        "the model's directory",
+        args.native.model.model_dir.as_path(),
+    )];
     inputs.extend(args.golden.as_deref().map(|dir| ("the golden", dir)));
     keep_apart("--out", &args.out, &inputs)?;
     let shard = args.share.select(&mut cases);

@@ -85,12 +85,12 @@ impl ReferenceLocation {
         if !matches!(choice, LmWeights::Base | LmWeights::Rl) {
             bail!("the reference reads its language model from llm.pt or llm.rl.pt only");
         }
-        let weights = engine.model()?.lm_weights(choice)?;
+        let weights = engine.model.open()?.lm_weights(choice)?;
         let lm_weights = weights.file_name().unwrap_or_default().to_string_lossy();
         let ReferencePaths { root, env, package } = self.resolve()?;
         Ok(Options {
             root,
-            model_dir: std::path::absolute(&engine.model_dir)?,
+            model_dir: std::path::absolute(&engine.model.model_dir)?,
             lm_weights: lm_weights.into_owned(),
             env,
             package,
@@ -141,7 +141,7 @@ pub fn run(
     )?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("loading the reference");
-    let model = describe_model(&engine.model()?)?;
+    let model = describe_model(&engine.model.open()?)?;
     let engine = PythonEngine::load(&options)?;
     let mut manifest = engine.manifest(model)?;
     manifest.shard = share.shard;

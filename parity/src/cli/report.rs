@@ -10,7 +10,7 @@ use parity::recording::{Error, RecordedCase, RecordingSource as _, Writer};
 use parity::report::{Report, build_report};
 use parity::stage::Feed;
 
-use super::engine::{EngineArgs, case_bar};
+use super::engine::{EngineArgs, ModelArgs, case_bar};
 use super::share::ShareArgs;
 use super::shared::{
     CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TensorsArg,
@@ -121,7 +121,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let inputs: [(&str, &Path); 4] = [
         ("the golden", &args.golden),
         ("the golden of the layers", &layers_golden),
-        ("the model's directory", &args.engine.model_dir),
+        ("the model's directory", &args.engine.model.model_dir),
         ("the text corpus", &args.text_corpus),
     ];
     let _claimed = args.output.claim(&inputs)?;
@@ -182,13 +182,16 @@ impl ReportArgs {
     /// The command line that does the same, without the choice of cases.
     fn again(&self) -> String {
         let EngineArgs {
-            model_dir,
+            model,
             device,
             precision,
             kernels,
             lm_weights,
-            text_rules,
         } = &self.engine;
+        let ModelArgs {
+            model_dir,
+            text_rules,
+        } = model;
         let (model, golden) = (model_dir.display(), self.golden.display());
         let mut line = format!("parity report --model-dir {model} --golden {golden}");
         let options = [
@@ -223,12 +226,14 @@ impl ReportArgs {
 fn with_text_corpus(mut report: Report, args: &ReportArgs) -> anyhow::Result<Report> {
     let why_not = if args.cases.all() {
         match read_corpus(&args.text_corpus) {
-            Ok(corpus) => match summarise(&corpus, &args.engine.model()?, args.share.shard()) {
-                Ok(summary) => return Ok(report.with_text_corpus(summary)),
-                // Another model has other goldens, and may have no recorded texts.
-                Err(e) if e.is::<GoldenFault>() => e.to_string(),
-                Err(e) => return Err(e),
-            },
+            Ok(corpus) => {
+                match summarise(&corpus, &args.engine.model.open()?, args.share.shard()) {
+                    Ok(summary) => return Ok(report.with_text_corpus(summary)),
+                    // Another model has other goldens, and may have no recorded texts.
+                    Err(e) if e.is::<GoldenFault>() => e.to_string(),
+                    Err(e) => return Err(e),
+                }
+            }
             Err(e) if matches!(e.0, Error::Missing { .. }) => e.to_string(),
             Err(e) => return Err(e.into()),
         }

@@ -82,7 +82,7 @@ impl ShareArgs {
         if self.keep.is_none() {
             return Ok(None);
         }
-        let rules = hash_of_files(&engine.model()?.text_rules()?)?;
+        let rules = hash_of_files(&engine.model.open()?.text_rules()?)?;
         let torch = golden.and_then(|golden| golden.libraries.get("torch"));
         self.kept(inputs, &[&rules, torch.map_or("", String::as_str)])
     }

@@ -8,7 +8,8 @@ use parity::recording::Error;
 use parity::shard::Shard;
 use parity::text_corpus::{Corpus, NativeFrontends, Summary, check};
 
-use crate::cli::shared::{DEFAULT_MODEL, GoldenFault, say, say_json};
+use crate::cli::engine::ModelArgs;
+use crate::cli::shared::{GoldenFault, say, say_json};
 
 /// Hold the native frontend against what the reference made of the corpus.
 #[derive(Args, Debug)]
@@ -16,13 +17,8 @@ pub struct CheckArgs {
     /// The texts, and what was recorded of them
     #[arg(long, value_name = "DIR", default_value = "golden/text")]
     corpus: PathBuf,
-    /// Model directory whose vocabulary and text rules are used
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_MODEL)]
-    model_dir: PathBuf,
-    /// Folder of text rules [default: text_rules of the model directory, .cache/text-rules, or
-    /// cosyvoice-parity/text-rules in the user's cache, whichever is there first]
-    #[arg(long, value_name = "DIR")]
-    text_rules: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// List the lines on which the reference raises an exception
     #[arg(long)]
     failures: bool,
@@ -34,7 +30,7 @@ pub struct CheckArgs {
 /// Runs `parity text check`.
 pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let corpus = read_corpus(&args.corpus)?;
-    let model = ModelDir::open(&args.model_dir)?.with_text_rules(args.text_rules.clone());
+    let model = args.model.open()?;
     let summary = summarise(&corpus, &model, None)?;
     if args.json {
         say_json(&summary)?;
