@@ -58,8 +58,11 @@ pub fn check(candidate: &Reader, golden: &Reader) -> Result<Checkup, Error> {
             |stage: &Stage| !stage.is_auxiliary() && candidate.manifest().promises(case, *stage);
         let record = record.as_deref();
         let extra = |stage: &Stage| record.is_some_and(|r| has(r, &reference, *stage));
-        let kept = |stage: &Stage| has(&reference, &reference, *stage) && case.has(*stage);
-        let stages = Stage::all().filter(|s| promised(s) || (extra(s) && kept(s)));
+        // As the judge takes them: what the golden does not keep of a case is not held.
+        let held = |stage: &Stage| case.has(*stage) && case.keeps(*stage);
+        let kept = |stage: &Stage| has(&reference, &reference, *stage);
+        let stages = Stage::all().filter(held);
+        let stages = stages.filter(|s| promised(s) || (extra(s) && kept(s)));
         for stage in stages.filter(|s| !s.is_auxiliary()) {
             let count = counts.entry(stage).or_default();
             count.0 += 1;

@@ -7,8 +7,8 @@ use parity::recording;
 
 use super::shared::GoldenFault;
 use super::{
-    bench, check, compare, diff, doctor, fixture, interrupt, judge, manual, merge, record, render,
-    report, scoreboard, selftest, text,
+    bench, check, compare, diff, doctor, explain, fixture, interrupt, judge, manual, merge, record,
+    render, report, scoreboard, selftest, text,
 };
 
 /// With the commit that it was built from.
@@ -19,12 +19,22 @@ const VERSION: &str = git_version!(
     fallback = "no commit"
 );
 
+/// Where somebody begins who has only this page.
+const FIRST_STEPS: &str = "First steps:
+  The engine that comes along    parity report
+  An engine of your own          parity record --engine command … (or your own recording), then
+                                 parity check DIR --golden golden/voice-7
+                                 parity diff golden/voice-7 DIR
+  The released weights           parity doctor --model-dir DIR
+
+Guides: parity/docs/guides/own-port.md, real-weights.md and own-cases.md";
+
 /// Holds a CosyVoice3 engine to the Python reference, stage by stage.
 ///
 /// Exit status: 0 parity, 1 wrong usage or unreadable input, 2 parity failed, 3 golden missing or
 /// stale, or a recording damaged, 4 nothing was compared or a part is missing, 70 a bug.
 #[derive(Parser, Debug)]
-#[command(name = "parity", version = VERSION)]
+#[command(name = "parity", version = VERSION, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,6 +48,7 @@ enum Command {
     Completions(manual::CompletionsArgs),
     Diff(diff::DiffArgs),
     Doctor(doctor::DoctorArgs),
+    Explain(explain::ExplainArgs),
     Fixture(fixture::FixtureArgs),
     Judge(judge::JudgeArgs),
     Man(manual::ManArgs),
@@ -79,6 +90,7 @@ pub fn run() -> Exit {
         Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Diff(args) => diff::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Fixture(args) => fixture::run(&args).map(|()| Exit::Parity),
         Command::Judge(args) => judge::run(&args),
         Command::Man(args) => manual::man(&args, Cli::command()),

@@ -9,7 +9,7 @@ use parity::report::{Report, Rest, build_report, html};
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{DetailArgs, TolerancesArg, open_golden};
+use super::shared::{DetailArgs, TolerancesArg, open_golden, say};
 
 /// Diff two recordings and judge the difference.
 ///
@@ -75,6 +75,13 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     };
     args.detail.print(&report, rest)?;
     args.detail.print_layers(report.layers.as_ref())?;
+    let told = report.told_case();
+    if let (Some(case), None, false) = (told, &args.html, args.detail.json) {
+        say(&format!(
+            "\nnext, to see and hear it: parity diff {reference} {other} --case {case} --html \
+             out/{case}.html\n"
+        ))?;
+    }
     Ok(report.status())
 }
 

@@ -8,6 +8,7 @@ mod compare;
 mod diff;
 mod doctor;
 mod engine;
+mod explain;
 mod fixture;
 mod interrupt;
 mod judge;

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use parity::case::CaseFile;
+use parity::case::{Case, CaseFile};
 use parity::exit::Exit;
 use parity::record::command::{CommandEngine, quoted};
 use parity::record::describe_model;
@@ -18,7 +19,8 @@ use super::shared::say;
 pub struct CommandArgs {
     /// The program's command line, with {text}, {prompt_text}, {instruct}, {prompt_wav},
     /// {source_wav}, {mode}, {seed}, {speed}, {stream}, {case}, {model_dir} and {out}, which are
-    /// quoted for the shell
+    /// quoted for the shell. Cases that it is not told enough of are left out: without {mode} all
+    /// but zero-shot ones, unless it has {instruct} or {source_wav}
     #[arg(long, value_name = "TEMPLATE")]
     pub command: Option<String>,
     /// How the report calls the program
@@ -37,6 +39,32 @@ fn again(args: &CommandArgs, template: &str) -> String {
         quoted(&args.engine_name),
         quoted(template)
     )
+}
+
+/// The cases that the command can say; of the others, what it is not told of them is told here.
+fn sayable<'a>(program: &CommandEngine, cases: &'a CaseFile) -> anyhow::Result<Vec<&'a Case>> {
+    let mut sayable = Vec::new();
+    let mut left_out: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for case in &cases.cases {
+        match program.lacks(case) {
+            None => sayable.push(case),
+            Some(placeholder) => left_out.entry(placeholder).or_default().push(&case.name),
+        }
+    }
+    let mut lines = left_out.iter().map(|(placeholder, names)| {
+        let (first, count) = (names.first().unwrap_or(&""), names.len());
+        let cases = match count {
+            1 => (*first).to_owned(),
+            _ => format!("{count} cases, {first} first"),
+        };
+        format!("left out, since the command has no {placeholder}: {cases}")
+    });
+    if sayable.is_empty() {
+        let why = lines.next().unwrap_or_else(|| "there are none".to_owned());
+        bail!("no case can be said by the command; {why}");
+    }
+    lines.for_each(|line| eprintln!("{line}"));
+    Ok(sayable)
 }
 
 /// Records the cases with a program. One that fails is named, and the others are kept.
@@ -59,7 +87,7 @@ pub fn run(
         );
     }
     // The program is taken to speak with this model: with another, nothing could be compared.
-    let model = engine.model()?;
+    let model = engine.model.open()?;
     let info = EngineInfo {
         name: args.engine_name.clone(),
         version: String::new(),
@@ -72,12 +100,13 @@ pub fn run(
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
     manifest.lm_weights = file;
+    let sayable = sayable(&program, cases)?;
     let mut writer = OpenWriter::within(place, manifest);
-    let bar = case_bar(cases.cases.len())?;
+    let bar = case_bar(sayable.len())?;
     let mut failed = 0;
-    for case in &cases.cases {
+    for &case in &sayable {
         bar.set_message(case.name.clone());
-        match program.record(case, cases, &engine.model_dir) {
+        match program.record(case, cases, &engine.model.model_dir) {
             Ok(told) => writer.case(&RecordedCase::of(case, cases)?, &told)?,
             Err(error) => {
                 failed += 1;
@@ -88,7 +117,7 @@ pub fn run(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let recorded = cases.cases.len() - failed;
+    let recorded = sayable.len() - failed;
     if recorded == 0 {
         bail!("no case could be recorded: see above");
     }

@@ -99,7 +99,7 @@ pub struct DetailArgs {
     verbose: bool,
     /// Print the report as JSON, without its sounds and pictures
     #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
-    json: bool,
+    pub json: bool,
 }
 
 impl DetailArgs {

@@ -3,6 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stage::Stage;
 
+/// Each cause with what to do about it.
+const REMEDIES: &str = include_str!("../../docs/causes.md");
+
 macro_rules! causes {
     ($($variant:ident $name:literal $words:literal)*) => {
         /// A known mistake of engines, in the order in which several of them are told: what proves
@@ -36,6 +39,15 @@ macro_rules! causes {
                     self,
                     Self::NoStopIds | Self::StopIdInList | Self::NoSilenceRule | Self::FewerSteps
                 )
+            }
+
+            /// What the reference does there and how an engine is mended, in Markdown: the section
+            /// of that name in `parity/docs/causes.md`.
+            pub fn remedy(self) -> &'static str {
+                let heading = format!("\n## {}\n", self.name());
+                let section = REMEDIES.split_once(&heading).map_or("", |(_, rest)| rest);
+                let end = section.find("\n## ").unwrap_or(section.len());
+                section.get(..end).unwrap_or_default().trim()
             }
 
             /// The mistake, in words.
@@ -86,6 +98,18 @@ pub struct Clue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_cause_has_a_remedy_and_every_remedy_a_cause() {
+        let sections = REMEDIES.lines().filter_map(|line| line.strip_prefix("## "));
+        let names: Vec<_> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+        assert_eq!(sections.collect::<Vec<_>>(), names);
+        for cause in Cause::ALL {
+            let remedy = cause.remedy();
+            assert!(remedy.len() > 80 && !remedy.contains("## "), "{remedy}");
+        }
+        assert!(Cause::NoStopIds.remedy().contains("6561"));
+    }
 
     #[test]
     fn causes_are_written_as_they_are_named() {

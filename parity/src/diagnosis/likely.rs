@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Clue};
@@ -17,8 +18,8 @@ pub struct Likely {
     pub sign: String,
 }
 
-/// The mistakes that all cases together have the signs of: by the stage in which they show, and
-/// what proves more before what proves less.
+/// The mistakes that all cases together have the signs of: by the stage in which they show, what
+/// more cases show first, and of equals what proves more.
 pub fn likely<'a>(
     cases: impl Iterator<Item = (&'a CaseOutcome, &'a [Clue])> + Clone,
 ) -> Vec<Likely> {
@@ -47,8 +48,13 @@ pub fn likely<'a>(
     for likely in &mut all {
         likely.cases.dedup();
     }
-    // What shows in a stage that some case is blamed on comes before what follows from it.
-    all.sort_by_key(|l| (!first.contains(&l.stage), l.stage, l.cause));
+    // What shows in a stage that some case is blamed on comes before what follows from it, and a
+    // mistake that most cases show before one that few do, unless its sign is a sign of it alone.
+    all.sort_by_key(|l| {
+        let blamed = !first.contains(&l.stage);
+        let cases = Reverse(l.cases.len());
+        (blamed, l.stage, !l.cause.is_evident(), cases, l.cause)
+    });
     all
 }
 

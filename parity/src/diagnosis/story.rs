@@ -61,14 +61,15 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
     }
     let (segment, parting) = parting?;
     let mut words = format!("{theirs} tokens for {ours}");
-    if let Some(seconds) = seconds(evidence, ours, theirs) {
-        words += &format!(", {seconds}");
-    }
+    words += &format!(", {}", seconds(evidence, ours, theirs));
     let place = match segment {
         0 => String::new(),
         _ => format!(" of segment {segment}"),
     };
-    words += &format!("; first differs at token {}{place}", parting.position);
+    words += &format!(
+        "; first differs at token {}{place} (counted from 0)",
+        parting.position
+    );
     let (r, c) = (
         parting.reference.get(parting.position),
         parting.candidate.get(parting.position),
@@ -81,16 +82,15 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
                     Place::Inside => "inside",
                     _ => "outside",
                 };
-                format!(
-                    " of rank {}, {inside} the reference's nucleus of {nucleus}",
-                    s.rank + 1
-                )
+                let rank = s.rank + 1;
+                format!(" (rank {rank}, {inside} the reference's nucleus of {nucleus})")
             });
             let rank = rank.unwrap_or_default();
-            match r {
-                Some(r) => format!(", where the candidate drew {token}{rank} (the reference: {r})"),
-                None => format!(", where the reference ends and the candidate drew {token}{rank}"),
-            }
+            let own = match r {
+                Some(r) => format!("the reference drew {r}"),
+                None => "the reference ends".to_owned(),
+            };
+            format!(", where {own} and the candidate drew token {token}{rank}")
         }
         (Some(r), None) => format!(", where the candidate ends and the reference drew {r}"),
         (None, None) => String::new(),
@@ -111,7 +111,7 @@ fn length(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(lists) = kept {
         let ours: usize = lists.iter().map(|(r, _)| r.len()).sum();
         let theirs: usize = lists.iter().map(|(_, c)| c.len()).sum();
-        let seconds = seconds(evidence, ours, theirs).unwrap_or_default();
+        let seconds = seconds(evidence, ours, theirs);
         return Some(format!("{theirs} tokens kept for {ours}, {seconds}"));
     }
     let more = sound_difference(evidence).filter(|s| s.abs() >= 0.001)?;
@@ -123,11 +123,15 @@ fn length(evidence: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// How much longer it sounds, or would.
-fn seconds(evidence: &Evidence<'_>, ours: usize, theirs: usize) -> Option<String> {
-    let by_tokens = (theirs as f64 - ours as f64) / TOKENS_PER_SECOND;
-    let more = sound_difference(evidence).unwrap_or(by_tokens);
-    Some(signed(more))
+/// How much longer it sounds, or would by its tokens where one side has no sound.
+fn seconds(evidence: &Evidence<'_>, ours: usize, theirs: usize) -> String {
+    match sound_difference(evidence) {
+        Some(more) => signed(more),
+        None => {
+            let more = (theirs as f64 - ours as f64) / TOKENS_PER_SECOND;
+            format!("{} by its tokens", signed(more))
+        }
+    }
 }
 
 fn sound_difference(evidence: &Evidence<'_>) -> Option<f64> {

@@ -96,11 +96,18 @@ impl<'a> Parting<'a> {
             // That it ends is said where they part.
             Some(id) if c == self.position => format!("{id} ended it"),
             None if c == self.position => String::new(),
-            None if c > r => format!("no stop until {c}"),
+            None if c > r => format!("no stop until {c}{}", self.at_most()),
             None => format!("it ends at {c}"),
+            Some(-1) if c > r => format!("no stop until {c}, the maximum length"),
             stop if c > r => format!("no stop until {c}, {}", mark(stop)),
             stop => format!("it ends at {c}, {}", mark(stop)),
         }
+    }
+
+    /// The most tokens that this text may have, in words.
+    fn at_most(&self) -> String {
+        let most = self.bounds.map(|(_, max)| format!(" of at most {max}"));
+        most.unwrap_or_default()
     }
 
     fn clue(&self) -> Option<(Cause, String)> {
@@ -121,7 +128,12 @@ impl<'a> Parting<'a> {
         }
         // Whatever was drawn before: the id that ended it is masked until then.
         let min = self.bounds.map_or(0, |(min, _)| min);
-        if c < min && matches!(self.candidate_stop, None | Some(FIRST_STOP)) {
+        // One that says nothing at all was given another prompt, or another text.
+        let by_first_stop = match self.candidate_stop {
+            Some(id) => id == FIRST_STOP,
+            None => c > 0,
+        };
+        if c < min && by_first_stop {
             let sign = format!("it ends at {c} tokens, before the minimum of {min}");
             return Some((Cause::NoMinimum, sign));
         }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::outcome::{CaseOutcome, Cell, Origin, StageOutcome, ValueOutcome, Verdict};
+use super::outcome::{CaseOutcome, Cell, NO_CASE, Origin, StageOutcome, ValueOutcome, Verdict};
 use super::stale;
 use super::tolerances::{Conditions, Tolerances};
 use super::value_diff::{Compared, ValueDiff, diff_value};
@@ -227,7 +227,7 @@ impl<'a> Evaluation<'a> {
                 Keep::Sound,
                 "the steps between the prompt, the tokens, the mel and the sound",
             ),
-            (Keep::Tokens, "their prompt's features and any sound"),
+            (Keep::Tokens, "the prompt's features and any sound"),
         ];
         let line = |(keep, left_out): (Keep, &str)| {
             let cases = outcomes.iter().filter_map(|o| o.case.as_ref());
@@ -255,7 +255,7 @@ impl<'a> Evaluation<'a> {
         let case = &golden.case.case;
         let required = source.manifest().promises(case, stage);
         let Some(candidate) = loaded.candidate(feed) else {
-            return required.then(|| empty_cell(Verdict::Missing, "the candidate lacks the case"));
+            return required.then(|| empty_cell(Verdict::Missing, NO_CASE));
         };
         let keys = golden.keys(stage);
         let recorded = |record: &CaseRecord| keys.iter().any(|k| record.tensors.contains_key(k));

@@ -37,16 +37,23 @@ pub fn explain(cell: &Cell) -> String {
     reasons.join(" | ")
 }
 
-/// The check that is closest to its limit. Failed checks come before passed ones, and checks with a
-/// margin before exact ones.
+/// The check that is closest to its limit. Failed checks come before passed ones, checks with a
+/// margin before exact ones, and of exact ones the worst first.
 pub fn closest_to_limit<'a>(checks: impl Iterator<Item = &'a Check>) -> Option<&'a Check> {
     let order = |c: &Check| (c.passed, c.by_floor, is_exact(c), margin(c));
     checks.filter(|c| c.value.is_some()).min_by(|a, b| {
-        let (a, b) = (order(a), order(b));
-        (a.0, a.1, a.2)
-            .cmp(&(b.0, b.1, b.2))
-            .then(a.3.total_cmp(&b.3))
+        let (x, y) = (order(a), order(b));
+        (x.0, x.1, x.2)
+            .cmp(&(y.0, y.1, y.2))
+            .then(x.3.total_cmp(&y.3))
+            .then_with(|| excess(b).total_cmp(&excess(a)))
     })
+}
+
+/// By how much a value is above the largest allowed, 0 if it is not.
+fn excess(check: &Check) -> f64 {
+    let (value, limit) = (check.value.map(|v| v.0), check.at_most.map(|l| l.0));
+    value.zip(limit).map_or(0.0, |(v, l)| (v - l).max(0.0))
 }
 
 /// Whether a check demands equality, so that it has no margin.

@@ -89,6 +89,38 @@ pub struct CaseOutcome {
     pub stages: Vec<StageOutcome>,
 }
 
+/// The reason of a cell whose case the candidate does not have.
+pub(crate) const NO_CASE: &str = "the candidate lacks the case";
+
+impl CaseOutcome {
+    /// Whether the candidate has the case, however little of it.
+    pub fn is_recorded(&self) -> bool {
+        let mut cells = self.stages.iter().flat_map(StageOutcome::cells);
+        cells.any(|(_, cell)| !cell.is_of_no_case())
+    }
+
+    /// Whether some value of the case was held against the golden's.
+    pub(crate) fn has_compared(&self) -> bool {
+        let mut cells = self.stages.iter().flat_map(StageOutcome::cells);
+        cells.any(|(_, c)| matches!(c.verdict, Verdict::Pass | Verdict::Fail))
+    }
+
+    /// Whether the error is known to come from the stage that the case is blamed on: it fails on
+    /// the golden's own inputs, or a stage before it passes. Otherwise all that is known is that
+    /// nothing before it was recorded.
+    pub(crate) fn is_origin_known(&self) -> bool {
+        let Some(first) = self.first_introduced else {
+            return false;
+        };
+        let is = |cell: Option<&Cell>, verdict| cell.is_some_and(|c| c.verdict == verdict);
+        let mut rows = self.stages.iter().take_while(|row| row.stage <= first);
+        rows.any(|row| match row.stage == first {
+            true => is(row.cell(Feed::Isolated), Verdict::Fail),
+            false => row.cells().any(|(_, c)| c.verdict == Verdict::Pass),
+        })
+    }
+}
+
 /// One stage of a case under both feeds; `None` if a feed does not have the stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageOutcome {
@@ -128,6 +160,13 @@ pub struct Cell {
     pub origin: Option<Origin>,
     /// The values: one for each segment if the stage has segments.
     pub values: Vec<ValueOutcome>,
+}
+
+impl Cell {
+    /// Whether it is missing because the candidate does not have the case at all.
+    pub(crate) fn is_of_no_case(&self) -> bool {
+        self.verdict == Verdict::Missing && self.reason.as_deref() == Some(NO_CASE)
+    }
 }
 
 /// One tensor, text, token list or sound.

@@ -112,6 +112,27 @@ impl CommandEngine {
         })
     }
 
+    /// The placeholder without which the command cannot say a case as it is meant, if the template
+    /// lacks it: a program that is not told the mode says everything as zero-shot.
+    pub fn lacks(&self, case: &Case) -> Option<&'static str> {
+        let of_mode = match case.mode_name() {
+            ModeName::ZeroShot => None,
+            ModeName::CrossLingual => Some("{mode}"),
+            ModeName::Instruct => Some("{instruct}"),
+            ModeName::Vc => Some("{source_wav}"),
+        };
+        let needed = [
+            of_mode,
+            case.stream.then_some("{stream}"),
+            (case.speed != 1.0).then_some("{speed}"),
+        ];
+        // Who knows the case's name can look up the rest.
+        let knows_all = self.template.contains("{case}");
+        let lacking = needed.into_iter().flatten();
+        let mut lacking = lacking.filter(|name| !self.template.contains(name));
+        lacking.next().filter(|_| !knows_all)
+    }
+
     /// The command line for a case, quoted for the shell.
     pub fn line(&self, case: &Case, file: &CaseFile, model_dir: &Path, out: &Path) -> String {
         let path = |path: &Path| path.display().to_string();

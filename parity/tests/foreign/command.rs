@@ -75,6 +75,28 @@ fn a_program_that_fails_is_named_and_the_others_are_kept() {
 }
 
 #[test]
+fn a_case_that_the_command_is_not_told_enough_of_is_left_out_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = "cp golden/tiny-7/english-short/audio.wav {out}; : {text}";
+    let cases = ["english-short", "cross-lingual", "instruct"];
+    let said = text(&record(dir.path(), command, &cases));
+    for part in [
+        "left out, since the command has no {mode}: cross-lingual",
+        "left out, since the command has no {instruct}: instruct",
+        "1 case(s) recorded, 0 failed",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let output = record(dir.path(), command, &["instruct"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no case can be said"), "{said}");
+    let all = "cp golden/tiny-7/{case}/audio.wav {out}";
+    let said = text(&record(dir.path(), all, &cases));
+    assert!(said.contains("3 case(s) recorded"), "{said}");
+}
+
+#[test]
 fn a_program_that_cannot_be_recorded_says_why() {
     let dir = tempfile::tempdir().unwrap();
     for (command, why) in [

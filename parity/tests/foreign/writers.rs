@@ -54,10 +54,11 @@ fn the_writer_in_python_is_judged_by_what_it_has() {
     judged(
         &out,
         &[
-            "begins at llm.tokens in 2 of 66 cases",
+            "begins at llm.tokens in 2 of the 2 cases that were recorded",
             "64 of 66 cases were not recorded",
             "llm.tokens introduced the error",
-            "flow.mel: not recorded in 2 of",
+            "not recorded in any case: ",
+            "flow.mel",
         ],
     );
 }

@@ -82,7 +82,11 @@ fn introduced(case: &CaseReport) -> Option<(Stage, Failure)> {
         .map(|(feed, cell)| format!("{}: {}", feed.name(), explain(cell)))
         .collect();
     let name = &case.outcome.name;
-    let words = format!("{name}: {stage} introduced the error, {}", why.join(" — "));
+    let what = match case.outcome.is_origin_known() {
+        true => "introduced the error",
+        false => "is wrong (nothing before it was recorded)",
+    };
+    let words = format!("{name}: {stage} {what}, {}", why.join(" — "));
     let verdict = Verdict::Fail;
     Some((stage, Failure { verdict, words }))
 }

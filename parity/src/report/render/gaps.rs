@@ -1,4 +1,5 @@
-//! What a candidate does not have: one line for each stage, over all cases.
+//! What a candidate does not have: stages that no case has in one line, and one line for each stage
+//! that some cases have.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +21,21 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
             .iter()
             .flat_map(|s| s.cells().map(move |(feed, cell)| (s.stage, feed, cell)))
         {
-            *having.entry((stage, feed)).or_default() += 1;
-            if cell.verdict != Verdict::Missing {
+            if cell.is_of_no_case() {
+                absent.push(&outcome.name);
                 continue;
             }
-            match reason(cell) {
-                NO_CASE if absent.last() == Some(&&*outcome.name) => {}
-                NO_CASE => absent.push(&outcome.name),
-                reason => *lacking.entry((stage, feed, reason)).or_default() += 1,
+            *having.entry((stage, feed)).or_default() += 1;
+            if cell.verdict == Verdict::Missing {
+                *lacking.entry((stage, feed, reason(cell))).or_default() += 1;
             }
         }
     }
     absent.dedup();
     let one_feed = report.candidates.len() == 1;
     let cases = whole_cases(&absent, report.cases.len());
-    let lines = joined(lacking).into_iter().map(|gap| {
+    let (mut nowhere, mut somewhere) = (Vec::new(), Vec::new());
+    for gap in joined(lacking) {
         let feed = match one_feed {
             true => String::new(),
             false => format!(" {}", gap.feed.name()),
@@ -45,17 +46,24 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
             false => format!("{} to {}", gap.first, gap.last),
         };
         let (reason, count) = (words(gap.reason), gap.count);
-        format!("{stages}{feed}: {reason} in {count} of {of} cases")
+        match reason == NOT_RECORDED && count == of {
+            true => nowhere.push(format!("{stages}{feed}")),
+            false => somewhere.push(format!("{stages}{feed}: {reason} in {count} of {of} cases")),
+        }
+    }
+    let nowhere = (!nowhere.is_empty()).then(|| {
+        let stages = nowhere.join(", ");
+        format!("not recorded in any case: {stages}")
     });
-    cases.into_iter().chain(lines).collect()
+    cases.into_iter().chain(nowhere).chain(somewhere).collect()
 }
 
-/// The reason of a cell whose case was not recorded.
-const NO_CASE: &str = "the candidate lacks the case";
+/// A value that a case lacks, in words.
+const NOT_RECORDED: &str = "not recorded";
 
 fn words(reason: &str) -> &str {
     match reason {
-        "the candidate lacks it" => "not recorded",
+        "the candidate lacks it" => NOT_RECORDED,
         other => other,
     }
 }

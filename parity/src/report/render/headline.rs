@@ -1,6 +1,7 @@
 //! The first lines of a report that is not in parity: where it begins, what it looks like, and one
 //! case told in full.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::diagnosis::{Likely, likely};
@@ -45,20 +46,33 @@ impl Headline {
         // The most cases; of equals, the earliest stage.
         let mut order: Vec<_> = counts.into_iter().collect();
         order.sort_by_key(|(stage, count)| (usize::MAX - count, *stage));
-        let compared = report.cases.len();
+        let recorded = report.cases.iter().filter(|c| c.outcome.is_recorded());
+        let recorded = match recorded.count() {
+            all if all == report.cases.len() => format!("{all} cases"),
+            some => format!("the {some} cases that were recorded"),
+        };
         let words = |(i, (stage, count)): (usize, &(Stage, usize))| match i {
-            0 => format!("begins at {stage} in {count} of {compared} cases"),
+            0 => format!("begins at {stage} in {count} of {recorded}"),
             _ => format!("at {stage} in {count}"),
         };
         let begins_at: Vec<_> = order.iter().take(NAMED).enumerate().map(words).collect();
         let stage = order.first().map(|(stage, _)| *stage);
         let clues = report.cases.iter().map(|c| (&c.outcome, &*c.clues));
+        let likely = likely(clues);
         Some(Self {
             begins: begins_at.join(", "),
-            likely: likely(clues).iter().map(words_of).collect(),
-            stories: stories(&failing, stage),
+            stories: stories(&failing, stage, likely.first()),
+            likely: likely.iter().map(words_of).collect(),
             lengths: lengths(report),
         })
+    }
+}
+
+impl Report {
+    /// The case whose story the report tells first, if it fails.
+    pub fn told_case(&self) -> Option<String> {
+        let stories = Headline::of(self)?.stories;
+        stories.into_iter().next().map(|(case, _)| case)
     }
 }
 
@@ -91,15 +105,26 @@ fn missing_alone(report: &Report) -> Option<Headline> {
 
 fn words_of(likely: &Likely) -> String {
     let cases = match likely.cases.as_slice() {
-        [one] => one.clone(),
-        all => format!("{} cases", all.len()),
+        [one] => format!("in {one}"),
+        [first, ..] => format!("in {} cases; in {first}", likely.cases.len()),
+        [] => String::new(),
     };
-    format!("{}: in {cases}, {}", likely.cause.words(), likely.sign)
+    let (cause, sign) = (likely.cause, &likely.sign);
+    let words = cause.words();
+    format!(
+        "{words}: {cases}, {sign}; see parity explain {}",
+        cause.name()
+    )
 }
 
-/// Every failing case, those that begin in `stage` first, of those the largest difference in
-/// length.
-fn stories(failing: &[&CaseReport], stage: Option<Stage>) -> Vec<(String, String)> {
+/// Every failing case: those that begin in `stage` first, of those the ones that show the likeliest
+/// mistake, of those the largest difference in length.
+fn stories(
+    failing: &[&CaseReport],
+    stage: Option<Stage>,
+    likeliest: Option<&Likely>,
+) -> Vec<(String, String)> {
+    let shows = |case: &CaseReport| likeliest.is_some_and(|l| l.cases.contains(&case.outcome.name));
     let longer = |case: &CaseReport| {
         case.tokens
             .iter()
@@ -111,7 +136,10 @@ fn stories(failing: &[&CaseReport], stage: Option<Stage>) -> Vec<(String, String
         .iter()
         .filter_map(|case| Some((case, case.story.as_ref()?)))
         .collect();
-    told.sort_by_key(|(case, story)| (Some(story.stage) != stage, usize::MAX - longer(case)));
+    told.sort_by_key(|(case, story)| {
+        let elsewhere = Some(story.stage) != stage;
+        (elsewhere, !shows(case), Reverse(longer(case)))
+    });
     let words = |(case, story): (&&CaseReport, &crate::diagnosis::Story)| {
         (case.outcome.name.clone(), story.words.clone())
     };

@@ -75,7 +75,7 @@ pub fn table(report: &Report, detail: Detail, rest: Rest<'_>) -> String {
     styled(&mut out, Style::new().bold(), &header);
     out.push('\n');
     for info in &report.stages {
-        stage_row(&mut out, report, info.stage);
+        stage_row(&mut out, report, info.stage, detail);
     }
     if let Some(lengths) = &report.length_parity {
         lengths_line(&mut out, lengths);
@@ -193,9 +193,15 @@ fn recording_line(info: &RecordingInfo) -> String {
     )
 }
 
-fn stage_row(out: &mut String, report: &Report, stage: Stage) {
+/// A stage over all cases. One that no case has is told below the table, with what is missing.
+fn stage_row(out: &mut String, report: &Report, stage: Stage, detail: Detail) {
     let outcomes = report.cases.iter().flat_map(|c| &c.outcome.stages);
     let rows: Vec<&StageOutcome> = outcomes.filter(|s| s.stage == stage).collect();
+    let mut cells = rows.iter().flat_map(|row| row.cells()).map(|(_, c)| c);
+    let partial = report.cases.iter().any(|c| c.outcome.has_compared());
+    if detail != Detail::Verbose && partial && cells.all(|c| c.verdict == Verdict::Missing) {
+        return;
+    }
     row(out, stage, &|feed| {
         rows.iter().filter_map(|s| s.cell(feed)).collect()
     });
@@ -212,7 +218,13 @@ fn row<'a>(out: &mut String, stage: Stage, cells: &dyn Fn(Feed) -> Vec<&'a Cell>
         }
         let verdict = Verdict::of(cells.iter().map(|c| c.verdict));
         let passed = cells.iter().filter(|c| c.verdict == Verdict::Pass).count();
-        let text = format!("{passed}/{} {}", cells.len(), emphasised(verdict));
+        // What fails is told of the cases that could, what is missing of all.
+        let compared = || cells.iter().filter(|c| c.verdict != Verdict::Missing);
+        let of = match verdict {
+            Verdict::Fail => compared().count(),
+            _ => cells.len(),
+        };
+        let text = format!("{passed}/{of} {}", emphasised(verdict));
         styled(out, style(verdict), &format!("{text:<11}"));
         out.push(' ');
     }
@@ -250,9 +262,13 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
             number((ratio * 1000.0).round() / 1000.0)
         ),
     };
+    let range = match least == most {
+        true => most.to_string(),
+        false => format!("{least} to {most}"),
+    };
     let _ = writeln!(
         out,
-        " segments as long as the reference's, of {least} to {most} tokens{ratio}"
+        " segments as long as the reference's, of {range} tokens{ratio}"
     );
 }
 

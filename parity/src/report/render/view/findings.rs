@@ -85,12 +85,11 @@ fn finding(case: &CaseReport) -> Option<(Group, Finding)> {
         None => s.cells().any(|(_, c)| bad(c.verdict)),
     })?;
     let (feed, cell) = stage.cells().find(|(_, c)| bad(c.verdict))?;
-    let what = match first.is_some() {
-        true => format!("introduced the error ({})", feed.name()),
-        false => format!(
-            "fails ({}), although every stage passes on its own",
-            feed.name()
-        ),
+    let feed = feed.name();
+    let what = match (first, outcome.is_origin_known()) {
+        (Some(_), true) => format!("introduced the error ({feed})"),
+        (Some(_), false) => format!("is wrong ({feed}), and nothing before it was recorded"),
+        (None, _) => format!("fails ({feed}), although every stage passes on its own"),
     };
     let cause = case.clues.first().map(|clue| clue.cause.words());
     let stage = Some(stage.stage.to_string());
