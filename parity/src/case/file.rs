@@ -53,7 +53,11 @@ pub enum Error {
         reason: String,
     },
     /// The file lacks the requested case.
-    #[error("{}: no case `{case}`: {}", path.display(), suggest::hint(case, known))]
+    #[error(
+        "the cases file in {} has no case `{case}` (--cases names another): {}",
+        path.display(),
+        suggest::hint(case, known)
+    )]
     Unknown {
         /// The folder of the cases file.
         path: PathBuf,

@@ -76,7 +76,7 @@ fn words(checkup: &Checkup, manifest: &Manifest, args: &CheckArgs) -> String {
     let mut out = String::new();
     let seal = match manifest.is_sealed() {
         true => "sealed",
-        false => "no seal, as it need not have one",
+        false => "no seal (hashes of its files), which it need not have",
     };
     let (of, has) = checkup.cases;
     let _ = writeln!(

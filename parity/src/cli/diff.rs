@@ -1,9 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
+use native::engine::Engine;
+use native::model_dir::ModelDir;
 use parity::exit::Exit;
 use parity::judge::Evaluation;
+use parity::record::{GoldenWithPartings, NativeRecorder, describe_model};
 use parity::recording::{Reader, RecordingSource as _};
 use parity::report::{Report, Rest, build_report, html};
 use parity::stage::Feed;
@@ -32,6 +35,10 @@ pub struct DiffArgs {
     cases: CasesArg,
     #[command(flatten)]
     deep: DeepArg,
+    /// The model that the reference was recorded with: tells of what rank a token is where a
+    /// candidate parts [default: out/NAME, NAME being what the reference calls it, if it is there]
+    #[arg(long, value_name = "DIR")]
+    model_dir: Option<PathBuf>,
     /// Write the report's page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -49,8 +56,13 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let feed = candidate.manifest().feed;
     let only = |wanted| (feed == wanted).then_some(&candidate as _);
     let expected = args.cases.of_golden(&golden)?;
+    let names = match &expected {
+        Some(cases) => cases.iter().map(|c| c.case.name.clone()).collect(),
+        None => golden.manifest().cases.keys().cloned().collect(),
+    };
+    let told = with_partings(&golden, &candidate, names, args.model_dir.as_deref())?;
     let evaluation = Evaluation {
-        golden: &golden,
+        golden: told.as_ref().map_or(&golden as _, |told| told as _),
         isolated: only(Feed::Isolated),
         cascaded: only(Feed::Cascaded),
         expected: expected.as_deref(),
@@ -75,6 +87,9 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     };
     args.detail.print(&report, rest)?;
     args.detail.print_layers(report.layers.as_ref())?;
+    if let (Some(path), false) = (&args.html, args.detail.json) {
+        say(&format!("\nwritten: {}\n", path.display()))?;
+    }
     let told = report.told_case();
     if let (Some(case), None, false) = (told, &args.html, args.detail.json) {
         say(&format!(
@@ -83,6 +98,44 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         ))?;
     }
     Ok(report.status())
+}
+
+/// The golden with the logits of each place at which the candidate's tokens part from it, if the
+/// model is at hand. One that was named must fit; without one, nothing is lost but ranks.
+fn with_partings<'a>(
+    golden: &'a Reader,
+    candidate: &Reader,
+    names: Vec<String>,
+    named: Option<&Path>,
+) -> anyhow::Result<Option<GoldenWithPartings<'a>>> {
+    let partings = GoldenWithPartings::partings(golden, candidate, &names)?;
+    let usual = Path::new("out").join(&golden.manifest().model.id);
+    let dir = named.unwrap_or(&usual);
+    if partings.is_empty() || (named.is_none() && !dir.is_dir()) {
+        return Ok(None);
+    }
+    let compute = || -> anyhow::Result<GoldenWithPartings<'a>> {
+        let model = describe_model(&ModelDir::open(dir)?)?;
+        if model.files != golden.manifest().model.files {
+            bail!(
+                "{}: is not the model that the reference was recorded with",
+                dir.display()
+            );
+        }
+        let builder = Engine::builder(dir);
+        let mut recorder = NativeRecorder::load(builder, "cpu", "f32")?;
+        recorder.match_torch_of(golden.manifest());
+        Ok(GoldenWithPartings::new(golden, &partings, &mut recorder)?)
+    };
+    match (compute(), named) {
+        (Ok(golden), _) => Ok(Some(golden)),
+        (Err(error), Some(_)) => Err(error),
+        (Err(error), None) => {
+            let error = native::error_chain(error.as_ref());
+            eprintln!("ranks of tokens are not told: {error}");
+            Ok(None)
+        }
+    }
 }
 
 fn write_page(report: &Report, path: &Path) -> anyhow::Result<()> {

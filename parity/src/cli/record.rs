@@ -101,7 +101,13 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<Exit> {
                      --case, each part into its own folder"
                 );
             }
-            return record_command::run(&args.command, &args.native, &cases, place, &args.out);
+            return record_command::run(
+                &args.command,
+                &args.native,
+                (&cases, &args.cases.cases),
+                place,
+                &args.out,
+            );
         }
         EngineName::Native => record_native(args, &cases, shard, &inputs, place)?,
         EngineName::Python => record_python(args, &cases, shard, &inputs, place)?,

@@ -32,11 +32,14 @@ pub struct CommandArgs {
 }
 
 /// The command line that runs one case again.
-fn again(args: &CommandArgs, template: &str) -> String {
+fn again(args: &CommandArgs, engine: &EngineArgs, cases: &Path, template: &str) -> String {
+    let path = |path: &Path| quoted(&path.display().to_string());
     format!(
-        "parity record --engine command --engine-name {} --case {{case}} --out out/again --command \
-         {}",
+        "parity record --engine command --engine-name {} --model-dir {} --cases {} --case {{case}} \
+         --out out/again --command {}",
         quoted(&args.engine_name),
+        path(&engine.model.model_dir),
+        path(cases),
         quoted(template)
     )
 }
@@ -71,7 +74,7 @@ fn sayable<'a>(program: &CommandEngine, cases: &'a CaseFile) -> anyhow::Result<V
 pub fn run(
     args: &CommandArgs,
     engine: &EngineArgs,
-    cases: &CaseFile,
+    (cases, path): (&CaseFile, &Path),
     place: Replacement,
     out: &Path,
 ) -> anyhow::Result<Exit> {
@@ -92,7 +95,7 @@ pub fn run(
         name: args.engine_name.clone(),
         version: String::new(),
         commit: None,
-        command: Some(again(args, template)),
+        command: Some(again(args, engine, path, template)),
     };
     let mut manifest = Manifest::new(info, describe_model(&model)?);
     let weights = model.lm_weights(engine.lm_weights.unwrap_or_default())?;
@@ -104,8 +107,12 @@ pub fn run(
     let mut writer = OpenWriter::within(place, manifest);
     let bar = case_bar(sayable.len())?;
     let mut failed = 0;
-    for &case in &sayable {
+    for (i, &case) in sayable.iter().enumerate() {
         bar.set_message(case.name.clone());
+        // A bar is seen on a terminal alone.
+        if bar.is_hidden() {
+            eprintln!("{} of {}: {}", i + 1, sayable.len(), case.name);
+        }
         match program.record(case, cases, &engine.model.model_dir) {
             Ok(told) => writer.case(&RecordedCase::of(case, cases)?, &told)?,
             Err(error) => {
@@ -124,7 +131,8 @@ pub fn run(
     writer.finish()?;
     let shown = out.display();
     say(&format!(
-        "{shown}: {recorded} case(s) recorded, {failed} failed\n"
+        "{shown}: {recorded} case(s) recorded, {failed} failed\nnext: parity check {shown} --golden \
+         GOLDEN\n"
     ))?;
     Ok(if failed == 0 {
         Exit::Parity

@@ -66,7 +66,7 @@ causes! {
     SpeakerPooling "speaker-pooling" "the speaker network's pooling of its last, partial window"
     LanguageModel "language-model" "the language model itself: rotary positions, norms, its cache or weights"
     StopIdInList "stop-id-in-list" "the stop id itself was recorded as the last token"
-    NoStopIds "no-stop-ids" "ids that end speech do not end it (all 200 from 6561 on do)"
+    NoStopIds "no-stop-ids" "an id that ends speech does not end it (each of the 200 from 6561 on should)"
     NoMinimum "no-minimum" "no minimum length (6561 is masked until 2 tokens for each text id)"
     MinimumTooStrict "minimum-too-strict" "before the minimum length every stop id is masked, not 6561 alone"
     NoMaximum "no-maximum" "no maximum length (20 tokens for each text id)"

@@ -61,9 +61,12 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
     }
     let (segment, parting) = parting?;
     let mut words = format!("{theirs} tokens for {ours}");
+    if evidence.golden.segments() > 1 {
+        words += &format!(" in {} segments", evidence.golden.segments());
+    }
     words += &format!(", {}", seconds(evidence, ours, theirs));
-    let place = match segment {
-        0 => String::new(),
+    let place = match evidence.golden.segments() {
+        1 => String::new(),
         _ => format!(" of segment {segment}"),
     };
     words += &format!(
@@ -90,7 +93,12 @@ fn tokens(evidence: &Evidence<'_>) -> Option<String> {
                 Some(r) => format!("the reference drew {r}"),
                 None => "the reference ends".to_owned(),
             };
-            format!(", where {own} and the candidate drew token {token}{rank}")
+            let drew = if parting.skips_the_end() {
+                "has"
+            } else {
+                "drew"
+            };
+            format!(", where {own} and the candidate {drew} token {token}{rank}")
         }
         (Some(r), None) => format!(", where the candidate ends and the reference drew {r}"),
         (None, None) => String::new(),

@@ -8,13 +8,16 @@ use super::sampling::{Place, Standing};
 use crate::array::Array;
 use crate::diff::logits::Table;
 use crate::record::token_bounds;
-use crate::recording::{CaseRecord, MISMATCH_TAP};
+use crate::recording::{CaseRecord, MISMATCH_TAP, PARTING_TAP};
 use crate::stage::{Key, Stage};
 
 /// The first id that ends speech. It is also the one that is masked before the minimum length.
 pub(super) const FIRST_STOP: i64 = 6561;
 /// Tokens that the repetition rule looks back at.
 const WINDOW: usize = 10;
+/// Tokens within which a sampler that drew speech instead of the end draws the end after all, on a
+/// model that is sure of it: the speaking one took one to three.
+const SOON: usize = 10;
 /// Silent tokens of a run that are kept.
 const SILENT_KEPT: usize = 5;
 
@@ -96,12 +99,25 @@ impl<'a> Parting<'a> {
             // That it ends is said where they part.
             Some(id) if c == self.position => format!("{id} ended it"),
             None if c == self.position => String::new(),
+            None if c > r && self.skips_the_end() => {
+                format!(
+                    "it goes on to {c} tokens{}, which may lack the ids that should have ended it",
+                    self.at_most()
+                )
+            }
             None if c > r => format!("no stop until {c}{}", self.at_most()),
             None => format!("it ends at {c}"),
             Some(-1) if c > r => format!("no stop until {c}, the maximum length"),
             stop if c > r => format!("no stop until {c}, {}", mark(stop)),
             stop => format!("it ends at {c}, {}", mark(stop)),
         }
+    }
+
+    /// Whether what should have ended the candidate's list was drawn and left out of it: the token
+    /// there is one of a later position, which has no place in this one.
+    pub(super) fn skips_the_end(&self) -> bool {
+        let elsewhere = |s: Standing| s.place() == Place::OutsideBoth;
+        self.position == self.reference.len() && self.standing.is_some_and(elsewhere)
     }
 
     /// The most tokens that this text may have, in words.
@@ -137,12 +153,14 @@ impl<'a> Parting<'a> {
             let sign = format!("it ends at {c} tokens, before the minimum of {min}");
             return Some((Cause::NoMinimum, sign));
         }
-        // Where the reference drew its end, a sampler with other rules may draw speech instead. One
-        // that drew the end and went on shows a token of the next position, which has no place here.
-        let drawn_instead = self
-            .standing
-            .is_some_and(|s| s.place() != Place::OutsideBoth);
-        if p == r && (self.is_endless() || !drawn_instead) {
+        // Where the reference drew its end, a sampler with other rules may draw speech instead, and
+        // the end soon after. One that drew the end and went on shows a token of the next position,
+        // which has no place here.
+        let went_on = match self.standing {
+            Some(standing) => standing.place() == Place::OutsideBoth,
+            None => c.saturating_sub(r) > SOON,
+        };
+        if p == r && (self.is_endless() || went_on) {
             return Some(self.beyond_the_end());
         }
         if let Some(back) = self.repeats() {
@@ -203,7 +221,7 @@ impl<'a> Parting<'a> {
 }
 
 /// The logits of a position that both sides have come to with the same tokens: the golden's, or
-/// the candidate's own if they are in parity where the golden keeps some.
+/// those computed with its model, or the candidate's own.
 fn logits<'a>(evidence: &Evidence<'a>, segment: usize, position: usize) -> Option<&'a [f32]> {
     let row = |record: &'a CaseRecord| {
         let of = |stage| record.tensors.get(&Key::segment(stage, segment));
@@ -218,13 +236,14 @@ fn logits<'a>(evidence: &Evidence<'a>, segment: usize, position: usize) -> Optio
         };
         table.row(i64::try_from(position).ok()?)
     };
-    let at_mismatch = || {
-        let key = Key::segment(Stage::LlmLogits, segment).tap(MISMATCH_TAP);
-        evidence.candidate.tensors.get(&key)?.as_f32()
+    let of_tap = |record: &'a CaseRecord, tap| {
+        let key = Key::segment(Stage::LlmLogits, segment).tap(tap);
+        record.tensors.get(&key)?.as_f32()
     };
     row(evidence.golden)
+        .or_else(|| of_tap(evidence.golden, PARTING_TAP))
         .or_else(|| row(evidence.candidate))
-        .or_else(at_mismatch)
+        .or_else(|| of_tap(evidence.candidate, MISMATCH_TAP))
 }
 
 /// The signs in the sampled tokens and in what was kept of them.

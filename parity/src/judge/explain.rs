@@ -76,9 +76,13 @@ pub fn margin(check: &Check) -> f64 {
     }
 }
 
-/// A check in a few words: `SNR 71.2 of 60 dB`.
+/// A check in a few words: `SNR 71.2, at least 60 dB`.
 pub fn held_to_limit(check: &Check) -> String {
     let limit = check.at_most.or(check.at_least).map_or(f64::NAN, |l| l.0);
+    let side = match check.at_most {
+        Some(_) => "at most",
+        None => "at least",
+    };
     let value = check.value.map_or(f64::NAN, |v| v.0);
     let definition = check.metric.definition();
     let unit = if matches!(definition.unit, "dB" | "x") {
@@ -87,7 +91,7 @@ pub fn held_to_limit(check: &Check) -> String {
         String::new()
     };
     format!(
-        "{} {} of {}{unit}",
+        "{} {}, {side} {}{unit}",
         definition.label,
         number(value),
         number(limit)

@@ -11,11 +11,13 @@ use native::voice::VoicePrompt;
 
 use super::inputs::Inputs;
 use super::layers::{self, LayerTensors};
+use super::parting::{self, Parting};
 use super::timing::{self, Timing};
 use super::{Error, cascaded, describe_model, isolated};
+use crate::array::Array;
 use crate::case::{Case, CaseFile, Keep, LmSet};
 use crate::layers::Network;
-use crate::recording::{self, CaseRecord, Manifest};
+use crate::recording::{self, CaseRecord, Manifest, Reader};
 use crate::stage::Feed;
 
 /// A loaded native engine that records cases.
@@ -126,6 +128,19 @@ impl NativeRecorder {
     pub fn layers(&mut self, network: Network, golden: &CaseRecord) -> Result<LayerTensors, Error> {
         let engine = self.engine_for(&golden.case.case)?;
         Ok(layers::record(&engine, network, golden)?)
+    }
+
+    /// What the golden's next token was drawn from where a candidate's parts from it.
+    pub(super) fn logits_of(
+        &mut self,
+        golden: &Reader,
+        record: &CaseRecord,
+        parting: &Parting,
+    ) -> Result<Option<Array>, Error> {
+        let file = parting::cases_beside(golden, record)?;
+        let (engine, inputs) = self.prepare(&record.case.case, &file)?;
+        let voice = self.shared_voice(&inputs, &file)?;
+        Ok(parting::logits(&engine, &inputs, voice, record, parting)?)
     }
 
     fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<(Engine, Inputs), Error> {

@@ -23,6 +23,9 @@ pub const DRAW_TAP: &str = "draw";
 
 /// The tap of `llm.logits` under which a candidate keeps the logits from which it drew that token.
 pub const MISMATCH_TAP: &str = "at_mismatch";
+/// The tap of `llm.logits` in a golden to which the logits were added of the first position at which
+/// a candidate's tokens part from it.
+pub const PARTING_TAP: &str = "at_parting";
 
 /// A whole recording in memory.
 #[derive(Clone, Debug)]

@@ -20,8 +20,8 @@ mod unsealed;
 mod writer;
 
 pub use case_record::{
-    CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, RecordedCase, Recording, SAMPLE_RATE,
-    SegmentText, TextRecord,
+    CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, PARTING_TAP, RecordedCase, Recording,
+    SAMPLE_RATE, SegmentText, TextRecord,
 };
 pub(crate) use contents::count_non_finite;
 pub use error::Error;

@@ -74,7 +74,7 @@ impl Unsealed {
     pub(super) fn notes(&self, manifest: &Manifest) -> Vec<String> {
         let engine = &manifest.engine.name;
         let mut notes = vec![format!(
-            "whether the recording of {engine} is as it was written: it has no seal"
+            "whether the recording of {engine} was changed since it was written: it has no hashes of its files"
         )];
         notes.extend(match self.without_inputs.as_slice() {
             [] => None,

@@ -4,6 +4,7 @@ use parity::array::Array;
 use parity::recording::Recording;
 use parity::stage::{Key, Stage};
 
+use super::super::model;
 use super::port::{CASES, Rules, diff, engine, golden_dir, hand_in, parity, sample, sound};
 
 fn words(text: &str) -> String {
@@ -127,4 +128,37 @@ fn a_case_that_does_not_exist_is_answered_with_one_that_does() {
     let output = parity(&["diff", golden, dir, "--case", CASES[0]]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("PARITY  1 case;"), "{said}");
+}
+
+#[test]
+fn ranks_are_told_where_the_golden_keeps_no_logits_if_its_model_is_at_hand() {
+    let mut port = sound();
+    let case = port.cases.get_mut("english-short").unwrap();
+    let key = Key::segment(Stage::LlmTokens, 0);
+    let mut tokens = case.tensors[&key].as_i64().unwrap().to_vec();
+    // The golden keeps the first and the last few rows.
+    let at = tokens.len() / 2;
+    tokens[at] = 17;
+    case.tensors.insert(key, Array::ids(tokens));
+    let parent = hand_in(&port, "port");
+    let recording = parent.path().join("port");
+    let told = |model: &str| {
+        let golden = golden_dir();
+        let arguments = [
+            "diff",
+            golden.to_str().unwrap(),
+            recording.to_str().unwrap(),
+        ];
+        let output = parity(&[&arguments[..], &["--model-dir", model]].concat());
+        words(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let said = told(model::tiny().to_str().unwrap());
+    let here = format!("token {at} (counted from 0)");
+    assert!(said.contains(&here), "{said}");
+    assert!(said.contains("drew token 17 (rank "), "{said}");
+    let said = told(model::voice().to_str().unwrap());
+    assert!(
+        said.contains("is not the model that the reference was recorded with"),
+        "{said}"
+    );
 }

@@ -94,8 +94,8 @@ fn missing_alone(report: &Report) -> Option<Headline> {
     );
     (missing > 0 && passed > 0).then(|| Headline {
         begins: format!(
-            "nothing that was recorded differs ({passed} stages of cases pass), but {missing} are \
-             missing"
+            "nothing that was recorded differs ({passed} stages of cases pass); {missing} were not \
+             recorded"
         ),
         likely: Vec::new(),
         stories: Vec::new(),
@@ -117,14 +117,19 @@ fn words_of(likely: &Likely) -> String {
     )
 }
 
-/// Every failing case: those that begin in `stage` first, of those the ones that show the likeliest
-/// mistake, of those the largest difference in length.
+/// Every failing case: those that begin in `stage` first, of those the one whose sign of the
+/// likeliest mistake is told, the others that show it, then the largest difference in length.
 fn stories(
     failing: &[&CaseReport],
     stage: Option<Stage>,
     likeliest: Option<&Likely>,
 ) -> Vec<(String, String)> {
-    let shows = |case: &CaseReport| likeliest.is_some_and(|l| l.cases.contains(&case.outcome.name));
+    let sign_of = likeliest.and_then(|l| l.cases.first());
+    let shows = |case: &CaseReport| {
+        let name = &case.outcome.name;
+        let is_one = likeliest.is_some_and(|l| l.cases.contains(name));
+        (sign_of != Some(name), !is_one)
+    };
     let longer = |case: &CaseReport| {
         case.tokens
             .iter()
@@ -138,7 +143,7 @@ fn stories(
         .collect();
     told.sort_by_key(|(case, story)| {
         let elsewhere = Some(story.stage) != stage;
-        (elsewhere, !shows(case), Reverse(longer(case)))
+        (elsewhere, shows(case), Reverse(longer(case)))
     });
     let words = |(case, story): (&&CaseReport, &crate::diagnosis::Story)| {
         (case.outcome.name.clone(), story.words.clone())

@@ -84,7 +84,8 @@ pub fn table(report: &Report, detail: Detail, rest: Rest<'_>) -> String {
         line(&mut out, &texts.to_string());
     }
     if detail == Detail::Verbose {
-        report.cases.iter().for_each(|c| case_rows(&mut out, c));
+        let recorded = report.cases.iter().filter(|c| c.outcome.is_recorded());
+        recorded.for_each(|c| case_rows(&mut out, c));
     }
     failures(&mut out, report, detail, rest);
     if let Some(trend) = &report.trend {
@@ -258,7 +259,7 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
     let ratio = match lengths.ratio() {
         1.0 => String::new(),
         ratio => format!(
-            "; {} times as many",
+            "; in all {} times its tokens",
             number((ratio * 1000.0).round() / 1000.0)
         ),
     };
@@ -268,7 +269,7 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
     };
     let _ = writeln!(
         out,
-        " segments as long as the reference's, of {range} tokens{ratio}"
+        " segments have the reference's length ({range} tokens){ratio}"
     );
 }
 
@@ -303,7 +304,10 @@ fn failures(out: &mut String, report: &Report, detail: Detail, rest: Rest<'_>) {
             &format!("{inherited} inherited, by stages that fail on what these gave them"),
         );
     }
-    let gaps = gaps(report);
+    let gaps = match detail {
+        Detail::Quiet => Vec::new(),
+        _ => gaps(report),
+    };
     if !gaps.is_empty() {
         out.push_str("\nmissing, which is never in parity\n");
     }
