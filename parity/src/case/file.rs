@@ -236,7 +236,7 @@ mod tests {
         for (name, hint) in [("b", "there are a-1"), ("a-11", "did you mean `a-1`?")] {
             let selected = load(GOOD).unwrap().select(&[name.to_owned()]);
             let message = selected.unwrap_err().to_string();
-            let expected = format!("no case `{name}`: {hint}");
+            let expected = format!("has no case `{name}` (--cases names another): {hint}");
             assert!(message.ends_with(&expected), "{message}");
         }
     }

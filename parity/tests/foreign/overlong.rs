@@ -36,7 +36,7 @@ fn the_first_lines_say_by_how_much_where_and_why() {
     println!("{top}");
     for piece in [
         "PARITY FAILED begins at llm.tokens in 5 of 5 cases",
-        "likely: ids that end speech do not end it",
+        "likely: an id that ends speech does not end it",
         " tokens for ",
         "; first differs at token ",
         "where the reference ends",
