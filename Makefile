@@ -26,7 +26,7 @@ RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run -
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build cuda install python fixture model report test test-python test-reference sbom golden voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup build cuda install python fixture model report test test-python test-reference sbom golden samples voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -101,6 +101,9 @@ ifeq ($(MODEL),$(TINY))
 	$(RECORDER) record --engine python $(REFERENCE) --cases golden/layers.toml --layers llm,flow,vocoder --out $(GOLDEN)-layers
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 endif
+
+samples: model have-reference ## draw what the Python reference says with many seeds, for `parity sample` (COSYVOICE_ROOT=…): 40 minutes of one core
+	$(PARITY) sample --engine python $(REFERENCE) --cases $(CASES) --out golden/samples-$(notdir $(GOLDEN)) $(if $(N_SEEDS),--seeds $(N_SEEDS))
 
 voice: setup have-reference ## train the speaking model anew on espeak-ng's speech: hours of CPU, see parity/docs/voice.md (COSYVOICE_ROOT=…; interrupt it and go on)
 	@$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --requirement python_ref/requirements-voice.txt

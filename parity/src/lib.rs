@@ -23,6 +23,7 @@ pub mod number;
 pub mod record;
 pub mod recording;
 pub mod report;
+pub mod samples;
 pub mod selftest;
 pub mod shard;
 pub mod sound;

@@ -36,6 +36,7 @@ mod reporting;
 mod sampler_draws;
 #[cfg(feature = "record")]
 mod sampler_live;
+mod samples;
 mod scoreboard;
 mod shards_and_trends;
 mod spoiled;

@@ -8,7 +8,7 @@ use parity::recording;
 use super::shared::GoldenFault;
 use super::{
     bench, check, compare, diff, doctor, explain, fixture, interrupt, judge, manual, merge, record,
-    render, report, scoreboard, selftest, text,
+    render, report, sample, scoreboard, selftest, text,
 };
 
 /// With the commit that it was built from.
@@ -56,6 +56,7 @@ enum Command {
     Record(Box<record::RecordArgs>),
     Render(render::RenderArgs),
     Report(report::ReportArgs),
+    Sample(Box<sample::SampleArgs>),
     Scoreboard(scoreboard::ScoreboardArgs),
     Selftest(selftest::SelftestArgs),
     Text(text::TextArgs),
@@ -98,6 +99,7 @@ pub fn run() -> Exit {
         Command::Record(args) => record::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Text(args) => text::run(&args),

@@ -21,6 +21,7 @@ mod record_command;
 mod record_python;
 mod render;
 mod report;
+mod sample;
 mod scoreboard;
 mod selftest;
 mod share;

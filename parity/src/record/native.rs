@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use native::engine::{Engine, EngineBuilder};
-use native::llm::Strategy;
+use native::llm::{LmPrompt, Strategy};
 use native::model_dir::{LmWeights, ModelDir};
 use native::torch_rng::Multinomial;
 use native::voice::VoicePrompt;
@@ -17,7 +17,7 @@ use super::{Error, cascaded, describe_model, isolated};
 use crate::array::Array;
 use crate::case::{Case, CaseFile, Keep, LmSet};
 use crate::layers::Network;
-use crate::recording::{self, CaseRecord, Manifest, Reader};
+use crate::recording::{self, CaseRecord, Manifest, Reader, RecordedCase};
 use crate::stage::Feed;
 
 /// A loaded native engine that records cases.
@@ -82,10 +82,20 @@ impl NativeRecorder {
 
     /// Draws tokens as the torch that made `golden` does.
     pub fn match_torch_of(&mut self, golden: &Manifest) {
-        self.multinomial = match golden.libraries.get("torch") {
+        self.match_torch(golden.libraries.get("torch").map(String::as_str));
+    }
+
+    /// Draws tokens as a version of torch does; by default as the reference's own.
+    pub fn match_torch(&mut self, version: Option<&str>) {
+        self.multinomial = match version {
             Some(version) if !draws_from_mkl(version) => Multinomial::TwoDraws,
             _ => Multinomial::MklStream,
         };
+    }
+
+    /// How tokens are drawn.
+    pub fn multinomial(&self) -> Multinomial {
+        self.multinomial
     }
 
     /// The manifest of what this engine records, with no cases yet.
@@ -141,6 +151,40 @@ impl NativeRecorder {
         let (engine, inputs) = self.prepare(&record.case.case, &file)?;
         let voice = self.shared_voice(&inputs, &file)?;
         Ok(parting::logits(&engine, &inputs, voice, record, parting)?)
+    }
+
+    /// What the language model is given for a case of one segment, and the engine with the weights
+    /// that it is for. Features of the prompt are made once for each recording.
+    ///
+    /// # Errors
+    /// If the case has several segments or none, or the engine refuses it.
+    pub fn lm_prompt(
+        &mut self,
+        case: &Case,
+        file: &CaseFile,
+    ) -> Result<(Engine, RecordedCase, LmPrompt), Error> {
+        let recorded = RecordedCase::of(case, file)?;
+        let mut tokens_only = case.clone();
+        tokens_only.keep = Keep::Tokens;
+        let (engine, inputs) = self.prepare(&tokens_only, file)?;
+        let voice = match self.shared_voice(&inputs, file)? {
+            Some(voice) => voice,
+            None => engine.voice(&inputs.prompt)?,
+        };
+        let request = inputs.request(&engine, voice)?;
+        let script = inputs.script(&engine, request.voice.saved())?;
+        let [segment] = script.segments.as_slice() else {
+            return Err(native::Error::input(format!(
+                "case {}: its text has {} segments, and only texts of one are drawn many times: \
+                 shorten it, or name other cases with --case",
+                case.name,
+                script.segments.len()
+            ))
+            .into());
+        };
+        let voice = request.voice.prompt().aligned()?;
+        let prompt = engine.lm_prompt(&request.mode, &script, segment, &voice);
+        Ok((engine, recorded, prompt))
     }
 
     fn prepare(&mut self, case: &Case, file: &CaseFile) -> Result<(Engine, Inputs), Error> {

@@ -12,6 +12,7 @@ mod history;
 mod model;
 mod read;
 mod render;
+mod samples;
 mod scoreboard;
 mod tensors;
 mod wrong_sampler;
@@ -33,6 +34,7 @@ pub use render::{
     Detail, Rest, WriteError, annotations, html, junit, layers_table, schema, step_summary, table,
     write,
 };
+pub use samples::{samples_html, samples_table, trials_table};
 pub use scoreboard::{
     Column, Held, Row, Scoreboard, ScoreboardError, Wrong, scoreboard_html, scoreboard_table,
 };

@@ -11,7 +11,7 @@ use super::view;
 use crate::report::WRONG_SAMPLER_PAGE;
 use crate::report::model::Report;
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("report.html", include_str!("templates/report.html")),
     ("case.html", include_str!("templates/case.html")),
     ("compare.html", include_str!("templates/compare.html")),
@@ -20,6 +20,7 @@ const TEMPLATES: [(&str, &str); 7] = [
         include_str!("templates/compare_parts.html"),
     ),
     ("parts.html", include_str!("templates/parts.html")),
+    ("samples.html", include_str!("templates/samples.html")),
     ("scoreboard.html", include_str!("templates/scoreboard.html")),
     (
         "wrong_sampler.html",

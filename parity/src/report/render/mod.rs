@@ -19,6 +19,7 @@ pub use html::html;
 pub(super) use html::{SOUND_SCRIPT, render};
 pub use junit::junit;
 pub use layers::layers_table;
+pub(super) use plot::{Curve, Plot, Role, Scale};
 pub use schema::schema;
 pub use terminal::{Detail, Rest, table};
 pub(super) use terminal::{item, line};

@@ -7,7 +7,7 @@ use crate::format::number;
 
 /// The role of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::report) enum Role {
     /// The reference: a broad line.
     Reference,
     /// The candidate: a thin line over it.
@@ -35,14 +35,14 @@ impl Role {
 }
 
 /// One curve, with gaps at values that are not finite.
-pub(super) struct Curve {
-    pub(super) role: Role,
-    pub(super) points: Vec<(f64, f64)>,
+pub(in crate::report) struct Curve {
+    pub(in crate::report) role: Role,
+    pub(in crate::report) points: Vec<(f64, f64)>,
 }
 
 /// The scale of the y axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+pub(in crate::report) enum Scale {
     /// Evenly.
     Linear,
     /// By their logarithm.
@@ -50,20 +50,20 @@ pub(super) enum Scale {
 }
 
 /// Curves with their axes.
-pub(super) struct Plot<'a> {
+pub(in crate::report) struct Plot<'a> {
     /// A description for screen readers.
-    pub(super) words: &'a str,
-    pub(super) x: &'a str,
-    pub(super) y: &'a str,
-    pub(super) scale: Scale,
-    pub(super) curves: Vec<Curve>,
+    pub(in crate::report) words: &'a str,
+    pub(in crate::report) x: &'a str,
+    pub(in crate::report) y: &'a str,
+    pub(in crate::report) scale: Scale,
+    pub(in crate::report) curves: Vec<Curve>,
 }
 
 const SIZE: (u32, u32) = (460, 210);
 
 impl Plot<'_> {
     /// The plot as an SVG element for a page. None if no value is finite.
-    pub(super) fn svg(&self) -> Option<String> {
+    pub(in crate::report) fn svg(&self) -> Option<String> {
         let smallest = self
             .values()
             .map(|v| v.1)
