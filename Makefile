@@ -102,8 +102,8 @@ ifeq ($(MODEL),$(TINY))
 	$(RECORDER) text record $(REFERENCE) --older-wetext $(WETEXT_004)
 endif
 
-samples: model have-reference ## draw what the Python reference says with many seeds, for `parity sample` (COSYVOICE_ROOT=…): 40 minutes of one core
-	$(PARITY) sample --engine python $(REFERENCE) --cases $(CASES) --out golden/samples-$(notdir $(GOLDEN)) $(if $(N_SEEDS),--seeds $(N_SEEDS))
+samples: model have-reference ## draw what the Python reference says with many seeds, for `parity sample` (COSYVOICE_ROOT=…, SEEDS=200): 40 minutes of one core
+	$(PARITY) sample --engine python $(REFERENCE) --cases $(CASES) --out golden/samples-$(notdir $(GOLDEN)) $(if $(SEEDS),--seeds $(SEEDS))
 
 voice: setup have-reference ## train the speaking model anew on espeak-ng's speech: hours of CPU, see parity/docs/voice.md (COSYVOICE_ROOT=…; interrupt it and go on)
 	@$(REFERENCE_ENV)/bin/python -m pip install --quiet --no-deps --requirement python_ref/requirements-voice.txt
