@@ -95,13 +95,19 @@ metrics! {
         "Difference of the lengths: tokens for token lists, samples for sound."
     EditDistance "edit_distance" "edit distance" "tokens" [Tokens] 0.0, INF; Lower
         "Tokens to delete, insert or replace to turn r into c (Levenshtein 1966)."
-    KlMean "kl_mean" "KL mean" "nats" [Logits] 0.0, INF; Lower blind true
+    ExplainedPartings "explained_partings" "explained partings" "tokens" [Tokens] 0.0, INF; Lower
+        "Tokens drawn from r's history and with r's random numbers that differ from r's, where r's sampler draws the same from c's logits and these are within kl_max there."
+    UnexplainedPartings "unexplained_partings" "unexplained partings" "tokens" [Tokens] 0.0, INF; Lower
+        "All other tokens that differ from r's: by another sampler, by logits further away than kl_max allows, or without a record of how they were drawn."
+    KlMean "kl_mean" "KL mean" "nats" [Tokens Logits] 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r), mean over the positions. Blind to an added constant, as softmax is."
-    KlP99 "kl_p99" "KL p99" "nats" [Logits] 0.0, INF; Lower blind true
+    KlP99 "kl_p99" "KL p99" "nats" [Tokens Logits] 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r), 99th percentile of the positions."
-    KlMax "kl_max" "KL max" "nats" [Logits] 0.0, INF; Lower blind true
+    KlMax "kl_max" "KL max" "nats" [Tokens Logits] 0.0, INF; Lower blind true
         "Kullback-Leibler divergence of softmax(c) from softmax(r) at the worst position."
-    SameTop1 "same_top1" "same top-1" "share" [Logits] 0.0, 1.0; Higher blind true
+    LogitGain "logit_gain" "logit gain" "" [Tokens] 0.0, INF; One
+        "Slope of c's logits on r's, weighted by r's probabilities, over all draws of a segment from r's history. A temperature of 1.01 makes it 0.99; rounding leaves it at 1."
+    SameTop1 "same_top1" "same top-1" "share" [Tokens Logits] 0.0, 1.0; Higher blind true
         "Share of the positions whose most likely token is the same."
     Top5Overlap "top5_overlap" "top-5 overlap" "share" [Logits] 0.0, 1.0; Higher blind true
         "Share of r's five most likely tokens that are among c's five, mean over the positions."

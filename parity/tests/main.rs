@@ -27,6 +27,7 @@ mod length_parity;
 mod line_ends;
 mod lm_weights;
 mod made_up;
+mod near_ties;
 mod planted_faults;
 mod public_figures;
 mod recording_on_disk;

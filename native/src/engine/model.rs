@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::kernels::Kernels;
 use crate::llm::{Sampler, SpeechLm, Strategy};
 use crate::model_dir::{LmWeights, ModelDir};
-use crate::precision::Precisions;
+use crate::precision::{Precision, Precisions};
 use crate::tap::{NoTap, Tap};
 use crate::text::TextFrontend;
 use crate::vocoder::Vocoder;
@@ -53,19 +53,48 @@ impl Engine {
     /// If the weights are missing, damaged, or belong to another model.
     pub fn with_lm_weights(&self, weights: LmWeights) -> Result<Self> {
         let file = self.model_dir.lm_weights(weights)?;
-        let config = self.model_dir.config();
-        let llm = SpeechLm::from_weights(
-            &config.llm,
-            &config.qwen,
-            Weights::open(&file)?.with_kernels(self.kernels),
-            &self.device,
-            self.precision.llm,
-        )?;
+        let llm = self.load_lm(&file)?;
         Ok(Self {
             llm: Arc::new(llm),
             lm_weights: file,
             ..self.clone()
         })
+    }
+
+    /// The same engine with its language model in float32 on the CPU, by the engine's own kernels:
+    /// the one that samples the reference's tokens, to hold another precision or device to it.
+    ///
+    /// # Errors
+    /// If the weights can no longer be read.
+    pub fn with_exact_lm(&self) -> Result<Self> {
+        let exact = Self {
+            device: Device::Cpu,
+            precision: self.precision.with_llm(Precision::F32),
+            kernels: Kernels::Own,
+            ..self.clone()
+        };
+        let llm = exact.load_lm(&self.lm_weights)?;
+        Ok(Self {
+            llm: Arc::new(llm),
+            ..exact
+        })
+    }
+
+    /// Whether the language model computes as [`Engine::with_exact_lm`] does, up to the order of
+    /// summation, so that its tokens are the reference's.
+    pub fn has_exact_lm(&self) -> bool {
+        self.device.is_cpu() && self.precision.llm == Precision::F32
+    }
+
+    fn load_lm(&self, file: &Path) -> Result<SpeechLm> {
+        let config = self.model_dir.config();
+        SpeechLm::from_weights(
+            &config.llm,
+            &config.qwen,
+            Weights::open(file)?.with_kernels(self.kernels),
+            &self.device,
+            self.precision.llm,
+        )
     }
 
     /// What the model needs to know about a voice, from a recording of at most 30 s.

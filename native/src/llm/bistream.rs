@@ -37,6 +37,7 @@ pub struct Bistream<'a> {
     /// Length of the history at which the fill mark is due.
     next_fill: usize,
     logits: Vec<f32>,
+    masked: Option<u32>,
     tokens: Vec<u32>,
     phase: Phase,
 }
@@ -83,6 +84,7 @@ impl<'a> Bistream<'a> {
             history: Vec::new(),
             next_fill: (prompt_len / speech_turn + 1) * speech_turn - prompt_len,
             logits: Vec::new(),
+            masked: None,
             tokens: Vec::new(),
             phase: Phase::AwaitingText,
         })
@@ -109,6 +111,33 @@ impl<'a> Bistream<'a> {
     /// How it was drawn ([`Sampler::last_draw`]).
     pub fn last_draw(&self) -> Option<&Draw> {
         self.sampler.last_draw()
+    }
+
+    /// Everything drawn so far, with the marks that asked for text.
+    pub(super) fn draws(&self) -> usize {
+        self.history.len()
+    }
+
+    /// What the last draw depended on beside its logits ([`super::TokenStream::last_context`]).
+    pub(super) fn last_context(&self) -> (&[u32], Option<u32>) {
+        let history = self
+            .history
+            .split_last()
+            .map_or(&[][..], |(_, before)| before);
+        (history, self.masked)
+    }
+
+    /// Goes on as if `token` had been drawn last, in place of a token ([`super::TokenStream::follow`]).
+    pub fn follow(&mut self, token: u32) -> bool {
+        let speaking = matches!(self.phase, Phase::Speaking | Phase::TextEnded);
+        let (true, Some(last), Some(drawn)) =
+            (speaking, self.tokens.last_mut(), self.history.last_mut())
+        else {
+            return false;
+        };
+        (*last, *drawn) = (token, token);
+        self.input = vec![InputId::Speech(token)];
+        true
     }
 
     /// The tokens so far, and why they ended. A segment that is abandoned early counts as stopped
@@ -185,8 +214,9 @@ impl<'a> Bistream<'a> {
         let token = if self.history.len() == self.next_fill {
             config.fill()
         } else {
-            let masked = Some(config.start_of_sequence());
-            self.sampler.sample(&self.logits, &self.history, masked)?
+            self.masked = Some(config.start_of_sequence());
+            self.sampler
+                .sample(&self.logits, &self.history, self.masked)?
         };
         if token == config.fill() {
             self.next_fill = self.history.len() + config.mix_ratio[1] + 1;
@@ -204,6 +234,7 @@ impl<'a> Bistream<'a> {
             return Ok(None);
         }
         let config = self.lm.config();
+        self.masked = None;
         let token = self.sampler.sample(&self.logits, &self.history, None)?;
         self.history.push(token);
         if (token as usize) < config.speech_token_size {

@@ -47,6 +47,7 @@ pub struct Decoding<'a> {
     min_len: usize,
     max_len: usize,
     logits: Vec<f32>,
+    masked: Option<u32>,
     tokens: Vec<u32>,
     stop: Option<Stop>,
 }
@@ -62,6 +63,7 @@ impl<'a> Decoding<'a> {
             min_len: prompt.min_len(),
             max_len,
             logits: Vec::new(),
+            masked: None,
             tokens: Vec::new(),
             stop: None,
         }
@@ -87,6 +89,26 @@ impl<'a> Decoding<'a> {
         self.sampler.last_draw()
     }
 
+    /// What the last draw depended on beside its logits ([`super::TokenStream::last_context`]).
+    pub(super) fn last_context(&self) -> (&[u32], Option<u32>) {
+        let drawn = usize::from(self.stop.is_none()).min(self.tokens.len());
+        (&self.tokens[..self.tokens.len() - drawn], self.masked)
+    }
+
+    /// Goes on as if `token` had been drawn last, in place of the token or the mark that was. So
+    /// several engines are held to one history ([`super::TokenStream::follow`]).
+    pub fn follow(&mut self, token: u32) -> bool {
+        match self.stop {
+            Some(Stop::StopToken(_)) => self.stop = None,
+            Some(_) => return false,
+            None if self.tokens.pop().is_some() => self.steps.pop(),
+            None => return false,
+        }
+        self.tokens.push(token);
+        self.steps.push(token);
+        true
+    }
+
     /// The tokens so far, and why they ended. A segment that is abandoned early counts as stopped
     /// by its length.
     pub fn finish(self) -> Generation {
@@ -103,8 +125,10 @@ impl<'a> Decoding<'a> {
         }
         self.logits = self.steps.logits()?;
         let early = self.tokens.len() < self.min_len;
-        let masked = early.then(|| self.config.start_of_sequence());
-        let token = self.sampler.sample(&self.logits, &self.tokens, masked)?;
+        self.masked = early.then(|| self.config.start_of_sequence());
+        let token = self
+            .sampler
+            .sample(&self.logits, &self.tokens, self.masked)?;
         if token as usize >= self.config.speech_token_size {
             self.stop = Some(Stop::StopToken(token));
             return Ok(None);

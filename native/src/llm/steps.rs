@@ -61,4 +61,11 @@ impl<'a> Steps<'a> {
         self.input.push(InputId::Speech(token));
         self.drawn += 1;
     }
+
+    /// Takes back the last token, whose logits were not asked for yet.
+    pub(super) fn pop(&mut self) {
+        if self.input.pop().is_some() {
+            self.drawn -= 1;
+        }
+    }
 }

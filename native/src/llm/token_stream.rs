@@ -42,6 +42,37 @@ impl TokenStream<'_> {
         }
     }
 
+    /// What the last draw depended on beside its logits: everything drawn before it, and the id that
+    /// could not be drawn.
+    pub fn last_context(&self) -> (&[u32], Option<u32>) {
+        match self {
+            Self::Whole(decoding) => decoding.last_context(),
+            Self::Arriving(bistream) => bistream.last_context(),
+        }
+    }
+
+    /// How many times a token or a mark was drawn so far. Two streams with as many tokens may differ
+    /// in it where one of them has asked for text at another place.
+    pub fn draws(&self) -> usize {
+        match self {
+            Self::Whole(decoding) => {
+                decoding.tokens().len() + usize::from(decoding.stop().is_some())
+            }
+            Self::Arriving(bistream) => bistream.draws(),
+        }
+    }
+
+    /// Goes on as if the speech token `token` had been drawn last, in place of what was drawn, so
+    /// that another engine's history can be followed. False, and nothing has changed, if nothing was
+    /// drawn that it could replace: at the start, at the greatest length, and after a mark where the
+    /// text arrives in pieces.
+    pub fn follow(&mut self, token: u32) -> bool {
+        match self {
+            Self::Whole(decoding) => decoding.follow(token),
+            Self::Arriving(bistream) => bistream.follow(token),
+        }
+    }
+
     /// The tokens so far, and why they ended.
     pub fn finish(self) -> Generation {
         match self {

@@ -41,7 +41,8 @@ pub struct EngineArgs {
     pub device: DeviceName,
     /// f32, bf16, q8 or q4 (f16 on a GPU). A preset sets what pays in each network: bf16 is
     /// llm=bf16,flow=bf16; q8 is llm=q8,flow=q8; q4 is llm=q4,flow=q8; the vocoder stays in f32.
-    /// Exceptions follow, as in `q4,flow=bf16`. Limits are set for f32
+    /// Exceptions follow, as in `q4,flow=bf16`. Limits are set for
+    /// f32 and for the presets bf16, q8 and q4
     #[arg(long, default_value = "f32")]
     pub precision: Precisions,
     /// own, or composed: on the CPU in f32 too, run the operations that a GPU runs

@@ -73,7 +73,7 @@ pub fn diff(reference: Table<'_>, candidate: Table<'_>) -> Result<LogitDiff, Str
 }
 
 /// Kullback-Leibler divergence of softmax(c) from softmax(r), in nats.
-fn divergence(r: &[f32], c: &[f32]) -> f64 {
+pub(super) fn divergence(r: &[f32], c: &[f32]) -> f64 {
     let (zr, zc) = (log_sum_exp(r), log_sum_exp(c));
     let terms = r.iter().zip(c).map(|(&r, &c)| {
         let (lr, lc) = (f64::from(r) - zr, f64::from(c) - zc);
@@ -89,7 +89,24 @@ fn divergence(r: &[f32], c: &[f32]) -> f64 {
     if sum.is_nan() { sum } else { sum.max(0.0) }
 }
 
-fn log_sum_exp(x: &[f32]) -> f64 {
+/// Variance of the logits of r, and their covariance with those of c, both by r's probabilities.
+pub(super) fn moments(r: &[f32], c: &[f32]) -> [f64; 2] {
+    let z = log_sum_exp(r);
+    let weighted = || {
+        let pairs = r.iter().zip(c).map(|(&r, &c)| (f64::from(r), f64::from(c)));
+        pairs
+            .map(|(r, c)| ((r - z).exp(), r, c))
+            .filter(|(p, ..)| *p > 0.0)
+    };
+    let mean_r: f64 = weighted().map(|(p, r, _)| p * r).sum();
+    let mean_c: f64 = weighted().map(|(p, _, c)| p * c).sum();
+    weighted().fold([0.0, 0.0], |[variance, covariance], (p, r, c)| {
+        let d = p * (r - mean_r);
+        [variance + d * (r - mean_r), covariance + d * (c - mean_c)]
+    })
+}
+
+pub(super) fn log_sum_exp(x: &[f32]) -> f64 {
     let max = f64::from(x.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     max + x
         .iter()
@@ -99,7 +116,7 @@ fn log_sum_exp(x: &[f32]) -> f64 {
 }
 
 /// The indices of the `k` largest values, largest first, the lower index first among equals.
-fn top(x: &[f32], k: usize) -> Vec<usize> {
+pub(super) fn top(x: &[f32], k: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..x.len()).collect();
     order.sort_by(|&a, &b| x[b].total_cmp(&x[a]).then(a.cmp(&b)));
     order.truncate(k);
@@ -135,6 +152,15 @@ mod tests {
         let mask = f32::NEG_INFINITY;
         assert_eq!(kl(&[0.0, mask], &[0.0, mask]), 0.0);
         assert_eq!(kl(&[0.0, 0.0], &[0.0, mask]), f64::INFINITY);
+    }
+
+    #[test]
+    fn logits_that_are_scaled_covary_by_the_scale() {
+        let r = [1.0, 2.0, 4.0, -1.0];
+        let c = r.map(|x: f32| x * 1.25 + 7.0);
+        let [variance, covariance] = moments(&r, &c);
+        assert!(variance > 0.1);
+        assert!((covariance / variance - 1.25).abs() < 1e-6);
     }
 
     #[test]

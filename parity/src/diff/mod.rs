@@ -5,6 +5,7 @@ pub mod audio;
 pub mod cepstrum;
 pub mod f0;
 pub mod logits;
+pub mod partings;
 pub mod spectrum;
 pub mod tensor;
 pub mod text;

@@ -191,7 +191,7 @@ impl Sums {
 }
 
 /// The percentile `q` of `values` by nearest rank; NaN if any value is NaN, 0 without values.
-pub(super) fn percentile(values: &mut [f64], q: f64) -> f64 {
+pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
     if values.iter().any(|v| v.is_nan()) {
         return f64::NAN;
     }

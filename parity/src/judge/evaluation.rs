@@ -2,11 +2,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::outcome::{CaseOutcome, Cell, NO_CASE, Origin, StageOutcome, ValueOutcome, Verdict};
-use super::stale;
 use super::tolerances::{Conditions, Tolerances};
 use super::value_diff::{Compared, ValueDiff, diff_value};
+use super::{partings, stale};
 use crate::case::{Case, Keep};
-use crate::metric::Value;
+use crate::metric::{Metric, Value};
 use crate::recording::{CaseRecord, Error, RecordedCase, RecordingSource};
 use crate::stage::{Feed, Key, Stage};
 
@@ -137,11 +137,41 @@ impl<'a> Evaluation<'a> {
                 cascaded: self.cell(golden, loaded, stage, Feed::Cascaded),
             })
             .collect();
+        self.leave_another_speech(golden, loaded, &mut outcome);
         find_origins(&mut outcome);
         let cells = outcome.stages.iter().flat_map(StageOutcome::cells);
         outcome.verdict = Verdict::of(cells.map(|(_, cell)| cell.verdict));
         outcome.golden_at_fault = outcome.problem.is_some();
         outcome
+    }
+
+    /// Where tokens part from the reference's for a reason that is explained, what follows from end to
+    /// end is another speech, and is judged isolated only.
+    fn leave_another_speech(
+        &self,
+        golden: &CaseRecord,
+        loaded: &LoadedCase<'_>,
+        outcome: &mut CaseOutcome,
+    ) {
+        let (Some(isolated), Some(cascaded)) = (&loaded.isolated, &loaded.cascaded) else {
+            return;
+        };
+        if !partings::has_explained(outcome) {
+            return;
+        }
+        let Some((segment, at)) = partings::same_parting(golden, isolated, cascaded) else {
+            return;
+        };
+        let reason = format!(
+            "another speech from token {at} of segment {segment} on, by an error of the logits \
+             that llm.tokens isolated explains"
+        );
+        let following = |s: &&mut StageOutcome| partings::follows_tokens(s.stage);
+        for stage in outcome.stages.iter_mut().filter(following) {
+            if stage.cascaded.is_some() {
+                stage.cascaded = Some(empty_cell(Verdict::Skipped, &reason));
+            }
+        }
     }
 
     fn stale(&self, golden: &CaseRecord, loaded: &LoadedCase<'_>) -> Vec<String> {
@@ -330,14 +360,26 @@ impl<'a> Evaluation<'a> {
         match diff_value(golden, candidate, &key, conditions.feed) {
             Compared::NoReference => absent(key, "the golden lacks it; record the golden again"),
             Compared::NoCandidate => absent(key, "the candidate lacks it"),
-            Compared::Both(diff) => {
+            Compared::Both(mut diff) => {
                 let conditions = Conditions {
                     unmeasured_noise: diff.unmeasured_noise.is_some(),
                     ..conditions.clone()
                 };
+                if conditions.feed == Feed::Isolated {
+                    let allowed = self.divergence_allowed(&conditions);
+                    let sides = (golden, candidate);
+                    partings::measure(&mut diff.measures, sides, &key, allowed);
+                }
                 self.judge_value(key, *diff, &conditions)
             }
         }
+    }
+
+    /// The largest divergence of the logits, in nats, that explains another token.
+    fn divergence_allowed(&self, conditions: &Conditions) -> f64 {
+        let limits = self.tolerances.of(Stage::LlmTokens, conditions);
+        let limit = limits.iter().find(|l| l.metric == Metric::KlMax);
+        limit.and_then(|l| l.at_most).unwrap_or(f64::NAN)
     }
 
     fn judge_value(&self, key: Key, diff: ValueDiff, conditions: &Conditions) -> ValueOutcome {

@@ -5,6 +5,7 @@ mod explain;
 mod limit_rules;
 mod limits_test;
 mod outcome;
+pub(crate) mod partings;
 mod stale;
 mod summary;
 mod tolerances;

@@ -5,21 +5,26 @@ use native::Portion;
 use native::audio::Waveform;
 use native::engine::{Engine, Mode};
 use native::flow::FlowInput;
-use native::llm::{Generation, TokenStream};
+use native::llm::{Generation, Sampler, SharedRng, Strategy, TokenStream};
 use native::tap::NoTap;
+use native::torch_rng::TorchRng;
 use native::voice::VoicePrompt;
 
+use super::forced::{self, Drawing};
 use super::golden_inputs::GoldenInputs;
 use super::inputs::Inputs;
 use super::values::{Collector, ids, stop_mark, text_record};
 use crate::array::Array;
-use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, SegmentText, TextRecord};
+use crate::diff::partings::Step;
+use crate::recording::{CaseRecord, DRAW_TAP, MISMATCH_TAP, STEPS_TAP, SegmentText, TextRecord};
 use crate::stage::{FLOW_STEPS, Key, Stage};
 
 /// Runs every stage for which the golden has inputs. With `own_voice`, which was extracted from the
-/// prompt's recording before, it ends at the tokens.
+/// prompt's recording before, it ends at the tokens. Beside an `exact` engine, each token is drawn
+/// from the golden's history.
 pub(super) fn record(
     engine: &Engine,
+    exact: Option<&Engine>,
     inputs: Inputs,
     own_voice: Option<VoicePrompt>,
     golden: &CaseRecord,
@@ -27,6 +32,7 @@ pub(super) fn record(
     let tokens_only = own_voice.is_some();
     let mut run = IsolatedRun {
         engine,
+        exact,
         inputs: GoldenInputs {
             golden,
             own_voice,
@@ -57,8 +63,20 @@ pub(super) fn record(
     })
 }
 
+/// Generators for the engine and for the exact one, if the strategy is torch's.
+fn generators(strategy: Strategy) -> Option<(SharedRng, SharedRng)> {
+    let Strategy::Torch { seed, multinomial } = strategy else {
+        return None;
+    };
+    let rng = || SharedRng::new(TorchRng::new(seed, multinomial));
+    Some((rng(), rng()))
+}
+
 struct IsolatedRun<'a> {
     engine: &'a Engine,
+    /// The same engine with the language model that samples the reference's tokens, unless it is that
+    /// one.
+    exact: Option<&'a Engine>,
     inputs: GoldenInputs<'a>,
     out: Collector,
 }
@@ -128,6 +146,7 @@ impl IsolatedRun<'_> {
         let voice = voice.aligned()?;
         let (engine, mode) = (self.engine, &inputs.mode);
         let mut sampler = engine.sampler(inputs.sampling);
+        let rngs = generators(inputs.sampling);
         for (i, segment) in script.segments.iter().enumerate() {
             let key = |stage| Key::segment(stage, i);
             let sampled = self.inputs.tokens(&key(Stage::LlmTokens))?;
@@ -142,12 +161,41 @@ impl IsolatedRun<'_> {
                 self.out.insert_tensor(key(Stage::LlmLogits), &kept)?;
                 self.out.insert(key(Stage::LlmLogitRows), rows);
             }
-            let stream = engine.decode(mode, &script, segment, &voice, &mut sampler)?;
-            let generation = self.sample(stream, i, sampled.as_deref())?;
-            let stop = Array::ids(stop_mark(generation.stop));
-            self.out.insert(key(Stage::LlmStop), stop);
-            self.out
-                .insert_tokens(key(Stage::LlmTokens), &generation.tokens);
+            let mark = self.inputs.integers(&key(Stage::LlmStop));
+            let mark = mark.and_then(<[i64]>::first).copied();
+            if let (Some(exact), Some((rng, exact_rng)), Some(sampled), Some(mark)) =
+                (self.exact, &rngs, &sampled, mark)
+            {
+                let sampling = exact.llm().config().sampling;
+                let own = engine.llm().config().sampling;
+                let mut own = Sampler::drawing_from(rng, own);
+                let mut its = Sampler::drawing_from(exact_rng, sampling);
+                let candidate = Drawing {
+                    stream: engine.decode(mode, &script, segment, &voice, &mut own)?,
+                    rng,
+                };
+                let exact = Drawing {
+                    stream: exact.decode(mode, &script, segment, &voice, &mut its)?,
+                    rng: exact_rng,
+                };
+                let forced =
+                    forced::sample(candidate, exact, (sampled, mark), sampling, |stream| {
+                        self.record_draw(stream, i)
+                    })?;
+                let steps = key(Stage::LlmTokens).tap(STEPS_TAP);
+                self.out.insert(steps, Step::to_array(&forced.steps));
+                self.out
+                    .insert(key(Stage::LlmStop), Array::ids(vec![forced.stop]));
+                self.out
+                    .insert(key(Stage::LlmTokens), Array::ids(forced.drawn));
+            } else {
+                let stream = engine.decode(mode, &script, segment, &voice, &mut sampler)?;
+                let generation = self.sample(stream, i, sampled.as_deref())?;
+                let stop = Array::ids(stop_mark(generation.stop));
+                self.out.insert(key(Stage::LlmStop), stop);
+                self.out
+                    .insert_tokens(key(Stage::LlmTokens), &generation.tokens);
+            }
             if let Some(sampled) = sampled {
                 let kept = engine.llm().config().drop_long_silences(&sampled);
                 self.out.insert_tokens(key(Stage::LlmTokensKept), &kept);

@@ -3,6 +3,7 @@
 mod cascaded;
 pub mod command;
 mod error;
+mod forced;
 mod golden_inputs;
 mod inputs;
 mod isolated;

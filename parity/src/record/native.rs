@@ -26,6 +26,9 @@ pub struct NativeRecorder {
     engine: Engine,
     /// Engines with the other weights that were needed so far, by file.
     others: BTreeMap<PathBuf, Engine>,
+    /// Where an engine's tokens need not be the reference's: the same engines with a language model
+    /// whose tokens are, by file of weights.
+    exact: BTreeMap<PathBuf, Engine>,
     manifest: Manifest,
     multinomial: Multinomial,
     /// The voices of cases that keep only tokens: many cases share one.
@@ -74,6 +77,7 @@ impl NativeRecorder {
         Ok(Self {
             engine,
             others: BTreeMap::new(),
+            exact: BTreeMap::new(),
             manifest,
             multinomial: Multinomial::default(),
             voices: BTreeMap::new(),
@@ -128,7 +132,9 @@ impl NativeRecorder {
     ) -> Result<CaseRecord, Error> {
         let (engine, inputs) = self.prepare(case, file)?;
         let voice = self.shared_voice(&inputs, file)?;
-        Ok(isolated::record(&engine, inputs, voice, golden)?)
+        let exact = self.exact_beside(&engine)?;
+        let exact = exact.as_ref();
+        Ok(isolated::record(&engine, exact, inputs, voice, golden)?)
     }
 
     /// Runs a network on what the golden says it was fed, and keeps the outputs of its layers.
@@ -211,6 +217,26 @@ impl NativeRecorder {
         let engine = self.engine.with_lm_weights(weights)?;
         self.others.insert(file, engine.clone());
         Ok(engine)
+    }
+
+    /// Holds the language model to that of another engine, which samples the reference's tokens. By
+    /// default that is its own in float32 on the CPU, wherever it computes otherwise.
+    pub fn hold_to(&mut self, exact: Engine) {
+        self.exact
+            .insert(self.engine.lm_weights().to_owned(), exact);
+    }
+
+    fn exact_beside(&mut self, engine: &Engine) -> native::Result<Option<Engine>> {
+        let file = engine.lm_weights();
+        if let Some(exact) = self.exact.get(file) {
+            return Ok(Some(exact.clone()));
+        }
+        if engine.has_exact_lm() {
+            return Ok(None);
+        }
+        let exact = engine.with_exact_lm()?;
+        self.exact.insert(file.to_owned(), exact.clone());
+        Ok(Some(exact))
     }
 
     /// The voice of a case that keeps only tokens, whose features nobody looks at.

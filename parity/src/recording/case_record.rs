@@ -27,6 +27,10 @@ pub const MISMATCH_TAP: &str = "at_mismatch";
 /// a candidate's tokens part from it.
 pub const PARTING_TAP: &str = "at_parting";
 
+/// The tap of `llm.tokens` under which a candidate that is fed the golden's tokens keeps what it drew
+/// at each of them, beside the reference ([`crate::diff::partings::Step`]).
+pub const STEPS_TAP: &str = "steps";
+
 /// A whole recording in memory.
 #[derive(Clone, Debug)]
 pub struct Recording {

@@ -1,7 +1,7 @@
 //! What a recording must hold. It follows from the case, the feed and the engine, so that a value
 //! that is lost cannot vanish from the judgement.
 
-use super::case_record::{CaseRecord, DRAW_TAP};
+use super::case_record::{CaseRecord, DRAW_TAP, STEPS_TAP};
 use super::{Manifest, noise};
 use crate::array::{Array, Data};
 use crate::case::{Case, Keep};
@@ -71,7 +71,7 @@ pub(crate) fn count_non_finite(values: &[f32]) -> usize {
 
 /// Whether the value says how a token was drawn, where NaN stands for what was not drawn.
 fn is_draw(key: &Key) -> bool {
-    key.stage == Stage::LlmTokens && key.tap.as_deref() == Some(DRAW_TAP)
+    key.stage == Stage::LlmTokens && matches!(key.tap.as_deref(), Some(DRAW_TAP | STEPS_TAP))
 }
 
 /// A case's recordings must be named by their hashes, or nobody could tell that they changed.

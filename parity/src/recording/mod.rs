@@ -21,7 +21,7 @@ mod writer;
 
 pub use case_record::{
     CASCADED_NOISE, CaseRecord, DRAW_TAP, MISMATCH_TAP, PARTING_TAP, RecordedCase, Recording,
-    SAMPLE_RATE, SegmentText, TextRecord,
+    SAMPLE_RATE, STEPS_TAP, SegmentText, TextRecord,
 };
 pub(crate) use contents::count_non_finite;
 pub use error::Error;

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::case::Case;
+use crate::judge::partings::{follows_tokens, has_explained};
 use crate::judge::{CaseOutcome, Cell, StageOutcome, Summary, ValueOutcome, Verdict};
 use crate::layers::{LayerReport, first_departing};
 use crate::report::model::{LengthParity, REPORT_VERSION, Report};
@@ -132,13 +133,23 @@ fn derive_fault(outcome: &mut CaseOutcome) {
 }
 
 fn derive_case(outcome: &mut CaseOutcome, complete: bool) {
+    // Isolated tokens first: they say whether what follows from end to end may be another speech.
+    let tokens = outcome
+        .stages
+        .iter_mut()
+        .find(|s| s.stage == Stage::LlmTokens);
+    if let Some(cell) = tokens.and_then(|s| s.isolated.as_mut()) {
+        derive_cell(cell, complete, complete);
+    }
+    let parted = has_explained(outcome);
     for row in &mut outcome.stages {
         let cells = [
             (Feed::Isolated, &mut row.isolated),
             (Feed::Cascaded, &mut row.cascaded),
         ];
         for (feed, cell) in cells {
-            let required = complete && feed.requires(row.stage);
+            let another_speech = feed == Feed::Cascaded && parted && follows_tokens(row.stage);
+            let required = complete && feed.requires(row.stage) && !another_speech;
             if let Some(cell) = cell {
                 derive_cell(cell, required, complete);
             }

@@ -7,6 +7,7 @@ use super::failures::{count_inherited, failures as list_failures};
 use super::gaps::gaps;
 use super::headline::Headline;
 use crate::format::number;
+use crate::judge::partings::explained_and_not;
 use crate::judge::{Cell, StageOutcome, Verdict, closest_to_limit, held_to_limit};
 use crate::report::model::{
     CaseReport, ChangeDirection, LengthParity, RecordingInfo, Report, Trend,
@@ -80,6 +81,7 @@ pub fn table(report: &Report, detail: Detail, rest: Rest<'_>) -> String {
     if let Some(lengths) = &report.length_parity {
         lengths_line(&mut out, lengths);
     }
+    partings_line(&mut out, report);
     if let Some(texts) = &report.text_corpus {
         line(&mut out, &texts.to_string());
     }
@@ -271,6 +273,22 @@ fn lengths_line(out: &mut String, lengths: &LengthParity) {
         out,
         " segments have the reference's length ({range} tokens){ratio}"
     );
+}
+
+/// How many tokens are others than the reference's, each drawn from its history: a warning, where the
+/// logits explain them all.
+fn partings_line(out: &mut String, report: &Report) {
+    let (explained, unexplained) = explained_and_not(report.cases.iter().map(|c| &c.outcome));
+    if explained + unexplained == 0 {
+        return;
+    }
+    let verdict = match unexplained {
+        0 => Verdict::Missing,
+        _ => Verdict::Fail,
+    };
+    let text = format!("partings {explained} explained, {unexplained} not");
+    styled(out, style(verdict), &text);
+    out.push_str(": tokens drawn from the reference's history\n");
 }
 
 /// A verdict, in capitals if something is wrong.
