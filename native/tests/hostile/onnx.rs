@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use native::voice::{PartialWindow, SpeakerEncoder, SpeechTokenizer};
 
 use super::onnx_file::{
-    FLOAT, INT32, INT64, constant, field, int, ints, node, number, sizes, tensor, through, valid,
-    value, varint, with,
+    FLOAT, INT32, constant, field, int, ints, node, number, sizes, tensor, through, valid, value,
+    varint, with,
 };
 use super::{Row, assert_refused};
 

@@ -58,7 +58,7 @@ pub fn draw(
         });
         manifest.cases.push(recorded);
     }
-    manifest.seconds = began.elapsed().as_secs_f64();
+    manifest.seconds = Some(began.elapsed().as_secs_f64());
     Ok(Samples { manifest, texts })
 }
 

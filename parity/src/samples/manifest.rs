@@ -48,9 +48,9 @@ pub struct SamplesManifest {
     /// The time of the drawing as RFC 3339. Empty if it is not known.
     #[serde(default)]
     pub recorded_at: String,
-    /// Seconds that it took.
-    #[serde(default)]
-    pub seconds: f64,
+    /// Seconds that it took, if it was drawn in one go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// SHA-256 of this file with these digits replaced by zeros.
     #[serde(default)]
     pub seal: String,
@@ -73,7 +73,7 @@ impl SamplesManifest {
             seeds: Vec::new(),
             draws: None,
             recorded_at: timestamp(),
-            seconds: 0.0,
+            seconds: None,
             seal: String::new(),
         }
     }

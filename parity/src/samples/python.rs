@@ -101,7 +101,7 @@ pub fn python(
         return Err(Error::io(&interpreter)(failed));
     }
     let mut samples = collect(drawing, model, folder.path())?;
-    samples.manifest.seconds = began.elapsed().as_secs_f64();
+    samples.manifest.seconds = Some(began.elapsed().as_secs_f64());
     Ok(samples)
 }
 
