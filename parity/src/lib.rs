@@ -20,6 +20,7 @@ pub mod judge;
 pub mod layers;
 pub mod metric;
 pub mod number;
+mod python_module;
 pub mod record;
 pub mod recording;
 pub mod report;

@@ -1,27 +1,21 @@
 //! Whether somebody's Python still says what the reference says: its cases against a golden.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use native::model_dir::ModelDir;
 use serde::de::DeserializeOwned;
 
 use super::{Check, State};
-use crate::child::{last_lines, reading, said};
 use crate::judge::{CaseOutcome, Evaluation, Tolerances, Verdict, explain};
+use crate::python_module::{Failure, PythonModule};
 use crate::record::describe_model;
 use crate::recording::{
     Error, MANIFEST, Manifest, Reader, RecordedCase, RecordingSource as _, amend_manifest,
     public_version,
 };
 use crate::stage::Stage;
-
-/// Lines of the interpreter's complaint that are repeated.
-const LAST_LINES: usize = 3;
 
 /// The libraries that a stage's values come from, the likeliest culprit first.
 const LIBRARIES: [(&str, &[&str]); 9] = [
@@ -143,21 +137,16 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 fn run(
     options: &PythonOptions,
     model: &Path,
-    mut running: impl FnMut(&str),
+    running: impl FnMut(&str),
 ) -> std::io::Result<Result<(), String>> {
-    let of_folder = options.env.join("bin").join("python");
-    let interpreter = match of_folder.exists() {
-        true => of_folder,
-        false => options.env.clone(),
-    };
-    let mut path = OsString::from(&options.package);
-    if let Some(before) = std::env::var_os("PYTHONPATH") {
-        path.push(":");
-        path.push(before);
-    }
-    let mut command = Command::new(&interpreter);
-    command
-        .args(["-m", "cosyvoice_reference.examine", "--root"])
+    let mut python = PythonModule::new(
+        &options.env,
+        &options.package,
+        "cosyvoice_reference.examine",
+    );
+    python
+        .command
+        .arg("--root")
         .arg(&options.root)
         .arg("--model")
         .arg(model)
@@ -166,36 +155,14 @@ fn run(
         .arg("--out")
         .arg(&options.out);
     for name in &options.names {
-        command.args(["--case", name]);
+        python.command.args(["--case", name]);
     }
-    command.env("PYTHONPATH", path).stdin(Stdio::null());
-    let started = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(e) => return Ok(Err(format!("{}: {e}", interpreter.display()))),
-    };
-    let errors = reading(child.stderr.take());
-    for line in child
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
-        running(&line?);
-    }
-    let status = child.wait()?;
-    if status.success() {
-        return Ok(Ok(()));
-    }
-    let errors = said(errors);
-    let last = last_lines(&errors, LAST_LINES).join("\n");
-    Ok(Err(format!(
-        "{} failed ({status}): {last}",
-        interpreter.display()
-    )))
+    let ran = python.run(running)?;
+    let interpreter = python.interpreter.display();
+    Ok(ran.map_err(|failure| match failure {
+        Failure::NotStarted(error) => format!("{interpreter}: {error}"),
+        Failure::Failed(how) => format!("{interpreter} {how}"),
+    }))
 }
 
 /// Libraries whose versions are not the golden's: name, version there, version here.

@@ -1,8 +1,5 @@
-use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use native::model_dir::ModelDir;
@@ -12,12 +9,9 @@ use super::Samples;
 use super::file::decode;
 use super::manifest::{DRAWS, SamplesManifest};
 use crate::case::CaseFile;
-use crate::child::{last_lines, reading, said};
+use crate::python_module::{Failure, PythonModule};
 use crate::record::describe_model;
 use crate::recording::{EngineInfo, Error, RecordedCase};
-
-/// Lines of the interpreter's complaint that are repeated.
-const LAST_LINES: usize = 3;
 
 /// What the Python reference draws.
 #[derive(Clone, Debug)]
@@ -55,24 +49,14 @@ struct Provenance {
 pub fn python(
     drawing: &PythonDrawing<'_>,
     model: &ModelDir,
-    mut progress: impl FnMut(&str),
+    progress: impl FnMut(&str),
 ) -> Result<Samples, Error> {
     let began = Instant::now();
     let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
-    let of_folder = drawing.env.join("bin").join("python");
-    let interpreter = match of_folder.exists() {
-        true => of_folder,
-        false => drawing.env.clone(),
-    };
-    let mut path = OsString::from(&drawing.package);
-    if let Some(before) = std::env::var_os("PYTHONPATH") {
-        path.push(":");
-        path.push(before);
-    }
-    let mut command = Command::new(&interpreter);
-    command
-        .args(["-m", "cosyvoice_reference.samples", "--root"])
-        .arg(&drawing.root);
+    let module = "cosyvoice_reference.samples";
+    let mut python = PythonModule::new(&drawing.env, &drawing.package, module);
+    let command = &mut python.command;
+    command.arg("--root").arg(&drawing.root);
     command.arg("--model").arg(model.path());
     command.arg("--cases").arg(&drawing.file);
     command.arg("--out").arg(folder.path());
@@ -82,23 +66,13 @@ pub fn python(
         command.args(["--case", &case.name]);
     }
     // Sums over several threads are not the same numbers as over one.
-    command.env("PYTHONPATH", path).env("OMP_NUM_THREADS", "1");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(Error::io(&interpreter))?;
-    let errors = reading(child.stderr.take());
-    let lines = child.stdout.take().into_iter();
-    for line in lines.flat_map(|out| BufReader::new(out).lines()) {
-        progress(&line.map_err(Error::io(&interpreter))?);
-    }
-    let status = child.wait().map_err(Error::io(&interpreter))?;
-    if !status.success() {
-        let errors = said(errors);
-        let last = last_lines(&errors, LAST_LINES).join("\n");
-        let failed = std::io::Error::other(format!("failed ({status}): {last}"));
-        return Err(Error::io(&interpreter)(failed));
+    command.env("OMP_NUM_THREADS", "1");
+    let ran = python.run(progress);
+    let failed = Error::io(&python.interpreter);
+    match ran {
+        Ok(Ok(())) => {}
+        Ok(Err(Failure::NotStarted(error))) | Err(error) => return Err(failed(error)),
+        Ok(Err(Failure::Failed(how))) => return Err(failed(std::io::Error::other(how))),
     }
     let mut samples = collect(drawing, model, folder.path())?;
     samples.manifest.seconds = Some(began.elapsed().as_secs_f64());
