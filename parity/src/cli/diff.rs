@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use native::engine::Engine;
 use native::model_dir::ModelDir;
@@ -8,11 +8,11 @@ use parity::exit::Exit;
 use parity::judge::Evaluation;
 use parity::record::{GoldenWithPartings, NativeRecorder, describe_model};
 use parity::recording::{Reader, RecordingSource as _};
-use parity::report::{Report, Rest, build_report, html};
+use parity::report::{Rest, build_report, html};
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{DetailArgs, TolerancesArg, open_golden, say};
+use super::shared::{DetailArgs, TolerancesArg, open_golden, say, write_page};
 
 /// Diff two recordings and judge the difference.
 ///
@@ -79,7 +79,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         report = report.with_layers(layers);
     }
     if let Some(path) = &args.html {
-        write_page(&report, path)?;
+        write_page(path, &html(&report).map_err(anyhow::Error::msg)?)?;
     }
     let rest = match &args.html {
         Some(page) => Rest::Page(page),
@@ -108,10 +108,13 @@ fn with_partings<'a>(
     names: Vec<String>,
     named: Option<&Path>,
 ) -> anyhow::Result<Option<GoldenWithPartings<'a>>> {
-    let partings = GoldenWithPartings::partings(golden, candidate, &names)?;
     let usual = Path::new("out").join(&golden.manifest().model.id);
     let dir = named.unwrap_or(&usual);
-    if partings.is_empty() || (named.is_none() && !dir.is_dir()) {
+    if named.is_none() && !dir.is_dir() {
+        return Ok(None);
+    }
+    let partings = GoldenWithPartings::partings(golden, candidate, &names);
+    if partings.is_empty() {
         return Ok(None);
     }
     let compute = || -> anyhow::Result<GoldenWithPartings<'a>> {
@@ -136,12 +139,4 @@ fn with_partings<'a>(
             Ok(None)
         }
     }
-}
-
-fn write_page(report: &Report, path: &Path) -> anyhow::Result<()> {
-    let page = html(report).map_err(anyhow::Error::msg)?;
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    Ok(parity_atomic::write_file(path, page.as_bytes())?)
 }

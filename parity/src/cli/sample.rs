@@ -14,7 +14,7 @@ use parity_atomic::Replacement;
 
 use super::engine::{EngineArgs, case_bar};
 use super::python_package::PythonPackageArg;
-use super::shared::{CaseFileArgs, GoldenFault, keep_apart, say, say_json};
+use super::shared::{CaseFileArgs, GoldenFault, keep_apart, say, say_json, write_page};
 
 /// Draw the same texts with many seeds, and compare how two engines' draws are distributed.
 ///
@@ -151,7 +151,7 @@ pub fn run(args: &SampleArgs) -> anyhow::Result<Exit> {
     }
     if let Some(page) = &args.html {
         let html = samples_html(&golden, &samples, &comparison).map_err(anyhow::Error::msg)?;
-        parity_atomic::write_file(page, html.as_bytes())?;
+        write_page(page, &html)?;
         if !args.json {
             say(&format!("page: {}\n", page.display()))?;
         }
@@ -222,10 +222,12 @@ fn new(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<Samples> {
     let last = seeds.and_then(|seeds| seeds.iter().max());
     let first = args
         .first_seed
-        .or(last.map(|last| last + 1))
+        .or(last.map(|last| last.saturating_add(1)))
         .unwrap_or(FIRST_SEED);
     let count = seeds.map(|seeds| seeds.len() as u64);
     let count = args.seeds.or(count).unwrap_or(SEEDS);
+    let end = first.checked_add(count);
+    let end = end.context("--first-seed and --seeds go beyond the largest seed there is")?;
     let bar = case_bar(cases.cases.len())?;
     bar.set_message("loading the model");
     let progress = |name: &str| {
@@ -234,7 +236,7 @@ fn new(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<Samples> {
     };
     let samples = match args.engine {
         SampledEngine::Native => {
-            let mut drawn: Vec<u64> = (first..first + count).collect();
+            let mut drawn: Vec<u64> = (first..end).collect();
             let own = seeds.into_iter().flatten().take(args.same_seeds);
             let own: Vec<u64> = own.copied().filter(|seed| !drawn.contains(seed)).collect();
             drawn.extend(own);

@@ -314,3 +314,11 @@ pub fn say(text: &str) -> anyhow::Result<()> {
 pub fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     say(&(serde_json::to_string_pretty(value)? + "\n"))
 }
+
+/// Writes a page, and the folder that it goes into.
+pub fn write_page(path: &Path, page: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(parity_atomic::write_file(path, page.as_bytes())?)
+}

@@ -125,7 +125,7 @@ fn stories(
     likeliest: Option<&Likely>,
 ) -> Vec<(String, String)> {
     let sign_of = likeliest.and_then(|l| l.cases.first());
-    let shows = |case: &CaseReport| {
+    let place = |case: &CaseReport| {
         let name = &case.outcome.name;
         let is_one = likeliest.is_some_and(|l| l.cases.contains(name));
         (sign_of != Some(name), !is_one)
@@ -143,7 +143,7 @@ fn stories(
         .collect();
     told.sort_by_key(|(case, story)| {
         let elsewhere = Some(story.stage) != stage;
-        (elsewhere, shows(case), Reverse(longer(case)))
+        (elsewhere, place(case), Reverse(longer(case)))
     });
     let words = |(case, story): (&&CaseReport, &crate::diagnosis::Story)| {
         (case.outcome.name.clone(), story.words.clone())
