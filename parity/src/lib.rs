@@ -9,6 +9,7 @@ pub mod array;
 pub mod bench;
 mod bounded;
 pub mod case;
+pub mod certificate;
 pub mod checkup;
 mod child;
 pub mod diagnosis;

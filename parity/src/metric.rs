@@ -155,6 +155,8 @@ metrics! {
         "Mean distance of the 80 log-mel channels (RMS over the channels, in dB) along the best alignment by dynamic time warping (Sakoe and Chiba 1978)."
     DtwDeviation "dtw_deviation" "alignment deviation" "ms" [Audio] 0.0, INF; Lower
         "Mean distance of that alignment from the straight one: 0 where both sides keep the same time."
+    MelWindow "mel_window" "mel window" "dB" [Audio] 0.0, INF; Lower
+        "Distance of the 80 log-mel channels (RMS over the channels, in dB, with a floor 60 dB below r's loudest), frame by frame as they stand, mean over the half second where it is largest. A wrong word is not averaged away, however long the sound."
     MelCepstral "mel_cepstral" "mel-cepstral distortion" "dB" [Audio] 0.0, INF; Lower blind true
         "10/ln 10 times the root of 2 sum (r_d - c_d)^2 over the mel cepstra 1 to 24, mean along the best alignment (Kubichek 1993). A mel cepstrum is 2/80 of the cosine transform of the natural log of the 80 mel amplitudes. Cepstrum 0, the loudness, is left out: blind to gain."
     F0Error "f0_error" "F0 error" "cents" [Audio] 0.0, INF; Lower blind true

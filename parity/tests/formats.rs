@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use parity::case::CaseFile;
+use parity::certificate::{CERTIFICATE_VERSION, certificate_schema};
 use parity::judge::Tolerances;
 use parity::metric::Metric;
 use parity::recording::{Reader, RecordingSource as _};
@@ -115,6 +116,16 @@ fn the_cases_and_limits_of_the_guide_are_read() {
     let limits = example(&guide, "tolerances.toml");
     let limits = Tolerances::load(put(dir.path(), "tolerances.toml", &limits)).unwrap();
     assert_eq!(limits.limits[0].candidate.as_deref(), Some("my-port"));
+}
+
+#[test]
+fn the_page_of_certificates_names_every_field() {
+    let page = page("certificate.md");
+    let schema: serde_json::Value = serde_json::from_str(&certificate_schema()).unwrap();
+    for field in schema["properties"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("`{field}`")), "{field}");
+    }
+    assert!(page.contains(&format!("| `version` | {CERTIFICATE_VERSION} |")));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod annotations;
 #[cfg(unix)]
 mod browser;
+mod certificate;
 #[cfg(unix)]
 mod chromium;
 mod command;

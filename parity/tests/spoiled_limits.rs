@@ -139,10 +139,6 @@ fn limits_that_can_refuse_nothing_or_apply_nowhere_are_refused() {
             "no recording has the reference",
         ),
         (condition("feed = \"both\""), "unknown variant `both`"),
-        (
-            format!("{SNR}feed = \"isolated\"\n"),
-            "never applies: there is none of it isolated",
-        ),
         // The file.
         (with("\"r\"", "\" \""), "no reason"),
         (with("reason = \"r\"\n", ""), "missing field `reason`"),

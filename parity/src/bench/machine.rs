@@ -32,7 +32,7 @@ impl Machine {
     pub fn measure(threads: usize) -> Self {
         let limits = Limits::measure(threads);
         Self {
-            processor: processor().unwrap_or_else(|| "unknown".into()),
+            processor: processor(),
             instructions: Cpu::detect().names(),
             peaks: Peaks {
                 read: limits.read,
@@ -44,8 +44,13 @@ impl Machine {
     }
 }
 
-/// The processor's name, with its family, model and stepping where the name says little.
-fn processor() -> Option<String> {
+/// The name of this machine's processor, with its family, model and stepping, as the name alone says
+/// little; `unknown` where the system does not tell.
+pub fn processor() -> String {
+    from_cpuinfo().unwrap_or_else(|| "unknown".into())
+}
+
+fn from_cpuinfo() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let field = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name))?;

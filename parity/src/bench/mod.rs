@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use machine::{Machine, Peaks};
+pub use machine::{Machine, Peaks, processor};
 pub use table::table;
 pub use worker::{Said, Worker, peak_memory, serve};
 

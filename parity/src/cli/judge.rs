@@ -10,7 +10,7 @@ use parity::report::build_report;
 use parity::stage::Feed;
 
 use super::choice::{CasesArg, DeepArg, reproduce};
-use super::shared::{OutputArgs, TensorsArg, TolerancesArg, open_golden};
+use super::shared::{CertificateArg, OutputArgs, TensorsArg, TolerancesArg, open_golden};
 
 /// Judge saved recordings again, and write the report.
 ///
@@ -40,6 +40,8 @@ pub struct JudgeArgs {
     tolerances: TolerancesArg,
     #[command(flatten)]
     tensors: TensorsArg,
+    #[command(flatten)]
+    certificate: CertificateArg,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -120,6 +122,8 @@ pub fn run(args: &JudgeArgs) -> anyhow::Result<Exit> {
         args.output.detail.print_layers(Some(&layers))?;
         report = report.with_layers(layers);
     }
-    args.output.publish(&mut report, earlier.as_ref())?;
+    let certificate = args.certificate.write(&report, &evaluation, false)?;
+    args.output
+        .publish(&mut report, earlier.as_ref(), certificate.as_deref())?;
     Ok(report.status())
 }

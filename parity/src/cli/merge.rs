@@ -68,7 +68,7 @@ fn merge_reports(args: &MergeArgs) -> anyhow::Result<Exit> {
         refuse_gaps(&report)?;
     }
     let _claimed = args.output.claim(&[])?;
-    args.output.publish(&mut report, earlier.as_ref())?;
+    args.output.publish(&mut report, earlier.as_ref(), None)?;
     Ok(report.status())
 }
 

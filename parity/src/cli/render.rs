@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use parity::certificate::certificate_schema;
 use parity::exit::Exit;
 use parity::report::{read, schema, write};
 
@@ -13,11 +14,14 @@ use super::shared::say;
 #[command(after_help = "Example:\n  parity render out/report/report.json --out public")]
 pub struct RenderArgs {
     /// The report
-    #[arg(required_unless_present = "schema")]
+    #[arg(required_unless_present_any = ["schema", "certificate_schema"])]
     report: Option<PathBuf>,
     /// Print the JSON Schema of report.json instead
     #[arg(long, exclusive = true)]
     schema: bool,
+    /// Print the JSON Schema of certificates instead
+    #[arg(long, exclusive = true)]
+    certificate_schema: bool,
     /// Folder for the files; the report's own by default
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -26,7 +30,10 @@ pub struct RenderArgs {
 /// Runs `parity render`.
 pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
     let Some(path) = &args.report else {
-        say(&schema())?;
+        say(&match args.certificate_schema {
+            true => certificate_schema(),
+            false => schema(),
+        })?;
         return Ok(Exit::Parity);
     };
     let report = read(path)?;

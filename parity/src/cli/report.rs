@@ -13,8 +13,8 @@ use parity::stage::Feed;
 use super::engine::{EngineArgs, ModelArgs, case_bar};
 use super::share::ShareArgs;
 use super::shared::{
-    CaseFileArgs, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs, TensorsArg,
-    TolerancesArg, open_golden,
+    CaseFileArgs, CertificateArg, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs,
+    TensorsArg, TolerancesArg, open_golden,
 };
 use super::text::{read_corpus, summarise};
 
@@ -30,6 +30,7 @@ use super::text::{read_corpus, summarise};
     parity report --baseline last-week/report.json\n  \
     parity report --shard 2/8 --out out/2 --keep out/kept\n  \
     parity report --layers llm\n  \
+    parity report --precision q8 --certificate out/q8.json\n  \
     parity report --model-dir Fun-CosyVoice3-0.5B --golden golden/fun-cosyvoice3-0.5b --device cuda")]
 pub struct ReportArgs {
     #[command(flatten)]
@@ -63,6 +64,8 @@ pub struct ReportArgs {
     anyway: bool,
     #[command(flatten)]
     tensors: TensorsArg,
+    #[command(flatten)]
+    certificate: CertificateArg,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -174,7 +177,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     }
     report = with_text_corpus(report, args)?;
     args.output.detail.print_layers(report.layers.as_ref())?;
-    args.output.publish(&mut report, earlier.as_ref())?;
+    let certificate = args.certificate.write(&report, &evaluation, true)?;
+    args.output
+        .publish(&mut report, earlier.as_ref(), certificate.as_deref())?;
     Ok(report.status())
 }
 

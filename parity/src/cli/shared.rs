@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use parity::case::CaseFile;
+use parity::certificate::{Processor, certify};
 use parity::judge::{Evaluation, Tolerances};
 use parity::layers::LayerReport;
 use parity::recording::{self, Reader, Recording};
@@ -179,8 +180,14 @@ impl OutputArgs {
         Ok(Lock::inside(&self.out)?)
     }
 
-    /// Writes the report, prints its table, and tells GitHub where it runs.
-    pub fn publish(&self, report: &mut Report, earlier: Option<&Report>) -> anyhow::Result<()> {
+    /// Writes the report, prints its table, or `instead` if there is something, and tells GitHub where
+    /// it runs.
+    pub fn publish(
+        &self,
+        report: &mut Report,
+        earlier: Option<&Report>,
+        instead: Option<&str>,
+    ) -> anyhow::Result<()> {
         report.trend = earlier.map(|earlier| Trend::of(earlier, report));
         let past = self.past(report);
         if let Some((_, _, past)) = &past {
@@ -191,8 +198,12 @@ impl OutputArgs {
             add_to_history(file, run).unwrap_or_else(|e| eprintln!("{e}"));
         }
         let page = self.out.join("index.html");
-        self.detail.print(report, Rest::Page(&page))?;
-        if !self.detail.json {
+        if let Some(text) = instead {
+            say(text)?;
+        } else {
+            self.detail.print(report, Rest::Page(&page))?;
+        }
+        if !self.detail.json && instead.is_none() {
             if self.detail.detail() != Detail::Quiet {
                 say(&format!("report: {}\n", page.display()))?;
             }
@@ -244,6 +255,39 @@ impl TensorsArg {
             true => Ok(report::write_tensors(report, evaluation, out)?),
             false => Ok(()),
         }
+    }
+}
+
+/// The certificate of a run.
+#[derive(clap::Args, Debug)]
+pub struct CertificateArg {
+    /// Also write a certificate: a small JSON file that says how many tokens, how far the logits and how
+    /// far the worst half second of the sound are from the reference's. `-` prints it in place of the
+    /// table
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+}
+
+impl CertificateArg {
+    /// Writes it, if it is wanted, or returns it as text to be printed. `here` says whether the
+    /// candidate computed on this machine.
+    pub fn write(
+        &self,
+        report: &Report,
+        evaluation: &Evaluation<'_>,
+        here: bool,
+    ) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.certificate else {
+            return Ok(None);
+        };
+        let processor = here.then(Processor::detect);
+        let certificate = certify(report, evaluation, processor)?;
+        let text = serde_json::to_string_pretty(&certificate)? + "\n";
+        if path == Path::new("-") {
+            return Ok(Some(text));
+        }
+        parity_atomic::write_file(path, text.as_bytes())?;
+        Ok(None)
     }
 }
 

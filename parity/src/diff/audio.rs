@@ -9,6 +9,7 @@ use super::align::dtw;
 use super::cepstrum;
 use super::f0;
 use super::spectrum::{log_mel, log_spectral, multi_resolution};
+use super::window;
 use crate::metric::{Measures, Metric, Value, measures, ratio_db};
 
 /// Smallest absolute sample that counts as clipped.
@@ -119,7 +120,7 @@ pub fn diff(reference: &[f32], candidate: &[f32], rate: u32) -> AudioDiff {
 /// Distances of spectra, mels and pitch. Most sounds are identical and need no transform.
 fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
     use Metric::{
-        DtwCost, DtwDeviation, F0Error, F0Gross, LogSpectral, MelCepstral, StftDistance,
+        DtwCost, DtwDeviation, F0Error, F0Gross, LogSpectral, MelCepstral, MelWindow, StftDistance,
         VoicingError,
     };
     if reference == candidate {
@@ -128,6 +129,7 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
             LogSpectral,
             DtwCost,
             DtwDeviation,
+            MelWindow,
             MelCepstral,
             F0Error,
             F0Gross,
@@ -140,6 +142,9 @@ fn spectra(reference: &[f32], candidate: &[f32], rate: u32) -> Measures {
         (LogSpectral, log_spectral(reference, candidate)),
     ]);
     let (r, c) = (log_mel(reference, rate), log_mel(candidate, rate));
+    if let Some(worst) = window::worst(&r, &c) {
+        spectra.insert(MelWindow, Value(worst.distance));
+    }
     if let Some(path) = dtw(&r, &c) {
         let mut keep = |metric, value: Option<f64>| {
             if let Some(value) = value {

@@ -10,3 +10,4 @@ pub mod spectrum;
 pub mod tensor;
 pub mod text;
 pub mod tokens;
+pub mod window;

@@ -43,7 +43,7 @@ impl LimitsTest {
             let Some(conditions) = evaluation.conditions(feed) else {
                 continue;
             };
-            let kept = |s: &Stage| case.has(*s) && case.keeps(*s) && feed.requires(*s);
+            let kept = |s: &Stage| case.has(*s) && case.keeps(*s) && feed.allows(*s);
             for stage in Stage::all().filter(|s| kept(s) && !s.is_auxiliary()) {
                 if self.faults.contains_key(&(stage, feed)) {
                     continue;

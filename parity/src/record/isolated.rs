@@ -1,6 +1,6 @@
 //! Every stage alone, fed with what the golden says it was fed in the reference.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use native::Portion;
 use native::audio::Waveform;
 use native::engine::{Engine, Mode};
@@ -47,9 +47,12 @@ pub(super) fn record(
     } else {
         run.language_model(&inputs)?;
     }
+    let mut audio = Vec::new();
     if !inputs.case().stream && !tokens_only {
         for segment in 0..golden.segments() {
-            run.flow(&inputs.mode, segment)?;
+            if let Some(mel) = run.flow(&inputs.mode, segment)? {
+                audio.extend(run.sound(&mel)?);
+            }
             run.vocoder(segment)?;
         }
     }
@@ -58,7 +61,7 @@ pub(super) fn record(
         case: inputs.recorded,
         text,
         noise: Default::default(),
-        audio: Vec::new(),
+        audio,
         unrecorded: Default::default(),
     })
 }
@@ -252,7 +255,8 @@ impl IsolatedRun<'_> {
         Ok(())
     }
 
-    fn flow(&mut self, mode: &Mode, segment: usize) -> native::Result<()> {
+    /// The mel of the golden's tokens, [80, frames], and each step from the one before it.
+    fn flow(&mut self, mode: &Mode, segment: usize) -> native::Result<Option<Tensor>> {
         let flow = self.engine.flow();
         let key = |stage| Key::segment(stage, segment);
         let conversion = matches!(mode, Mode::VoiceConversion { .. });
@@ -261,7 +265,7 @@ impl IsolatedRun<'_> {
             false => key(Stage::LlmTokensKept),
         })?;
         let (Some(voice), Some(speech)) = (self.inputs.voice()?, speech) else {
-            return Ok(());
+            return Ok(None);
         };
         let voice = match conversion {
             true => voice,
@@ -282,7 +286,7 @@ impl IsolatedRun<'_> {
         self.out.insert_tensor(key(Stage::FlowMu), &mu)?;
 
         let Some(mu) = self.inputs.tensor(&key(Stage::FlowMu))? else {
-            return Ok(());
+            return Ok(Some(mel));
         };
         let speaker = flow.speaker(&voice.speaker_embedding)?;
         let conditioning = flow.condition(&mu, &speaker, &voice.mel, Portion::Final)?;
@@ -296,7 +300,16 @@ impl IsolatedRun<'_> {
                 self.out.insert_tensor(key(Stage::FlowStep(step)), &after)?;
             }
         }
-        Ok(())
+        Ok(Some(mel))
+    }
+
+    /// The sound of a mel that the engine made of the golden's tokens.
+    fn sound(&self, mel: &Tensor) -> native::Result<Vec<f32>> {
+        let speed = self.inputs.golden.case.case.speed;
+        let mel = native::vocoder::interpolate_mel(mel, speed)?;
+        let vocoder = self.engine.vocoder();
+        let sound = vocoder.inference(&mel, Portion::Final, &mut NoTap)?;
+        Ok(sound.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
     }
 
     fn vocoder(&mut self, segment: usize) -> native::Result<()> {

@@ -56,6 +56,11 @@ const MOST_P999: f64 = 40.0;
 impl CaseRecord {
     /// The reference's own float32 error of a value under a feed.
     pub fn noise_of(&self, key: &Key, feed: Feed) -> KnownNoise<'_> {
+        // The sound has one noise, that of the whole chain.
+        let feed = match key.stage {
+            Stage::Speech => Feed::Cascaded,
+            _ => feed,
+        };
         let accumulated = match feed {
             Feed::Isolated => None,
             Feed::Cascaded => self.noise.get(&key.clone().tap(CASCADED_NOISE)),
