@@ -32,5 +32,6 @@ pub mod sound;
 pub mod stage;
 pub mod suggest;
 pub mod text_corpus;
+pub mod trace;
 pub mod wav;
 pub mod wrong_sampler;

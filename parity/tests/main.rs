@@ -50,6 +50,7 @@ mod style;
 mod text_corpus;
 mod text_properties;
 mod text_snapshots;
+mod trace;
 mod wrong_sampler;
 
 /// The models that the goldens belong to.

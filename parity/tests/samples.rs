@@ -98,8 +98,8 @@ fn small_mistakes_of_a_sampler_are_caught_and_the_right_one_is_not() {
     let seeds: Vec<u64> = (2_000_000..2_000_020).collect();
     let expected = [
         (None, None),
-        (Some(Planted::TopK), Some(Statistic::Ranks)),
-        (Some(Planted::Tau), Some(Statistic::Repeats)),
+        (Some(Planted::TopK(20)), Some(Statistic::Ranks)),
+        (Some(Planted::Tau(0.2)), Some(Statistic::Repeats)),
     ];
     for (planted, by) in expected {
         let candidate = native(&few, &seeds, planted);

@@ -8,7 +8,7 @@ use parity::recording;
 use super::shared::GoldenFault;
 use super::{
     bench, check, compare, diff, doctor, explain, fixture, interrupt, judge, manual, merge, record,
-    render, report, sample, scoreboard, selftest, text,
+    render, report, sample, scoreboard, selftest, text, trace,
 };
 
 /// With the commit that it was built from.
@@ -60,6 +60,7 @@ enum Command {
     Scoreboard(scoreboard::ScoreboardArgs),
     Selftest(selftest::SelftestArgs),
     Text(text::TextArgs),
+    Trace(trace::TraceArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -103,6 +104,7 @@ pub fn run() -> Exit {
         Command::Scoreboard(args) => scoreboard::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Text(args) => text::run(&args),
+        Command::Trace(args) => trace::run(&args),
     };
     interrupt::wait_if_stopping();
     result.unwrap_or_else(|error| {

@@ -27,5 +27,6 @@ mod selftest;
 mod share;
 mod shared;
 mod text;
+mod trace;
 
 pub use command::run;

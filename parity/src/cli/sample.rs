@@ -64,8 +64,9 @@ pub struct SampleArgs {
     /// How many of the golden's own seeds are drawn too, to be compared token by token
     #[arg(long, value_name = "N", default_value_t = 5)]
     same_seeds: usize,
-    /// Draw with a mistake in the sampler, to see that it is caught
-    #[arg(long, value_enum, value_name = "MISTAKE")]
+    /// Draw with a mistake in the sampler, to see that it is caught: top-p, top-k, window, tau,
+    /// temperature or unmasked, also with a number of your own, as in top-p=0.79
+    #[arg(long, value_name = "MISTAKE")]
     planted: Option<Planted>,
     /// Compare parts of the samples so many times, and say how often they are called different: parts of
     /// the golden alone, which are false alarms, or with --candidate parts of both sides

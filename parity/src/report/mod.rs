@@ -15,6 +15,7 @@ mod render;
 mod samples;
 mod scoreboard;
 mod tensors;
+mod trace;
 mod wrong_sampler;
 
 pub use crate::format::{number, unit};
@@ -39,4 +40,5 @@ pub use scoreboard::{
     Column, Held, Row, Scoreboard, ScoreboardError, Wrong, scoreboard_html, scoreboard_table,
 };
 pub use tensors::{TensorError, write_tensors};
+pub use trace::trace_table;
 pub use wrong_sampler::{WRONG_SAMPLER_PAGE, wrong_sampler_html, wrong_sampler_table};

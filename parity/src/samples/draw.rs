@@ -42,7 +42,7 @@ pub fn draw(
     manifest.device = recorded.device;
     manifest.precision = recorded.precision;
     manifest.lm_weights = recorded.lm_weights;
-    manifest.planted = drawing.planted.map(|planted| planted.name().to_owned());
+    manifest.planted = drawing.planted.map(Planted::name);
     manifest.seeds = drawing.seeds.to_vec();
     let multinomial = recorder.multinomial();
     let mut texts = Vec::with_capacity(drawing.cases.cases.len());
