@@ -8,9 +8,11 @@ use parity::layers::{LayerReport, Network, compare_layers};
 use parity::record::{NativeRecorder, run_native};
 use parity::recording::{Error, RecordedCase, RecordingSource as _, Writer};
 use parity::report::{Report, build_report};
+use parity::samples::{DrawsSummary, Samples, Settings, compare};
 use parity::stage::Feed;
 
 use super::engine::{EngineArgs, ModelArgs, case_bar};
+use super::sample::{Seeds, golden_cases, native};
 use super::share::ShareArgs;
 use super::shared::{
     CaseFileArgs, CertificateArg, DEFAULT_CASES, DEFAULT_GOLDEN, GoldenFault, OutputArgs,
@@ -58,6 +60,10 @@ pub struct ReportArgs {
     /// The reference's recording of the layers [default: the golden's name with `-layers`]
     #[arg(long, alias = "deep-golden", value_name = "DIR")]
     layers_golden: Option<PathBuf>,
+    /// Draw the texts of these samples with many seeds, and compare how they are distributed, as `parity
+    /// sample --against` does
+    #[arg(long, value_name = "DIR")]
+    samples: Option<PathBuf>,
     /// Judge although the golden is stale, by another model or another reference: marked all over
     /// the report, and never parity
     #[arg(long)]
@@ -109,6 +115,9 @@ pub struct Stale {
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let golden = open_golden(&args.golden)?;
     let tolerances = args.tolerances.load(&args.golden)?;
+    // Before minutes of work: they may be damaged.
+    let samples = args.samples.as_deref().map(Samples::read).transpose();
+    let samples = samples.map_err(GoldenFault)?;
     let earlier = args.output.earlier()?;
     let mut cases = args.cases.load()?;
     let expected: Vec<_> = cases
@@ -176,6 +185,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         report = report.with_layers(args.compare_layers(&mut recorder, &tolerances)?);
     }
     report = with_text_corpus(report, args)?;
+    if let (true, Some(golden)) = (first, &samples) {
+        report = report.with_draws(args.draw(&mut recorder, golden)?);
+    }
     args.output.detail.print_layers(report.layers.as_ref())?;
     let certificate = args.certificate.write(&report, &evaluation, true)?;
     args.output
@@ -184,6 +196,30 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 }
 
 impl ReportArgs {
+    /// Draws the texts of `golden` with as many seeds, and compares.
+    fn draw(
+        &self,
+        recorder: &mut NativeRecorder,
+        golden: &Samples,
+    ) -> anyhow::Result<DrawsSummary> {
+        let cases = golden_cases(&self.cases.cases, golden)?;
+        let bar = case_bar(cases.cases.len())?;
+        let drawn = native(
+            recorder,
+            &cases,
+            Some(golden),
+            (&Seeds::default(), None),
+            |name| {
+                bar.inc(1);
+                bar.set_message(format!("{name}: many seeds"));
+            },
+        )?;
+        bar.finish_and_clear();
+        let comparison = compare(golden, &drawn, &Settings::default())?;
+        let folder = self.samples.as_deref().unwrap_or(Path::new(""));
+        Ok(DrawsSummary::of(&comparison, folder.display().to_string()))
+    }
+
     /// The command line that does the same, without the choice of cases.
     fn again(&self) -> String {
         let EngineArgs {

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -62,7 +63,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(..4_000_000_000))]
     first_seed: Option<u64>,
     /// How many of the golden's own seeds are drawn too, to be compared token by token
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = SAME_SEEDS)]
     same_seeds: usize,
     /// Draw with a mistake in the sampler, to see that it is caught: top-p, top-k, window, tau,
     /// temperature or unmasked, also with a number of your own, as in top-p=0.79
@@ -216,19 +217,75 @@ fn reserve(args: &SampleArgs, out: &Path) -> anyhow::Result<Replacement> {
     Ok(Samples::reserve(out)?)
 }
 
+/// Which seeds are drawn.
+pub struct Seeds {
+    /// The first; the one after the golden's last if it is not named.
+    first: Option<u64>,
+    /// How many; as many as the golden has if it is not named.
+    count: Option<u64>,
+    /// How many of the golden's own beside them.
+    same: usize,
+}
+
+/// Of the golden's own seeds, where their number is not named.
+const SAME_SEEDS: usize = 5;
+
+impl Default for Seeds {
+    fn default() -> Self {
+        Self {
+            first: None,
+            count: None,
+            same: SAME_SEEDS,
+        }
+    }
+}
+
+impl Seeds {
+    fn range(&self, golden: Option<&Samples>) -> anyhow::Result<Range<u64>> {
+        let seeds = golden.map(|golden| &golden.manifest.seeds);
+        let last = seeds.and_then(|seeds| seeds.iter().max());
+        let after = last.map(|last| last.saturating_add(1));
+        let first = self.first.or(after).unwrap_or(FIRST_SEED);
+        let count = seeds.map(|seeds| seeds.len() as u64);
+        let count = self.count.or(count).unwrap_or(SEEDS);
+        let end = first.checked_add(count);
+        let end = end.context("--first-seed and --seeds go beyond the largest seed there is")?;
+        Ok(first..end)
+    }
+}
+
+/// Lets the native engine draw, those of the golden's own seeds too.
+pub fn native(
+    recorder: &mut NativeRecorder,
+    cases: &CaseFile,
+    golden: Option<&Samples>,
+    (seeds, planted): (&Seeds, Option<Planted>),
+    progress: impl FnMut(&str),
+) -> anyhow::Result<Samples> {
+    let mut drawn: Vec<u64> = seeds.range(golden)?.collect();
+    let own = golden.into_iter().flat_map(|golden| &golden.manifest.seeds);
+    let own = own.take(seeds.same).copied();
+    let own: Vec<u64> = own.filter(|seed| !drawn.contains(seed)).collect();
+    drawn.extend(own);
+    let torch = golden.and_then(|golden| golden.manifest.libraries.get("torch"));
+    recorder.match_torch(torch.map(String::as_str));
+    let drawing = Drawing {
+        cases,
+        seeds: &drawn,
+        planted,
+    };
+    Ok(draw(recorder, &drawing, progress)?)
+}
+
 /// Draws samples.
 fn new(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<Samples> {
     let cases = cases(args, golden)?;
-    let seeds = golden.map(|golden| &golden.manifest.seeds);
-    let last = seeds.and_then(|seeds| seeds.iter().max());
-    let first = args
-        .first_seed
-        .or(last.map(|last| last.saturating_add(1)))
-        .unwrap_or(FIRST_SEED);
-    let count = seeds.map(|seeds| seeds.len() as u64);
-    let count = args.seeds.or(count).unwrap_or(SEEDS);
-    let end = first.checked_add(count);
-    let end = end.context("--first-seed and --seeds go beyond the largest seed there is")?;
+    let seeds = Seeds {
+        first: args.first_seed,
+        count: args.seeds,
+        same: args.same_seeds,
+    };
+    let range = seeds.range(golden)?;
     let bar = case_bar(cases.cases.len())?;
     bar.set_message("loading the model");
     let progress = |name: &str| {
@@ -237,19 +294,14 @@ fn new(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<Samples> {
     };
     let samples = match args.engine {
         SampledEngine::Native => {
-            let mut drawn: Vec<u64> = (first..end).collect();
-            let own = seeds.into_iter().flatten().take(args.same_seeds);
-            let own: Vec<u64> = own.copied().filter(|seed| !drawn.contains(seed)).collect();
-            drawn.extend(own);
             let mut recorder: NativeRecorder = args.native.load()?;
-            let torch = golden.and_then(|golden| golden.manifest.libraries.get("torch"));
-            recorder.match_torch(torch.map(String::as_str));
-            let drawing = Drawing {
-                cases: &cases,
-                seeds: &drawn,
-                planted: args.planted,
-            };
-            draw(&mut recorder, &drawing, progress)?
+            native(
+                &mut recorder,
+                &cases,
+                golden,
+                (&seeds, args.planted),
+                progress,
+            )?
         }
         SampledEngine::Python => {
             if args.planted.is_some() {
@@ -268,8 +320,8 @@ fn new(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<Samples> {
                 package: python_args.package.find()?,
                 file: args.cases.cases.clone(),
                 cases: &cases,
-                first_seed: first,
-                seeds: usize::try_from(count)?,
+                first_seed: range.start,
+                seeds: usize::try_from(range.end - range.start)?,
             };
             python(&drawing, &args.native.model.open()?, progress)?
         }
@@ -283,17 +335,12 @@ fn cases(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<CaseFile
     if !args.cases.all() {
         return args.cases.load();
     }
-    let all = CaseFile::load(&args.cases.cases)?;
     let chosen = match golden {
-        Some(golden) => {
-            let names = golden
-                .manifest
-                .cases
-                .iter()
-                .map(|case| case.case.name.clone());
-            all.select(&names.collect::<Vec<_>>())?
-        }
-        None => choose(all, usize::try_from(args.texts)?),
+        Some(golden) => golden_cases(&args.cases.cases, golden)?,
+        None => choose(
+            CaseFile::load(&args.cases.cases)?,
+            usize::try_from(args.texts)?,
+        ),
     };
     if chosen.cases.is_empty() {
         bail!(
@@ -302,5 +349,19 @@ fn cases(args: &SampleArgs, golden: Option<&Samples>) -> anyhow::Result<CaseFile
             args.cases.cases.display()
         );
     }
+    Ok(chosen)
+}
+
+/// The cases of samples, in their order, from the file that they were taken from.
+pub fn golden_cases(file: &Path, golden: &Samples) -> anyhow::Result<CaseFile> {
+    let names = golden.manifest.cases.iter();
+    let names: Vec<_> = names.map(|case| case.case.name.clone()).collect();
+    let mut chosen = CaseFile::load(file)?
+        .select(&names)
+        .context("name the file of the samples' cases with --cases")?;
+    // They are selected in the order of their file.
+    chosen
+        .cases
+        .sort_by_key(|case| names.iter().position(|name| *name == case.name));
     Ok(chosen)
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use native::engine::Engine;
 use native::precision::{Precision, Precisions};
@@ -13,6 +13,7 @@ use parity::trace::{Followed, LogitErrors, Text, Verdict, follow, measure_errors
 use rayon::prelude::*;
 
 use super::engine::{ModelArgs, case_bar};
+use super::sample::golden_cases;
 use super::shared::{CaseFileArgs, say, say_json};
 
 /// Hold each token that an engine drew to the reference's draw: a verdict from few tokens.
@@ -211,14 +212,5 @@ fn cases(args: &TraceArgs, samples: &Samples) -> anyhow::Result<CaseFile> {
     if !args.cases.all() {
         bail!("--case does not choose among samples: draw those of the cases that you want");
     }
-    let names = samples.manifest.cases.iter().map(|c| c.case.name.clone());
-    let names: Vec<_> = names.collect();
-    let mut chosen = CaseFile::load(&args.cases.cases)?
-        .select(&names)
-        .context("name the file of the samples' cases with --cases")?;
-    // They are selected in the order of their file.
-    chosen
-        .cases
-        .sort_by_key(|case| names.iter().position(|name| *name == case.name));
-    Ok(chosen)
+    golden_cases(&args.cases.cases, samples)
 }

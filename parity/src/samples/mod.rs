@@ -24,6 +24,7 @@ mod permutation;
 mod planted;
 mod python;
 mod statistic;
+mod summary;
 mod trials;
 
 pub use choose::choose;
@@ -39,4 +40,5 @@ pub use manifest::{SAMPLES, SamplesManifest};
 pub use planted::Planted;
 pub use python::{PythonDrawing, python};
 pub use statistic::Statistic;
+pub use summary::{DifferenceTest, DrawsSummary, EquivalenceTest};
 pub use trials::{Trials, trials};

@@ -121,7 +121,10 @@ impl FromStr for Planted {
             Self::TopK(_) => Self::TopK(count()?),
             Self::Window(_) => Self::Window(count()?),
             Self::Tau(_) => Self::Tau(positive()?),
-            Self::Temperature(_) => Self::Temperature(positive()? as f32),
+            Self::Temperature(_) => {
+                let by = value.parse().ok().filter(|v: &f32| *v > 0.0);
+                Self::Temperature(by.ok_or_else(|| wrong("a number above 0"))?)
+            }
             Self::Unmasked => return Err(format!("`{kind}` has no number")),
         })
     }

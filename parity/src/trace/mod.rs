@@ -6,10 +6,7 @@
 //! logits that are as wrong as the candidate's precision makes them ([`LogitErrors`]). Beside it runs
 //! the same for every [`Suspect`]: engines that are wrong in some way. The [`Evidence`] is how much more
 //! probable they make the tokens.
-#![cfg_attr(
-    not(test),
-    deny(clippy::indexing_slicing, clippy::cast_possible_truncation)
-)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod errors;
 mod evidence;

@@ -102,6 +102,7 @@ pub fn build_report(
         cases,
         layers: None,
         text_corpus: None,
+        draws: None,
     };
     Ok(report.with_status())
 }

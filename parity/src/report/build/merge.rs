@@ -92,6 +92,7 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
     let layers = merge_layers(&reports);
     let texts = reports.iter().filter_map(|r| r.text_corpus.clone());
     let text_corpus = texts.reduce(text_corpus::Summary::with);
+    let draws = reports.iter().find_map(|r| r.draws.clone());
     let limits = merge_limits(&reports);
     let candidates = merge_candidates(&first, &reports);
 
@@ -113,6 +114,7 @@ pub fn merge(mut reports: Vec<Report>) -> Result<Report, MergeError> {
         history: Vec::new(),
         layers,
         text_corpus,
+        draws,
         not_covered: Vec::new(),
         metrics: metrics(&outcomes),
         stages: stages(&outcomes),

@@ -14,6 +14,7 @@ use crate::diagnosis::{Clue, Story};
 use crate::exit::Exit;
 use crate::judge::{CaseOutcome, Summary};
 use crate::layers::LayerReport;
+use crate::samples::{DrawsSummary, Verdict};
 use crate::shard::Shard;
 use crate::text_corpus;
 
@@ -88,6 +89,9 @@ pub struct Report {
     /// How the text frontend did on the recorded texts, if the run checked them.
     #[serde(default)]
     pub text_corpus: Option<text_corpus::Summary>,
+    /// How the candidate's draws of many seeds are distributed, if the run drew them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draws: Option<DrawsSummary>,
 }
 
 impl Report {
@@ -107,6 +111,7 @@ impl Report {
             self.layers.as_ref().map(LayerReport::exit),
             texts.map(failed_unless),
             limits.map(failed_unless),
+            self.draws.as_ref().map(draws_exit),
             (!self.missing().is_empty()).then_some(Exit::Incomplete),
         ];
         Exit::of(parts.into_iter().flatten())
@@ -164,6 +169,12 @@ impl Report {
         self.with_status()
     }
 
+    /// Adds how draws of many seeds are distributed, which may change the verdict.
+    pub fn with_draws(mut self, draws: DrawsSummary) -> Self {
+        self.draws = Some(draws);
+        self.with_status()
+    }
+
     /// Derives the verdict from everything else.
     pub(in crate::report) fn with_status(mut self) -> Self {
         let exit = self.status();
@@ -175,6 +186,16 @@ impl Report {
     /// Whether everything was compared and within its limits.
     pub fn is_parity(&self) -> bool {
         self.status() == Exit::Parity
+    }
+}
+
+/// A difference of the distributions fails a run. That nothing can be said of them does not: more
+/// draws would tell, and the cases have a verdict of their own.
+fn draws_exit(draws: &DrawsSummary) -> Exit {
+    match draws.verdict() {
+        Verdict::Different => Exit::Failed,
+        _ if !draws.missing.is_empty() => Exit::Incomplete,
+        Verdict::Equivalent | Verdict::Undecided => Exit::Parity,
     }
 }
 

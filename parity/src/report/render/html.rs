@@ -68,6 +68,7 @@ pub(super) fn page(report: &Report, beside: Option<&Path>) -> Result<String, Str
             verdict => report.status().meaning(),
             problems => report.problems(),
             wrong_sampler,
+            draws => report.draws.as_ref().map(view::draws),
         },
     )
 }

@@ -85,6 +85,9 @@ pub fn table(report: &Report, detail: Detail, rest: Rest<'_>) -> String {
     if let Some(texts) = &report.text_corpus {
         line(&mut out, &texts.to_string());
     }
+    if let Some(draws) = &report.draws {
+        line(&mut out, &draws.to_string());
+    }
     if detail == Detail::Verbose {
         let recorded = report.cases.iter().filter(|c| c.outcome.is_recorded());
         recorded.for_each(|c| case_rows(&mut out, c));

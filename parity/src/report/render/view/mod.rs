@@ -2,6 +2,7 @@
 
 mod case;
 mod curves;
+mod draws;
 mod evidence;
 mod findings;
 mod glossary;
@@ -15,6 +16,7 @@ mod stages;
 
 pub(super) use case::case;
 pub(in crate::report) use curves::f0;
+pub(super) use draws::draws;
 pub(in crate::report) use evidence::{levels, player};
 pub(super) use glossary::Glossary;
 pub(in crate::report) use glossary::definition;
