@@ -120,24 +120,20 @@ impl DrawsSummary {
 
 impl std::fmt::Display for DrawsSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [golden, candidate] = self.draws;
         let found: Vec<_> = self.found().map(|d| d.name.as_str()).collect();
-        write!(f, "draws of many seeds: ")?;
+        write!(f, "draws    ")?;
         match self.verdict() {
             Verdict::Different => write!(f, "DIFFERENT in {}", found.join(", "))?,
             Verdict::Equivalent => write!(f, "equivalent")?,
-            Verdict::Undecided => write!(f, "undecided, with too few draws to tell")?,
+            Verdict::Undecided => write!(f, "undecided: too few")?,
         }
-        write!(
-            f,
-            "; {} texts, {golden} draws of each in the golden, {candidate} in the candidate",
-            self.texts
-        )?;
         if self.shared > 0 {
             let (equal, shared) = (self.equal, self.shared);
-            write!(f, "; with the golden's seeds {equal} of {shared} are equal")?;
+            write!(f, "; with the golden's seeds {equal} of {shared} equal")?;
         }
-        Ok(())
+        let [golden, candidate] = self.draws;
+        let texts = self.texts;
+        write!(f, "; {golden} and {candidate} of {texts} texts")
     }
 }
 
@@ -189,6 +185,6 @@ mod tests {
     fn a_line_says_what_differs_and_how_many_are_equal() {
         let line = summary(0.001, [0.0, 0.0]).to_string();
         assert!(line.contains("DIFFERENT in ranks"), "{line}");
-        assert!(line.contains("4 of 4 are equal"), "{line}");
+        assert!(line.contains("4 of 4 equal"), "{line}");
     }
 }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::report::number;
-use crate::samples::{DrawsSummary, EquivalenceTest};
+use crate::samples::{DrawsSummary, EquivalenceTest, Verdict};
 
 /// The draws of many seeds, as the page shows them.
 #[derive(Serialize)]
@@ -51,8 +51,25 @@ pub fn draws(summary: &DrawsSummary) -> Draws {
             holds: e.holds(),
         }
     });
+    let verdict = match summary.verdict() {
+        Verdict::Different => "Different",
+        Verdict::Equivalent => "Equivalent",
+        Verdict::Undecided => "Undecided: too few draws to tell",
+    };
+    let [golden, candidate] = summary.draws;
+    let (texts, shared) = (summary.texts, summary.shared);
+    let equal = match shared {
+        0 => String::new(),
+        _ => format!(
+            " With the golden's own seeds {} of {shared} draws are equal, token by token.",
+            summary.equal
+        ),
+    };
     Draws {
-        line: summary.to_string(),
+        line: format!(
+            "{verdict}. {texts} texts, {golden} draws of each in the golden and {candidate} in the \
+             candidate.{equal}"
+        ),
         differences: differences.collect(),
         equivalences: equivalences.collect(),
     }
