@@ -17,16 +17,18 @@ MINUTES        ?= 10
 # The environment that the Python module is installed into; it is made if it is not there.
 PYTHON_ENV     ?= out/python-env
 MATURIN        := out/tools/maturin/bin/maturin
+JUDGE_ENV      := out/tools/judge-env
 # The user's cache, where the installed programs look for the text rules.
 CACHE          ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cosyvoice-parity
 BUILD          := cargo build --release --package parity --bin parity --package native-cli --bin native
 BUILT          := $(or $(CARGO_TARGET_DIR),target)/release
+BUILT_DEBUG    := $(or $(CARGO_TARGET_DIR),target)/debug
 PARITY         := $(BUILT)/parity
 RECORDER        = PYO3_PYTHON=$(abspath $(REFERENCE_ENV))/bin/python cargo run --release --package parity --features record --bin parity --
 REFERENCE       = --python-env $(REFERENCE_ENV) --cosyvoice-root $(COSYVOICE_ROOT) --model-dir "$(MODEL)"
 WETEXT_004     := .cache/wetext-0.0.4
 
-.PHONY: help setup build cuda install python fixture model report test test-python test-reference sbom golden samples voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
+.PHONY: help setup build cuda install python fixture model report test test-python test-voice test-reference sbom golden samples voice fuzz-text example bench fuzz miri lint torture have-reference reference-env clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -82,6 +84,19 @@ test: setup      ## all tests, the goldens among them
 test-python:     ## tests of the Python module, after `make test` (they need numpy: PYTHON=…)
 	cargo build --workspace --lib --tests --features native-python/module
 	$(PYTHON) native/python/tests/run.py $(or $(CARGO_TARGET_DIR),target)/debug
+
+test-voice: setup ## whether pocketsphinx understands the speaking model, said by native, after `make test` (needs espeak-ng's library)
+	cargo build --workspace --features native-python/module --bins
+	@$(BUILT_DEBUG)/parity fixture --out $(SPEAKING) --size voice --seed 7
+	@test -x $(JUDGE_ENV)/bin/python || $(PYTHON) -m venv $(JUDGE_ENV)
+	@if $(JUDGE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+		--constraint python_ref/requirements.txt --constraint python_ref/requirements-voice.txt \
+		numpy soxr wetext pocketsphinx; then \
+		NATIVE=$(abspath $(BUILT_DEBUG))/native MODEL=$(abspath $(SPEAKING)) \
+			$(JUDGE_ENV)/bin/python -m unittest -v python_ref/tests/test_voice_words.py; \
+	else \
+		echo "SKIPPED: how well the speaking model is understood: the judge's packages could not be installed"; \
+	fi
 
 test-reference:  ## tests of the Python side, in the reference's environment where there is one
 	@if test -x $(REFERENCE_ENV)/bin/python; then \
