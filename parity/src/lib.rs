@@ -22,6 +22,7 @@ pub mod layers;
 pub mod metric;
 pub mod number;
 mod python_module;
+mod random;
 pub mod record;
 pub mod recording;
 pub mod report;

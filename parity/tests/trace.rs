@@ -9,7 +9,7 @@ use parity::case::CaseFile;
 use parity::record::NativeRecorder;
 use parity::samples::{Drawing, Planted, Samples, draw};
 use parity::trace::{
-    Followed, LogitErrors, Text, Trace, Verdict, follow, measure_errors, power, trace,
+    Engines, Followed, LogitErrors, Text, Trace, Verdict, follow, follow_samples, power, trace,
 };
 
 use crate::model;
@@ -61,29 +61,12 @@ impl Said {
         draw(&mut self.recorder(precision), &drawing, |_| ()).unwrap()
     }
 
-    /// Follows draws of these texts, explained by the error of bf16 times `scale`.
-    fn follow(&self, samples: &Samples, scale: f32, seeds: usize) -> Vec<Followed> {
-        let mut exact = self.recorder(Precision::F32);
-        let mut wrong = self.recorder(Precision::Bf16);
-        exact.match_torch(samples.manifest.libraries.get("torch").map(String::as_str));
-        let multinomial = exact.multinomial();
-        let mut found = Vec::new();
-        for (case, of) in self.cases.cases.iter().zip(&samples.texts) {
-            let (engine, _, prompt) = exact.lm_prompt(case, &self.cases).unwrap();
-            let (other, _, other_prompt) = wrong.lm_prompt(case, &self.cases).unwrap();
-            let text = |at: usize| Text {
-                lm: engine.llm(),
-                prompt: &prompt,
-                draw: &of.draws[at],
-                seed: samples.manifest.seeds[at],
-                multinomial,
-            };
-            let vectors = measure_errors(&text(0), (other.llm(), &other_prompt), 12).unwrap();
-            let errors = LogitErrors::new(vectors, scale);
-            let seeds = 0..seeds.min(of.draws.len());
-            found.extend(seeds.map(|at| follow(&text(at), &errors).unwrap()));
-        }
-        found
+    /// Follows draws of these texts, explained by the error of a precision.
+    fn follow(&self, samples: &Samples, explain: Precision, seeds: usize) -> Vec<Followed> {
+        let builder = || Engine::builder(&self.model);
+        let mut engines = Engines::load(builder, Precisions::from(explain)).unwrap();
+        let found = follow_samples(&mut engines, &self.cases, samples, seeds, |_| ()).unwrap();
+        found.into_iter().map(|(.., followed)| followed).collect()
     }
 }
 
@@ -97,7 +80,7 @@ fn the_references_draws_are_followed_to_the_last() {
     let cases = golden.manifest.cases.iter().take(4);
     let names: Vec<_> = cases.map(|c| c.case.name.as_str()).collect();
     let said = Said::new(model::voice(), "golden/voice.toml", &names);
-    let found = verdict(&said.follow(&golden, 1.0 / 8192.0, 2));
+    let found = verdict(&said.follow(&golden, Precision::F32, 2));
     assert_eq!(found.verdict, Verdict::Explained);
     assert!(found.tokens > 300, "{}", found.tokens);
     assert_eq!(
@@ -111,10 +94,10 @@ fn the_references_draws_are_followed_to_the_last() {
 #[test]
 fn low_precision_is_explained_by_its_own_error_and_lower_precision_is_not() {
     let said = Said::tiny();
-    let bf16 = verdict(&said.follow(&said.draw(Precision::Bf16, None, 3), 1.0, 3));
+    let bf16 = verdict(&said.follow(&said.draw(Precision::Bf16, None, 3), Precision::Bf16, 3));
     assert_eq!(bf16.verdict, Verdict::Explained, "{bf16:?}");
     assert!(bf16.evidence < 1.0, "{}", bf16.evidence);
-    let q4 = verdict(&said.follow(&said.draw(Precision::Q4, None, 1), 1.0, 1));
+    let q4 = verdict(&said.follow(&said.draw(Precision::Q4, None, 1), Precision::Bf16, 1));
     assert_eq!(q4.verdict, Verdict::Different, "{q4:?}");
 }
 
@@ -125,7 +108,7 @@ fn small_mistakes_of_a_sampler_are_told_by_name_also_in_low_precision() {
         (Planted::Window(9), Precision::F32),
         (Planted::Temperature(1.02), Precision::Bf16),
     ] {
-        let found = said.follow(&said.draw(precision, Some(planted), 4), 1.0, 4);
+        let found = said.follow(&said.draw(precision, Some(planted), 4), Precision::Bf16, 4);
         let told = verdict(&found);
         assert_eq!(told.verdict, Verdict::Different, "{planted}: {told:?}");
         assert_eq!(told.suspects[0].0, planted.name(), "{:?}", told.suspects);
@@ -138,7 +121,7 @@ fn an_engine_with_other_random_numbers_is_told_at_once() {
     let said = Said::tiny();
     let mut samples = said.draw(Precision::F32, None, 1);
     samples.manifest.seeds = vec![1];
-    let found = verdict(&said.follow(&samples, 1.0, 1));
+    let found = verdict(&said.follow(&samples, Precision::Bf16, 1));
     assert_eq!(found.verdict, Verdict::Different);
     assert!(found.told_after.unwrap() < 10, "{:?}", found.told_after);
     assert_eq!(found.suspects[0].0, "other random numbers");

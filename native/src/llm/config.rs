@@ -75,6 +75,19 @@ pub struct SamplingConfig {
     pub tau_r: f64,
 }
 
+impl SamplingConfig {
+    /// Whether `token` occurs too often among the last of `history` to be drawn once more.
+    pub fn is_repeated(&self, token: u32, history: &[u32]) -> bool {
+        // A window of 0 is the whole history in the reference (a Python slice from -0).
+        let window = match self.win_size {
+            0 => history,
+            n => &history[history.len().saturating_sub(n)..],
+        };
+        let count = window.iter().filter(|&&t| t == token).count();
+        count as f64 >= self.win_size as f64 * self.tau_r
+    }
+}
+
 impl Default for SamplingConfig {
     fn default() -> Self {
         Self {

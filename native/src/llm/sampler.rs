@@ -131,7 +131,7 @@ impl Sampler {
         let picked = nucleus.ids[first.winner];
         let torch = matches!(self.generator, Generator::Torch(_) | Generator::Shared(_));
         self.last_draw = torch.then(|| nucleus.draw(picked, first.lead, &log_probs, &self.config));
-        if !self.is_repeated(picked, history) {
+        if !self.config.is_repeated(picked, history) {
             return Ok(picked);
         }
         log_probs[picked as usize] = f32::NEG_INFINITY;
@@ -140,16 +140,6 @@ impl Sampler {
             draw.vocabulary_lead = Some(second.lead);
         }
         Ok(second.winner as u32)
-    }
-
-    fn is_repeated(&self, token: u32, history: &[u32]) -> bool {
-        // A window of 0 is the whole history in the reference (a Python slice from -0).
-        let window = match self.config.win_size {
-            0 => history,
-            n => &history[history.len().saturating_sub(n)..],
-        };
-        let count = window.iter().filter(|&&t| t == token).count();
-        count as f64 >= self.config.win_size as f64 * self.config.tau_r
     }
 
     fn draw(&mut self, weights: &[f32]) -> Result<RaceResult> {

@@ -2,12 +2,11 @@ use super::model::{
     CERTIFICATE_VERSION, Candidate, Certificate, Draws, Golden, Logits, Places, Processor, Sound,
     WorstWindow,
 };
-use crate::array::Array;
 use crate::diff::partings::Step;
 use crate::diff::spectrum::log_mel;
 use crate::diff::tensor::percentile;
 use crate::diff::window;
-use crate::judge::partings::explained_and_not;
+use crate::judge::partings::{drawn, explained_and_not};
 use crate::judge::{CaseOutcome, Cell, Detail, Evaluation, LoadedCase, ValueOutcome, Verdict};
 use crate::metric::{Metric, Value};
 use crate::recording::{CaseRecord, Error, Manifest, RecordingSource, SAMPLE_RATE, STEPS_TAP};
@@ -102,19 +101,12 @@ fn golden_of(golden: &dyn RecordingSource) -> Golden {
 
 /// Draws of the golden that the candidate made too: its tokens, and the mark that ends them.
 fn draws(golden: &CaseRecord, candidate: &CaseRecord) -> usize {
-    let keys = golden.keys(Stage::LlmTokens).into_iter();
-    let both = keys.filter(|key| candidate.tensors.contains_key(key));
-    let counts = both.map(|key| {
-        let stop = Key {
-            stage: Stage::LlmStop,
-            ..key.clone()
-        };
-        let ids = |key| golden.tensors.get(key).and_then(Array::as_i64);
-        let tokens = ids(&key).map_or(0, <[i64]>::len);
-        let marked = ids(&stop).is_some_and(|stop| stop.first().is_some_and(|mark| *mark >= 0));
-        tokens + usize::from(marked)
-    });
-    counts.sum()
+    let has = |s: &usize| {
+        let tokens = Key::segment(Stage::LlmTokens, *s);
+        candidate.tensors.contains_key(&tokens)
+    };
+    let both = (0..golden.segments()).filter(has);
+    both.map(|segment| drawn(golden, segment).len()).sum()
 }
 
 /// Divergences at places, and at how many of them the likeliest token is the same.

@@ -78,7 +78,7 @@ fn steps_of(record: &CaseRecord, segment: usize) -> Vec<Step> {
 }
 
 /// The tokens of a segment, and the mark that ended them.
-fn drawn(record: &CaseRecord, segment: usize) -> Vec<i64> {
+pub(crate) fn drawn(record: &CaseRecord, segment: usize) -> Vec<i64> {
     let key = Key::segment(Stage::LlmTokens, segment);
     let tokens = record.tensors.get(&key).and_then(Array::as_i64);
     let mut drawn = tokens.unwrap_or_default().to_vec();

@@ -57,6 +57,20 @@ pub enum Verdict {
     Undecided,
 }
 
+impl Verdict {
+    /// What tests come to: whether any found a difference, of how many draws of each text in the
+    /// golden and in the candidate, and whether all tests of equivalence pass.
+    pub(super) fn of(differs: bool, draws: [usize; 2], equivalent: bool) -> Self {
+        if differs {
+            Self::Different
+        } else if draws.contains(&0) || !equivalent {
+            Self::Undecided
+        } else {
+            Self::Equivalent
+        }
+    }
+}
+
 /// A candidate's samples held against the golden's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -151,13 +165,11 @@ pub fn compare_draws(
     let differences: Vec<Difference> = found.into_iter().map(|f| f.0).collect();
     let draws =
         [golden, candidate].map(|side| side.iter().map(|t| t.draws.len()).max().unwrap_or(0));
-    let verdict = if differences.iter().any(|d| d.differs) {
-        Verdict::Different
-    } else if draws.contains(&0) || !equivalences.iter().all(|e| e.equivalent) {
-        Verdict::Undecided
-    } else {
-        Verdict::Equivalent
-    };
+    let verdict = Verdict::of(
+        differences.iter().any(|d| d.differs),
+        draws,
+        equivalences.iter().all(|e| e.equivalent),
+    );
     Comparison {
         verdict,
         texts: Vec::new(),

@@ -105,16 +105,10 @@ impl DrawsSummary {
 
     /// What can be said of the candidate.
     pub fn verdict(&self) -> Verdict {
-        if self.found().next().is_some() {
-            Verdict::Different
-        } else if self.draws.contains(&0)
-            || self.equivalences.is_empty()
-            || !self.equivalences.iter().all(EquivalenceTest::holds)
-        {
-            Verdict::Undecided
-        } else {
-            Verdict::Equivalent
-        }
+        // A report that lists no test proves nothing.
+        let tested = !self.equivalences.is_empty();
+        let equivalent = tested && self.equivalences.iter().all(EquivalenceTest::holds);
+        Verdict::of(self.found().next().is_some(), self.draws, equivalent)
     }
 }
 

@@ -1,4 +1,5 @@
 use super::place::LogitError;
+use crate::random::Random;
 
 /// What may be added to exact logits, at one place: nothing, or an error of some size, with how
 /// probable it is.
@@ -49,10 +50,10 @@ impl LogitErrors {
             error: None,
             weight: NONE,
         }];
-        let mut state = place;
+        let mut random = Random::new(place);
         for (size, weight, count) in SIZES {
             for _ in 0..count {
-                let bits = splitmix(&mut state);
+                let bits = random.next_u64();
                 let Some(at) = (bits >> 1).checked_rem(self.vectors.len() as u64) else {
                     continue;
                 };
@@ -74,14 +75,6 @@ impl LogitErrors {
         }
         found
     }
-}
-
-/// Sebastiano Vigna's SplitMix64.
-fn splitmix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 use super::suspect::Suspect;
 
+/// The probability with which a right engine is called different.
+const FALSE_ALARMS: f64 = 1e-3;
+
 /// How often, per token, an engine may leave the reference's random numbers: tried all at once.
 const HAZARDS: [f64; 3] = [1e-3, 1e-2, 1e-1];
 
@@ -62,6 +65,11 @@ impl Evidence {
                 other.apart /= sum;
             }
         }
+    }
+
+    /// Whether it is enough to call the engine different.
+    pub(super) fn is_enough(&self) -> bool {
+        self.overall() >= -FALSE_ALARMS.log10()
     }
 
     /// Each suspect's ratio, as a decimal logarithm.

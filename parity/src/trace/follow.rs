@@ -68,7 +68,8 @@ pub fn follow(text: &Text<'_>, errors: &LogitErrors) -> native::Result<Followed>
         let number = text.seed.rotate_left(24) ^ at as u64;
         let perturbed = |by| Perturbed::new(&place, number, errors, by);
         let usual = perturbed((1.0, 1.0));
-        let marginal = place.marginal(token, &right);
+        let exact = usual.exact().ok_or_else(nothing)?;
+        let marginal = place.marginal(token, &right, exact);
         let is = reference.follow(&place, &usual, token, marginal)?;
         let ratio = |probability: f64| (probability / is.probability).ln() as f32;
         let mut ratios = Vec::with_capacity(suspects.len());
@@ -113,7 +114,7 @@ fn drawn(draw: &Draw) -> impl Iterator<Item = u32> {
 ///
 /// # Errors
 /// As [`follow`].
-pub fn measure_errors(
+pub(super) fn measure_errors(
     text: &Text<'_>,
     other: (&SpeechLm, &LmPrompt),
     places: usize,

@@ -12,6 +12,7 @@ mod errors;
 mod evidence;
 mod follow;
 mod place;
+mod samples;
 mod suspect;
 mod track;
 mod trials;
@@ -19,7 +20,8 @@ mod verdict;
 
 pub use errors::LogitErrors;
 pub use evidence::Evidence;
-pub use follow::{Followed, Text, follow, measure_errors};
+pub use follow::{Followed, Text, follow};
+pub use samples::{Engines, follow_samples};
 pub use suspect::Suspect;
 pub use trials::{Power, power};
 pub use verdict::{Parting, Trace, Verdict, trace};

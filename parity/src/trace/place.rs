@@ -132,7 +132,7 @@ impl<'a> Place<'a> {
         let nucleus = likeliest.nucleus(sampling);
         let winner = rng.race(likeliest.probs.get(..nucleus)?)?.winner;
         let token = *likeliest.ids.get(winner)?;
-        if !repeated(token, self.history, sampling) {
+        if !sampling.is_repeated(token, self.history) {
             return Some(Drawn {
                 token,
                 nucleus,
@@ -224,16 +224,20 @@ impl<'a> Place<'a> {
 
     /// How probable `token` is where the random numbers are not known, which sums to at most one over
     /// all tokens.
-    pub(super) fn marginal(&self, token: u32, sampling: &SamplingConfig) -> f64 {
-        let tempered = self.tempered(1.0);
-        let likeliest = self.likeliest(None, tempered);
+    /// `likeliest` and `tempered` are those of the exact logits.
+    pub(super) fn marginal(
+        &self,
+        token: u32,
+        sampling: &SamplingConfig,
+        (likeliest, tempered): (&Likeliest, Tempered),
+    ) -> f64 {
         let nucleus = likeliest.nucleus(sampling);
         let within = likeliest.ids.iter().zip(&likeliest.probs).take(nucleus);
         let (mut sum, mut own, mut barred) = (0.0, 0.0, 0.0);
         for (&id, &p) in within {
             let p = f64::from(p);
             sum += p;
-            if repeated(id, self.history, sampling) {
+            if sampling.is_repeated(id, self.history) {
                 barred += p;
             } else if id == token {
                 own = p;
@@ -276,16 +280,4 @@ impl Likeliest {
         });
         within.count()
     }
-}
-
-/// Whether a token occurs too often among the last ones.
-fn repeated(token: u32, history: &[u32], sampling: &SamplingConfig) -> bool {
-    let window = match sampling.win_size {
-        0 => history,
-        n => history
-            .get(history.len().saturating_sub(n)..)
-            .unwrap_or(history),
-    };
-    let count = window.iter().filter(|&&t| t == token).count();
-    count as f64 >= sampling.win_size as f64 * sampling.tau_r
 }

@@ -50,6 +50,14 @@ impl<'a> Perturbed<'a> {
     }
 }
 
+impl Perturbed<'_> {
+    /// Those of the exact logits, if they were divided by 1.
+    pub(super) fn exact(&self) -> Option<(&Likeliest, Tempered)> {
+        let (_, likeliest) = self.possible.first()?;
+        Some((likeliest, self.tempered))
+    }
+}
+
 /// How a token followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Followed {

@@ -2,7 +2,6 @@ use serde::Serialize;
 
 use super::evidence::Evidence;
 use super::follow::Followed;
-use super::verdict::FALSE_ALARMS;
 
 /// How often runs of some length are called different.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -32,7 +31,7 @@ pub fn power<'a>(followed: impl IntoIterator<Item = &'a Followed>, tokens: usize
         for ratios in &followed.ratios {
             evidence.push(ratios);
             count += 1;
-            if at.is_none() && evidence.overall() >= -FALSE_ALARMS.log10() {
+            if at.is_none() && evidence.is_enough() {
                 at = Some(count);
             }
             if count == tokens {

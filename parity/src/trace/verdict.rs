@@ -4,9 +4,6 @@ use super::evidence::Evidence;
 use super::follow::Followed;
 use super::trials::Power;
 
-/// The probability with which a right engine is called different.
-pub const FALSE_ALARMS: f64 = 1e-3;
-
 /// What few tokens say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,7 +76,7 @@ pub fn trace<'a>(followed: impl IntoIterator<Item = (&'a str, u64, &'a Followed)
         for ratios in &followed.ratios {
             evidence.push(ratios);
             trace.tokens += 1;
-            if trace.told_after.is_none() && evidence.overall() >= -FALSE_ALARMS.log10() {
+            if trace.told_after.is_none() && evidence.is_enough() {
                 trace.told_after = Some(trace.tokens);
             }
         }

@@ -1,6 +1,6 @@
 use super::numbers::number;
-use super::random::Random;
 use super::words::{BLANKS, CHINESE, ENGLISH, INSTRUCTIONS, MARKUP, PUNCTUATION, UNUSUAL};
+use crate::random::Random;
 
 /// The kind of a random line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,6 @@
 
 mod lines;
 mod numbers;
-mod random;
 mod words;
 
 pub use lines::{Generator, LineKind};

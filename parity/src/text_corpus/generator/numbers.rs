@@ -1,5 +1,5 @@
-use super::random::Random;
 use super::words::{CURRENCIES, MONTHS, UNITS};
+use crate::random::Random;
 
 /// One to `most` digits.
 fn digits(random: &mut Random, most: u64) -> String {
